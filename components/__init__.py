@@ -1,0 +1,1 @@
+"""Steps as Kubeflow sees them: thin shells over raftops.steps."""

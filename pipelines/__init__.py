@@ -1,0 +1,1 @@
+"""Wiring: from a spec to a Kubeflow pipeline, and to its runs."""

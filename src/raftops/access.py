@@ -1,0 +1,93 @@
+"""Who may read what. The one place that decides; it fails closed.
+
+A document has one policy, a policy lists groups, a caller's groups come from a verified token. No policy, unknown
+policy, unknown group, empty group list: denied. A permission change edits this file and re-embeds nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from raftops.errors import AccessError
+
+
+class Policy(BaseModel):
+    """A named list of groups; any one of them may read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    groups: tuple[str, ...] = ()
+
+
+class Rule(BaseModel):
+    """Which documents have a policy; the first rule that matches decides."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    match: str = Field(min_length=1)
+    policy: str = Field(min_length=1)
+
+
+class AccessPolicies(BaseModel):
+    """The access file: groups, policies, and which document has which policy."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    groups: dict[str, str] = Field(default_factory=dict)
+    policies: dict[str, Policy] = Field(default_factory=dict)
+    documents: tuple[Rule, ...] = ()
+
+    def policy_of(self, doc_id: str) -> str | None:
+        """The policy of a document, or None: then nobody may read it."""
+        rule = next((r for r in self.documents if _pattern(r.match).fullmatch(doc_id)), None)
+        return rule.policy if rule and rule.policy in self.policies else None
+
+    def readable(self, groups: Iterable[str]) -> frozenset[str]:
+        """The policies that a caller with these groups may read. Groups the file does not know count for nothing."""
+        known = {g for g in groups if g in self.groups}
+        return frozenset(p for p, policy in self.policies.items() if known & set(policy.groups))
+
+    def readable_by_all(self, audience: Iterable[str]) -> frozenset[str]:
+        """The policies that every single group of an audience may read; none for an empty or unknown audience."""
+        shares = [self.readable([group]) for group in audience]
+        return frozenset.intersection(*shares) if shares else frozenset()
+
+    def may_read(self, groups: Iterable[str], policy_id: str | None) -> bool:
+        """Whether a caller with these groups may read what has this policy."""
+        return policy_id is not None and policy_id in self.readable(groups)
+
+
+@lru_cache(maxsize=4096)
+def _pattern(glob: str) -> re.Pattern[str]:
+    """A glob over a whole path: `**/` any folders, `**` anything, `*` and `?` within one name."""
+    out, i = "", 0
+    while i < len(glob):
+        if glob.startswith("**/", i):
+            out, i = out + "(?:.*/)?", i + 3
+        elif glob.startswith("**", i):
+            out, i = out + ".*", i + 2
+        else:
+            out += {"*": "[^/]*", "?": "[^/]"}.get(glob[i], re.escape(glob[i]))
+            i += 1
+    return re.compile(out, re.DOTALL)
+
+
+def load_access(path: Path) -> AccessPolicies:
+    """Read an access file. Raises `AccessError` with every problem, each with its place in the file's tree."""
+    try:
+        raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return AccessPolicies.model_validate(raw or {})
+    except OSError as error:
+        raise AccessError(f"{path}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise AccessError(f"{path}: not valid YAML ({error})") from error
+    except ValidationError as error:
+        places = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise AccessError(f"{path}: " + "; ".join(places)) from error

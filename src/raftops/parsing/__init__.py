@@ -1,0 +1,1 @@
+"""Documents to passages: parsers, sentences, chunks."""

@@ -1,0 +1,208 @@
+"""The rows that steps hand to each other: Document, Passage, Example. Shapes only; no work is done here.
+
+Offsets are character offsets into a document's parsed text: `parsed_text[start:end] == text`, always.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Split = Literal["train", "dev", "test"]
+
+
+@dataclass(frozen=True)
+class Document:
+    """A row of the accepted manifest (`documents.jsonl`)."""
+
+    doc_id: str
+    """Path below the documents folder, with forward slashes."""
+    version: str
+    """SHA-256 of the bytes."""
+    media_type: str
+    policy_id: str
+    uri: str
+    path: str
+    """Where the bytes are, relative to the project."""
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True)
+class Locator:
+    """Where a span stands, as a person would look for it."""
+
+    headings: tuple[str, ...] = ()
+    """Heading path, outermost first."""
+    page: int | None = None
+    """Page from 1, where the format has pages."""
+    line: int | None = None
+    """Line of the source file from 1, where the format has lines."""
+    table_header: str = ""
+    """Header row of the table that the span lies in, cells joined by ' | '."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON values, without what is empty."""
+        return {k: v for k, v in asdict(self).items() if v not in (None, "", ())}
+
+    @classmethod
+    def of(cls, value: dict[str, Any]) -> Locator:
+        """From what `as_dict` gave."""
+        return cls(**{**value, "headings": tuple(value.get("headings", ()))})
+
+
+@dataclass(frozen=True)
+class Span:
+    """An evidence unit of a passage: a sentence, a list item or a table row."""
+
+    start: int
+    end: int
+    locator: Locator
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A row of `passages.parquet`."""
+
+    passage_id: str
+    doc_id: str
+    version: str
+    title: str
+    text: str
+    start: int
+    end: int
+    locator: Locator
+    policy_id: str
+    uri: str
+    tokens: int
+    spans: tuple[Span, ...] = ()
+    """Evidence units, in order, with offsets into the parsed text (not into this passage)."""
+
+
+class Evidence(BaseModel):
+    """What proves an answer: one verbatim quote of one document."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    doc_id: str = Field(min_length=1)
+    quote: str = Field(min_length=1)
+
+
+class Message(BaseModel):
+    """One chat message."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    role: Literal["system", "user", "assistant"]
+    content: str = Field(min_length=1)
+
+
+class Checks(BaseModel):
+    """What a behaviour answer must satisfy; each is deterministic."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    json_keys: tuple[str, ...] | None = None
+    max_words: int | None = Field(None, ge=1)
+    contains: tuple[str, ...] = ()
+    not_contains: tuple[str, ...] = ()
+
+
+class Example(BaseModel):
+    """A row of the examples: what should be answered, and what proves it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(min_length=1, max_length=200)
+    kind: Literal["knowledge", "behaviour"]
+    question: str = ""
+    messages: tuple[Message, ...] = ()
+    answer: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    unanswerable: bool = False
+    checks: Checks | None = None
+    split: Split | None = None
+    """Set by `validate`, never by hand."""
+
+    @property
+    def asked(self) -> str:
+        """The last thing the user says."""
+        return self.question or next((m.content for m in reversed(self.messages) if m.role == "user"), "")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Example:
+        if not self.asked.strip():
+            raise ValueError("needs a question, or messages with a user turn")
+        if self.kind == "knowledge" and self.unanswerable and (self.answer or self.evidence):
+            raise ValueError("unanswerable examples have neither answer nor evidence")
+        if not self.unanswerable and not self.answer.strip():
+            raise ValueError("needs an answer, or unanswerable: true")
+        if self.kind == "knowledge" and not self.unanswerable and not self.evidence:
+            raise ValueError("a knowledge example needs evidence (doc_id and verbatim quote)")
+        return self
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A passage that a search found, with its scores in [0, 1] (higher is better)."""
+
+    passage: Passage
+    score: float
+    dense: float = 0.0
+    """Cosine similarity."""
+    sparse: float = 0.0
+    """BM25 score, not normalised."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One numbered piece of evidence as the model reads it. `text == parsed_text[start:end]`."""
+
+    number: int
+    text: str
+    doc_id: str
+    version: str
+    title: str
+    uri: str
+    policy_id: str
+    start: int
+    end: int
+    locator: Locator
+    score: float
+    passage_id: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Title and innermost headings, as shown in front of the text."""
+        path = [h for h in (self.title, *self.locator.headings) if h]
+        kept = [h for i, h in enumerate(path) if h not in path[:i]]
+        return " > ".join(kept[:1] + kept[1:][-2:])
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What a generator gave."""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    stopped: bool = True
+    """False where the token limit cut it."""
+    confidence: float | None = None
+    """Mean token probability where the engine gives it."""
+
+
+@dataclass(frozen=True)
+class Citation:
+    """A number in an answer, bound to a verbatim quote and its place."""
+
+    marker: int
+    doc_id: str
+    version: str
+    uri: str
+    quote: str
+    start: int
+    end: int
+    locator: dict[str, Any] = field(default_factory=dict)

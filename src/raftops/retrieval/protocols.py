@@ -1,0 +1,41 @@
+"""Where the world begins: what retrieval and generation look like from inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from raftops.records import Generation, Hit, Message
+
+Vectors = npt.NDArray[np.float32]
+
+
+class Embedder(Protocol):
+    """Texts to unit vectors."""
+
+    @property
+    def name(self) -> str:
+        """Model digest and engine: an index may be read only by the embedder that built it."""
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """L2-normalised float32 vectors, shape (len(texts), dimension)."""
+
+
+class Retriever(Protocol):
+    """Questions to passages that a caller may read."""
+
+    def search(self, question: str, policies: frozenset[str], top_k: int) -> list[Hit]:
+        """Best first; only passages whose policy is in `policies`; none if it is empty."""
+
+
+class Generator(Protocol):
+    """Messages to text."""
+
+    def generate(self, messages: Sequence[Message], max_new_tokens: int) -> Generation:
+        """Greedy decoding until the stop token or the limit."""
+
+    def stream(self, messages: Sequence[Message], max_new_tokens: int) -> Iterator[str]:
+        """The same text, piece by piece."""

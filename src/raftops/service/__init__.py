@@ -1,0 +1,1 @@
+"""The served assistant, in three rings."""

@@ -1,0 +1,1 @@
+"""The spec: model, loader, schema."""

@@ -1,0 +1,1 @@
+"""The seven steps: plain functions over values and paths."""
