@@ -1,0 +1,130 @@
+"""A model source (`hf://`, `file://`, `package://`) to a local path and the digest of its content.
+
+Imports neither the package that carries a model nor any model library; `hub.py` is loaded for `hf://` alone. Pickled
+weights are refused: reading them runs code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from raftops.errors import ModelError
+from raftops.files import read_json, sha256_file, sha256_json, sha256_text, write_json
+
+PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
+MOVING = frozenset({"", "main", "master", "HEAD"})
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """Where a model is, and what it is."""
+
+    path: Path
+    """A model folder, or a single GGUF file."""
+    digest: str
+    """SHA-256 of the content: two sources with the same files have the same digest."""
+
+
+def resolve(source: str, cache: Path | None = None, root: Path = Path()) -> LocalModel:
+    """Find a model. `cache` remembers digests (by path, size and time); a relative `file://` starts at `root`."""
+    scheme, _, rest = source.partition("://")
+    if scheme == "package":
+        path, within = _package(source, rest)
+    elif scheme == "file":
+        path = _model_in(root / rest, source)
+        within = path
+    elif scheme == "hf":
+        path = _hub(source, rest)
+        within = path.parents[1]
+    else:
+        raise ModelError(f"{source}: not a model source", next_step="use hf://, file:// or package://")
+    return LocalModel(path, _digest(path, within.resolve(), source, cache))
+
+
+def _package(source: str, rest: str) -> tuple[Path, Path]:
+    """The model inside an installed package, found without importing it."""
+    module, _, inside = rest.partition("/")
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ValueError, ImportError) as error:
+        raise ModelError(f"{source}: {module!r} is not the name of a package ({error})") from error
+    places = list(spec.submodule_search_locations or []) if spec else []
+    if not places:
+        step = f"pip install {module.replace('_', '-')}"
+        raise ModelError(f"{source}: no package {module!r} is installed", next_step=step)
+    folder = Path(places[0])
+    return _model_in(folder / inside, source), folder
+
+
+def _model_in(path: Path, source: str) -> Path:
+    """The path itself, its `model/` folder, or the one GGUF file that it holds."""
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise ModelError(f"{source}: nothing at {path}", next_step="check the path in `models`")
+    for folder in (path, path / "model"):
+        if (folder / "config.json").is_file():
+            return folder
+    weights = sorted(path.glob("*.gguf"))
+    if len(weights) == 1:
+        return weights[0]
+    found = ", ".join(w.name for w in weights) or "no config.json and no .gguf file"
+    raise ModelError(f"{source}: {path} is not one model ({found})", next_step="name the folder or file of the model")
+
+
+def _hub(source: str, rest: str) -> Path:
+    name, _, revision = rest.partition("@")
+    if revision in MOVING:
+        raise ModelError(
+            f"{source}: a hub model needs a pinned revision",
+            next_step=f"write hf://{name}@<commit>; commits are listed at https://huggingface.co/{name}/commits",
+        )
+    path: Path = importlib.import_module("raftops.hub").download(name, revision)
+    return path
+
+
+def _digest(path: Path, within: Path, source: str, cache: Path | None) -> str:
+    files = [path] if path.is_file() else list(_files(path))
+    for file in files:
+        _refuse(file, within, source)
+    if cache is None:
+        return _content(path, files)
+    stats = [(f.relative_to(path).as_posix(), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+    memo = cache / "digests" / f"{sha256_text(str(path.resolve()))[:32]}.json"
+    key = sha256_json(stats)
+    known = read_json(memo) if memo.is_file() else {}
+    if known.get("key") != key:
+        known = {"key": key, "digest": _content(path, files)}
+        write_json(memo, known)
+    return str(known["digest"])
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for file in sorted(folder.rglob("*")):
+        inside = file.relative_to(folder).parts
+        hidden = any(p.startswith(".") or p == "__pycache__" for p in inside)
+        if not hidden and (file.is_symlink() or file.is_file()):
+            yield file
+
+
+def _content(path: Path, files: list[Path]) -> str:
+    if path.is_file():
+        return sha256_file(path)
+    return sha256_json([[f.relative_to(path).as_posix(), sha256_file(f)] for f in files])
+
+
+def _refuse(file: Path, within: Path, source: str) -> None:
+    """Pickles, and links that lead out of the model or nowhere."""
+    if file.suffix.lower() in PICKLES:
+        raise ModelError(
+            f"{source}: {file.name} is a pickle; reading it would run code",
+            next_step="convert the weights to safetensors and remove the pickle",
+        )
+    if file.is_symlink() and not (file.is_file() and file.resolve().is_relative_to(within)):
+        raise ModelError(
+            f"{source}: {file} links to {file.readlink()}, outside the model", next_step="copy the file in"
+        )
