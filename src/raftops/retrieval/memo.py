@@ -1,0 +1,114 @@
+"""Vectors kept: for a process (`Remembering`) and between runs (`VectorCache`). Keys are hashes of the text."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+
+import numpy as np
+
+from raftops.errors import IndexUnusable
+from raftops.retrieval.protocols import Embedder, Vectors
+
+
+def _key(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+class Remembering:
+    """An `Embedder` that keeps the vectors of the texts it saw last. Safe between threads."""
+
+    def __init__(self, embedder: Embedder, limit: int = 4096) -> None:
+        self._embedder = embedder
+        self._limit = limit
+        self._known: OrderedDict[bytes, Vectors] = OrderedDict()
+        self._lock = Lock()
+
+    @property
+    def name(self) -> str:
+        """The name of the embedder inside."""
+        return self._embedder.name
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """As the embedder inside; only texts not kept are computed."""
+        keys = [_key(t) for t in texts]
+        with self._lock:
+            found = {k: self._known[k] for k in keys if k in self._known}
+        missing = {k: t for k, t in zip(keys, texts, strict=True) if k not in found}
+        if missing:
+            found |= dict(zip(missing, self._embedder.embed(list(missing.values())), strict=True))
+        with self._lock:
+            for key in dict.fromkeys(keys):
+                self._known[key] = found[key]
+                self._known.move_to_end(key)
+            while len(self._known) > self._limit:
+                self._known.popitem(last=False)
+        return np.stack([found[k] for k in keys]) if keys else self._embedder.embed([])
+
+
+class VectorCache:
+    """Vectors of one embedder in an SQLite file: one transaction a batch, so a killed run loses at most one batch."""
+
+    def __init__(self, path: Path, embedder: Embedder) -> None:
+        self.embedded = 0
+        """Texts computed since opening."""
+        self.reused = 0
+        """Texts found."""
+        self._path = path
+        self._embedder = embedder
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path, timeout=60)
+        self._execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID")
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """As the embedder; only texts not in the file are computed."""
+        keys = [_key(t) for t in texts]
+        found = self._find(set(keys))
+        missing = {k: t for k, t in zip(keys, texts, strict=True) if k not in found}
+        if missing:
+            made = dict(zip(missing, self._embedder.embed(list(missing.values())), strict=True))
+            self._add(made)
+            found |= made
+        self.embedded += len(missing)
+        self.reused += len(keys) - len(missing)
+        return np.stack([found[k] for k in keys])
+
+    def __enter__(self) -> VectorCache:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.close()
+
+    def _find(self, keys: set[bytes]) -> dict[bytes, Vectors]:
+        wanted, found = sorted(keys), {}
+        for start in range(0, len(wanted), 500):
+            some = wanted[start : start + 500]
+            rows = self._execute(f"SELECT key, vector FROM vectors WHERE key IN ({','.join('?' * len(some))})", some)
+            found.update({bytes(k): np.frombuffer(v, dtype="<f4") for k, v in rows})
+        return found
+
+    def _add(self, made: dict[bytes, Vectors]) -> None:
+        try:
+            with self._db:
+                rows = [(k, v.astype("<f4").tobytes()) for k, v in made.items()]
+                self._db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+
+    def _execute(self, statement: str, values: Sequence[bytes] = ()) -> list[tuple[bytes, bytes]]:
+        try:
+            return self._db.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: sqlite3.Error) -> IndexUnusable:
+        return IndexUnusable(
+            f"{self._path}: the cache of vectors cannot be used ({error})", next_step=f"rm {self._path}"
+        )
