@@ -46,7 +46,7 @@ class AccessPolicies(BaseModel):
 
     def policy_of(self, doc_id: str) -> str | None:
         """The policy of a document, or None: then nobody may read it."""
-        rule = next((r for r in self.documents if _pattern(r.match).fullmatch(doc_id)), None)
+        rule = next((r for r in self.documents if glob_pattern(r.match).fullmatch(doc_id)), None)
         return rule.policy if rule and rule.policy in self.policies else None
 
     def readable(self, groups: Iterable[str]) -> frozenset[str]:
@@ -65,7 +65,7 @@ class AccessPolicies(BaseModel):
 
 
 @lru_cache(maxsize=4096)
-def _pattern(glob: str) -> re.Pattern[str]:
+def glob_pattern(glob: str) -> re.Pattern[str]:
     """A glob over a whole path: `**/` any folders, `**` anything, `*` and `?` within one name."""
     out, i = "", 0
     while i < len(glob):

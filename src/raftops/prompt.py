@@ -1,4 +1,4 @@
-"""The one prompt: training, evaluation and service build their messages here, so the model is asked what it was trained on.
+"""The one prompt: training, evaluation and service build their messages here: a model is asked what it was trained on.
 
 Does not retrieve, does not tokenise; `retrieval/evidence.py` chooses the units.
 """

@@ -489,5 +489,5 @@ class Assistant(Section):
 
 
 def as_json(section: BaseModel) -> dict[str, Any]:
-    """A section as plain JSON values, by alias: what a component receives."""
-    return section.model_dump(mode="json", by_alias=True)
+    """A section as plain JSON values, by alias, without what is None: what a component receives (KFP knows no null)."""
+    return section.model_dump(mode="json", by_alias=True, exclude_none=True)

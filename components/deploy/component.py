@@ -1,0 +1,31 @@
+"""deploy as Kubeflow sees it."""
+
+from typing import Any
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("deploy"), install_kfp_package=False)
+def deploy(
+    config: dict[str, Any],
+    accepted: dsl.Input[dsl.Dataset],
+    built: dsl.Input[dsl.Artifact],
+    adapters: dsl.Input[dsl.Model],
+    report: dsl.Input[dsl.Artifact],
+    release: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+) -> None:
+    """Write the release, start it beside the old one, ask it, and promote it if it answers."""
+    from pathlib import Path
+
+    from raftops.release import Parts
+    from raftops.steps.deploy import deploy
+
+    from raftops.progress import reported
+    from raftops.spec.model import Deploy, Prompt, Router
+
+    sections = Deploy(**config["deploy"]), Prompt(**config["prompt"]), Router(**config["router"])
+    parts = Parts(config["name"], config["title"], *map(Path, (accepted.path, built.path, adapters.path, report.path)))
+    metrics.metadata.update(reported(deploy)(*sections, parts, Path(config["releases"]), Path(release.path)))

@@ -1,0 +1,26 @@
+"""train as Kubeflow sees it."""
+
+from typing import Any
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("train"), install_kfp_package=False)
+def train(
+    config: dict[str, Any],
+    conversations: dsl.Input[dsl.Dataset],
+    adapters: dsl.Output[dsl.Model],
+    metrics: dsl.Output[dsl.Metrics],
+) -> None:
+    """Fine-tune the base model on the conversations with QLoRA."""
+    from pathlib import Path
+
+    from raftops.steps.train import train
+
+    from raftops.progress import reported
+    from raftops.spec.model import Train
+
+    places = Path(conversations.path), Path(adapters.path), Path(config["cache"])
+    metrics.metadata.update(reported(train)(Train(**config["train"]), config["base"], *places))

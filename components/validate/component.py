@@ -1,0 +1,26 @@
+"""validate as Kubeflow sees it."""
+
+from typing import Any
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("validate"), install_kfp_package=False)
+def validate(
+    config: dict[str, Any],
+    accepted: dsl.Output[dsl.Dataset],
+    report: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+) -> None:
+    """Check documents, access policies and examples; let through what holds."""
+    from pathlib import Path
+
+    from raftops.steps.validate import validate
+
+    from raftops.progress import reported
+    from raftops.spec.model import Data, Validate
+
+    sections = Validate(**config["validate"]), Data(**config["data"])
+    metrics.metadata.update(reported(validate)(*sections, Path(accepted.path), Path(report.path)))

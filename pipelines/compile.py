@@ -1,0 +1,52 @@
+"""Spec to Kubeflow IR YAML: the same bytes each time. Does not run anything."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kfp import compiler
+from raftops.spec.load import LoadedSpec
+
+from pipelines.inputs import Inputs, read_inputs
+from pipelines.keys import Key, step_keys
+from pipelines.raft import raft
+from raftops.spec.model import STEPS, StepName
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A pipeline, and the identity of its steps."""
+
+    text: str
+    """KFP IR YAML."""
+    keys: dict[StepName, Key]
+    inputs: Inputs
+
+
+def compile_spec(loaded: LoadedSpec) -> Compiled:
+    """Compile a spec: hash its inputs, key its steps, write the pipeline."""
+    inputs = read_inputs(loaded.assistant, loaded.root)
+    keys = step_keys(loaded.assistant, inputs)
+    pipeline = raft(loaded.assistant, {step: key.digest for step, key in keys.items()})
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "pipeline.yaml")
+        compiler.Compiler().compile(pipeline, path)
+        text = Path(path).read_text(encoding="utf-8")
+    return Compiled(text, keys, inputs)
+
+
+def downstream(steps: Sequence[StepName]) -> frozenset[StepName]:
+    """The steps themselves and every step that reads what they make."""
+    reads: dict[StepName, tuple[StepName, ...]] = {
+        "validate": (), "ingest": ("validate",), "index": ("ingest",), "augment": ("validate", "index"),
+        "train": ("augment",), "evaluate": ("validate", "index", "train"), "deploy": ("evaluate",),
+    }  # fmt: skip
+    again = set(steps)
+    for step in STEPS:
+        if again & set(reads[step]):
+            again.add(step)
+    return frozenset(again)

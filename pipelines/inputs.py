@@ -1,0 +1,84 @@
+"""The content of what a spec names: documents, examples, access file, models. Content hashes, never times."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from raftops.access import AccessPolicies, load_access
+from raftops.files import sha256_file, sha256_text, sha256_tree
+from raftops.manifest import example_files, list_documents
+from raftops.models import resolve
+from raftops.spec.model import Assistant, Data
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Every input of a run, by name and content."""
+
+    documents: Mapping[str, str]
+    """SHA-256 of the bytes by document id."""
+    examples: Mapping[str, str]
+    """SHA-256 of the row by example id (or file:line where it has none)."""
+    access: AccessPolicies
+    models: Mapping[str, str]
+    """Digest of `base`, `embedder` and `init_from`."""
+    dvc: str = ""
+    """The data's DVC hash, where the spec names a pointer file."""
+    rules: Mapping[str, str] = field(default_factory=dict)
+    """Policy by document id."""
+
+
+def read_inputs(assistant: Assistant, root: Path) -> Inputs:
+    """Hash everything that a spec names. Raises the errors of the files that cannot be read."""
+    data = assistant.spec.data
+    documents = {doc_id: sha256_file(path) for doc_id, path in list_documents(data.documents, root)}
+    access = load_access(root / data.access)
+    return Inputs(
+        documents=documents,
+        examples=_examples(data, root),
+        access=access,
+        models=_models(assistant, root),
+        dvc=_dvc(root / data.dvc) if data.dvc else "",
+        rules={doc_id: access.policy_of(doc_id) or "" for doc_id in documents},
+    )
+
+
+def _examples(data: Data, root: Path) -> dict[str, str]:
+    rows: dict[str, str] = {}
+    for path in example_files(data, root):
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+            if line.strip():
+                name = _row_id(line) or f"{path.name}:{number}"
+                rows[name if name not in rows else f"{path.name}:{number}"] = sha256_text(line.strip())
+    return rows
+
+
+def _row_id(line: str) -> str:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return ""
+    return str(row.get("id", "")) if isinstance(row, dict) else ""
+
+
+def _models(assistant: Assistant, root: Path) -> dict[str, str]:
+    spec, cache = assistant.spec, root / assistant.spec.platform.store / "cache"
+    digests = {}
+    for name, source in (("base", spec.models.base), ("embedder", spec.models.embedder)):
+        pinned = source.startswith("hf://")  # the revision is the identity; compiling downloads nothing
+        digests[name] = source if pinned else resolve(source, cache, root).digest
+    start = spec.train.init_from
+    digests["init_from"] = sha256_tree(root / start) if start else ""
+    return digests
+
+
+def _dvc(pointer: Path) -> str:
+    """The hash that a DVC pointer file records."""
+    for line in pointer.read_text(encoding="utf-8").splitlines():
+        name, _, value = line.strip().lstrip("- ").partition(":")
+        if name == "md5" and value.strip():
+            return value.strip()
+    return ""

@@ -1,0 +1,97 @@
+"""The identity of each step: a hash of its sections, its code and the content of its inputs.
+
+A key is known before anything runs, on a laptop and on a cluster alike. Two dependencies are left out on purpose:
+a changed document does not retrain (the report says which share of the training rows went stale), and a changed
+example does not re-index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.code import code_hash
+from pipelines.config import configs
+from pipelines.inputs import Inputs
+from raftops.files import sha256_json
+from raftops.spec.model import STEPS, Assistant, StepName
+
+Keys = Mapping[StepName, "Key"]
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a step's result depends on, part by part, so that a change can be named."""
+
+    parts: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """The key itself."""
+        return sha256_json(dict(self.parts))
+
+    def changed(self, before: Mapping[str, str]) -> list[str]:
+        """The parts that are not as they were."""
+        names = self.parts.keys() | before.keys()
+        return sorted(name for name in names if self.parts.get(name) != before.get(name))
+
+
+def step_keys(assistant: Assistant, inputs: Inputs) -> dict[StepName, Key]:
+    """The key of every step."""
+    config, keys = configs(assistant), dict[StepName, Key]()
+    content = _content(assistant, inputs)
+    for step in STEPS:
+        parts = {f"spec.{name}": sha256_json(value) for name, value in _sections(step, config[step]).items()}
+        parts |= {name: content[name] for name in _INPUTS[step]}
+        parts |= {f"step {name}": keys[name].digest for name in _UPSTREAM[step]}
+        keys[step] = Key(parts | {"code": code_hash(f"raftops.steps.{step}")})
+    return keys
+
+
+_UPSTREAM: Mapping[StepName, tuple[StepName, ...]] = {
+    "validate": (), "ingest": (), "index": ("ingest",), "augment": (), "train": ("augment",),
+    "evaluate": ("index", "train"), "deploy": ("index", "train", "evaluate"),
+}  # fmt: skip
+_INPUTS: Mapping[StepName, tuple[str, ...]] = {
+    "validate": ("documents", "examples", "access"),
+    "ingest": ("documents", "document policies", "spec.validate", "model embedder"),
+    "index": ("model embedder",),
+    "augment": (
+        "examples", "readable by the audience", "spec.data.splits", "spec.validate", "spec.ingest", "spec.index",
+        "model embedder",
+    ),
+    "train": ("model base", "model init_from"),
+    "evaluate": ("examples", "access", "spec.data.splits", "spec.validate", "model base"),
+    "deploy": ("access",),
+}  # fmt: skip
+
+
+def _sections(step: StepName, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config without what says only where files are, and without sources that digests stand for."""
+    left_out = {"cache", "releases", "embedder", "base"}
+    sections = {name: value for name, value in config.items() if name not in left_out}
+    if step == "train":
+        sections["train"] = {k: v for k, v in config["train"].items() if k not in ("init_from", "threads")}
+    return sections
+
+
+def _content(assistant: Assistant, inputs: Inputs) -> dict[str, str]:
+    spec, access = assistant.spec, inputs.access
+    readable = access.readable_by_all(spec.train.audience)
+    audience = {doc: rule for doc, rule in inputs.rules.items() if rule in readable}
+    named = {
+        "documents": dict(inputs.documents),
+        "document policies": dict(inputs.rules),
+        "examples": dict(inputs.examples),
+        "access": access.model_dump(mode="json"),
+        "readable by the audience": sorted(set(audience.values())),
+        "spec.data.splits": spec.data.splits.model_dump(mode="json"),
+        "spec.validate": spec.validate_.model_dump(mode="json"),
+        "spec.ingest": spec.ingest.model_dump(mode="json"),
+        "spec.index": spec.index.model_dump(mode="json"),
+        "model base": inputs.models["base"],
+        "model embedder": inputs.models["embedder"],
+        "model init_from": inputs.models["init_from"],
+    }
+    return {name: sha256_json(value) for name, value in named.items()}

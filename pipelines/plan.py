@@ -1,0 +1,122 @@
+"""What a run would do, before it does it: run or skip, why, how much work, how long. Runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipelines.compile import Compiled
+from pipelines.store import RunRecord, StepRecord, Store
+from raftops.spec.model import STEPS, Assistant, StepName
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One line of a plan."""
+
+    step: StepName
+    runs: bool
+    reasons: tuple[str, ...]
+    work: str
+    """Expected work, such as "about 1,200 passages, of which 8 to embed"."""
+    seconds: float | None
+    """Time of the last run of this step here, scaled to the work; None where there was none."""
+    key: str
+
+
+def plan(assistant: Assistant, compiled: Compiled, store: Store) -> list[PlannedStep]:
+    """Compare the keys with what the store knows."""
+    records = store.records(assistant.name)
+    planned: list[PlannedStep] = []
+    for step in STEPS:
+        key = compiled.keys[step]
+        known = store.result(step, key.digest) is not None
+        before = _last(records, step)
+        reasons = () if known else _reasons(step, compiled, records, {p.step for p in planned if p.runs})
+        share = 1.0 if known else _share(step, compiled, records)
+        seconds = None if known or before is None else round(before.seconds * share, 1)
+        work = "" if known else _work(step, assistant, compiled, before, share)
+        planned.append(PlannedStep(step, not known, reasons, work, seconds, key.digest))
+    return planned
+
+
+def _last(records: Sequence[RunRecord], step: StepName) -> StepRecord | None:
+    """The newest record in which the step really ran."""
+    return next((r.steps[step] for r in records if step in r.steps and r.steps[step].status == "done"), None)
+
+
+def _reference(records: Sequence[RunRecord], step: StepName) -> RunRecord | None:
+    """The newest run in which the step had a result."""
+    fine = ("done", "skipped")
+    return next((r for r in records if step in r.steps and r.steps[step].status in fine), None)
+
+
+def _reasons(
+    step: StepName, compiled: Compiled, records: Sequence[RunRecord], running: set[StepName]
+) -> tuple[str, ...]:
+    record = _reference(records, step)
+    if record is None:
+        return ("never run here",)
+    changed = compiled.keys[step].changed(record.steps[step].parts)
+    if not changed:
+        return ("its result is gone",)
+    return tuple(_named(part, compiled, record) for part in changed)
+
+
+def _named(part: str, compiled: Compiled, record: RunRecord) -> str:
+    if part == "documents":
+        return f"documents: {_difference(compiled.inputs.documents, record.documents)}"
+    if part == "examples":
+        return f"examples: {_difference(compiled.inputs.examples, record.examples)}"
+    if part.startswith("step "):
+        return f"{part.removeprefix('step ')} runs"
+    return f"{part} changed"
+
+
+def _difference(now: Mapping[str, str], before: Mapping[str, str]) -> str:
+    """ "2 changed, 1 deleted" of two sets of hashes."""
+    counts = {
+        "added": len(now.keys() - before.keys()),
+        "changed": sum(1 for name in now.keys() & before.keys() if now[name] != before[name]),
+        "deleted": len(before.keys() - now.keys()),
+    }
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "settings"
+
+
+def _touched(compiled: Compiled, record: RunRecord | None) -> int:
+    """Documents that are new or changed since a run."""
+    before = record.documents if record else {}
+    return sum(1 for name, version in compiled.inputs.documents.items() if before.get(name) != version)
+
+
+def _share(step: StepName, compiled: Compiled, records: Sequence[RunRecord]) -> float:
+    """Share of a step's work that a run repeats: parsing and embedding are kept by content."""
+    record = _reference(records, step)
+    if step not in ("ingest", "index") or record is None or not compiled.inputs.documents:
+        return 1.0
+    settings = [p for p in compiled.keys[step].changed(record.steps[step].parts) if p not in _KEPT]
+    return 1.0 if settings else _touched(compiled, record) / len(compiled.inputs.documents)
+
+
+_KEPT = ("documents", "document policies", "step ingest", "spec.validate")
+
+
+def _work(step: StepName, assistant: Assistant, compiled: Compiled, before: StepRecord | None, share: float) -> str:
+    figures = before.metrics if before else {}
+    documents = len(compiled.inputs.documents)
+    if step in ("validate", "ingest"):
+        return f"{round(documents * share)} of {documents} documents"
+    if step == "index":
+        rows = figures.get("rows")
+        return (
+            f"about {round(rows * share):,} of {round(rows):,} passages to embed" if rows else "all passages to embed"
+        )
+    if step == "augment":
+        return f"{assistant.spec.augment.max_examples or len(compiled.inputs.examples):,} examples at most"
+    if step == "train":
+        tokens = figures.get("tokens")
+        return f"about {round(tokens):,} tokens to train" if tokens else "tokens to train: known after the first run"
+    if step == "evaluate":
+        arms, asked = len(assistant.spec.evaluate.arms), assistant.spec.evaluate.questions
+        return f"{arms} arms x {asked or 'all'} held-out questions"
+    return "one release"

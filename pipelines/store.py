@@ -1,0 +1,139 @@
+"""The store of one project (`.raftops`): what was run with which key, where its results are, and how long it took."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kfp.dsl import Artifact
+from kfp.local.cache import LocalCache
+
+from raftops.errors import RaftopsError
+from raftops.files import read_json, write_json
+from raftops.spec.model import STEPS, StepName
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a step made: its artifacts by name, and its figures."""
+
+    artifacts: Mapping[str, Path]
+    metrics: Mapping[str, float]
+
+
+@dataclass
+class StepRecord:
+    """One step of one run."""
+
+    key: str
+    parts: dict[str, str]
+    status: str = "waiting"
+    """waiting, skipped, done or failed."""
+    seconds: float = 0.0
+    metrics: dict[str, float] = field(default_factory=dict)
+    artifacts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class RunRecord:
+    """One run of a spec."""
+
+    run_id: str
+    name: str
+    spec: str
+    started: str
+    steps: dict[str, StepRecord]
+    documents: dict[str, str]
+    examples: dict[str, str]
+    dvc: str = ""
+    seconds: float = 0.0
+    status: str = "running"
+
+
+class Store:
+    """The folder and its parts."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.artifacts = root / "artifacts"
+        self.releases = root / "releases"
+        self.runs = root / "runs"
+        self.cache = root / "cache"
+        self._keys = root / "keys"
+
+    @property
+    def keys(self) -> Path:
+        """Where KFP keeps what it made with which key."""
+        return self._keys
+
+    def result(self, step: StepName, key: str) -> Result | None:
+        """What a step made with this key, or None where it never did or the result is gone."""
+        if not self._keys.is_dir():
+            return None
+        cache = LocalCache(str(self._keys))
+        outputs = cache.get(self._entry(cache, step, key))
+        return _result(outputs) if outputs is not None else None
+
+    def forget(self, step: StepName, key: str) -> None:
+        """Let a step run again although its key is known."""
+        name = self._entry(LocalCache(str(self._keys)), step, key)
+        (self._keys / f"{name}.json").unlink(missing_ok=True)
+
+    @staticmethod
+    def _entry(cache: LocalCache, step: StepName, key: str) -> str:
+        return str(cache.compute_key(f"comp-{step}", "", [], {}, custom_cache_key=key))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """One run at a time in a project."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / "run.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RaftopsError(
+                    f"another run is at work in {self.root}", next_step="wait for it, or stop its process"
+                ) from error
+            yield
+
+    def write(self, record: RunRecord) -> None:
+        """Keep a run's record."""
+        write_json(self.runs / record.run_id / "run.json", asdict(record))
+
+    def records(self, name: str) -> list[RunRecord]:
+        """The runs of an assistant, newest first."""
+        paths = sorted(self.runs.glob("*/run.json"), reverse=True)
+        records = [_record(read_json(path)) for path in paths]
+        return [record for record in records if record.name == name]
+
+    def prune(self, keep: int = 5) -> None:
+        """Delete results that none of the newest runs of any assistant made or used."""
+        folders = sorted((p.parent for p in self.runs.glob("*/run.json")), reverse=True)
+        kept = {uri for folder in folders[:keep] for uri in _uris(read_json(folder / "run.json"))}
+        for folder in self.artifacts.glob("*/*"):
+            if not any(Path(uri).is_relative_to(folder.resolve()) for uri in kept):
+                shutil.rmtree(folder, ignore_errors=True)
+        for folder in folders[20:]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _result(outputs: Mapping[str, Any]) -> Result:
+    artifacts = {name: Path(value.uri) for name, value in outputs.items() if isinstance(value, Artifact)}
+    metrics = outputs.get("metrics")
+    figures = dict(metrics.metadata) if isinstance(metrics, Artifact) else {}
+    return Result(artifacts, {k: float(v) for k, v in figures.items() if isinstance(v, int | float)})
+
+
+def _record(raw: dict[str, Any]) -> RunRecord:
+    steps = {name: StepRecord(**step) for name, step in raw.pop("steps").items() if name in STEPS}
+    return RunRecord(**raw, steps=steps)
+
+
+def _uris(raw: dict[str, Any]) -> Iterator[str]:
+    for step in raw["steps"].values():
+        yield from step["artifacts"].values()
