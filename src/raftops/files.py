@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -104,3 +105,12 @@ def sha256_tree(folder: Path) -> str:
     """Hex SHA-256 over the sorted relative names and bytes of every file below a folder."""
     files = sorted(p for p in folder.rglob("*") if p.is_file())
     return sha256_json([[p.relative_to(folder).as_posix(), sha256_file(p)] for p in files])
+
+
+def link_or_copy(source: str, target: str) -> str:
+    """A hard link, or a copy where the file system does not link: a copy function for `shutil.copytree`."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+    return target

@@ -8,7 +8,6 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 
 import numpy as np
 
@@ -78,12 +77,8 @@ class VectorCache:
         self.reused += len(keys) - len(missing)
         return np.stack([found[k] for k in keys])
 
-    def __enter__(self) -> VectorCache:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._db.close()
 
     def _find(self, keys: set[bytes]) -> dict[bytes, Vectors]:

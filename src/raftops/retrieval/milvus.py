@@ -1,0 +1,197 @@
+"""One collection in Milvus: embedded (Milvus Lite, a folder) or on a server, by the same code.
+
+Filters are pushed down and checked again on what comes back. Milvus Lite answers on a loopback port without
+authentication while it is open, and scans all rows for each query: its practical ceiling is 20,000-30,000 passages.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal
+
+import grpc
+from milvus_lite.server_manager import server_manager_instance
+from pymilvus import DataType, MilvusClient, MilvusException
+
+from raftops.errors import IndexUnusable
+from raftops.records import Passage
+from raftops.retrieval.bm25 import Sparse
+from raftops.retrieval.protocols import Vectors
+from raftops.retrieval.rows import FIELDS, TEXT_BYTES, passage_of, row_of
+
+logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # what it logs is raised as well
+logging.getLogger("milvus_lite").setLevel(logging.CRITICAL)
+log = logging.getLogger(__name__)
+
+STRONG = "Strong"
+HNSW = {"M": 16, "efConstruction": 200}
+SEARCHED = 256
+"""Candidates that an HNSW search keeps (`ef`), or the limit where that is more."""
+DenseType = Literal["flat", "hnsw"]
+
+_opened: Counter[str] = Counter()
+_opened_lock = Lock()
+
+
+@contextmanager
+def milvus_errors(what: str) -> Iterator[None]:
+    """Every way that Milvus fails, as `IndexUnusable`."""
+    try:
+        yield
+    except (MilvusException, grpc.RpcError) as error:
+        reason = getattr(error, "message", "") or str(error)
+        step = "check that the server is up and its token is set, and that no other process writes the folder"
+        raise IndexUnusable(f"{what}: {reason}", next_step=step) from error
+
+
+class MilvusConnection:
+    """A client. For a folder it also owns Lite's in-process server: closing the last one releases the folder."""
+
+    def __init__(self, uri: str, token: str = "") -> None:
+        self.uri = uri
+        self._lite = str(Path(uri).resolve()) if "://" not in uri else ""
+        with milvus_errors(f"{uri}: cannot be opened"):
+            self.client = MilvusClient(self._lite or uri, token=token)
+        with _opened_lock:
+            _opened[self._lite] += 1
+
+    def collections(self) -> list[str]:
+        """Names of all collections."""
+        with milvus_errors(self.uri):
+            return list(self.client.list_collections())
+
+    def alias_target(self, alias: str) -> str | None:
+        """The collection behind an alias."""
+        with milvus_errors(f"{self.uri}: alias {alias}"):
+            known = [a for c in self.client.list_collections() for a in self.client.list_aliases(c).get("aliases", [])]
+            return str(self.client.describe_alias(alias)["collection_name"]) if alias in known else None
+
+    def publish(self, alias: str, collection: str) -> None:
+        """Point the alias at a collection, then drop this alias's older ones, all but the one it pointed at before."""
+        previous = self.alias_target(alias)
+        with milvus_errors(f"{self.uri}: alias {alias}"):
+            if previous is None:
+                self.client.create_alias(collection, alias)
+            elif previous != collection:
+                self.client.alter_alias(collection, alias)
+            for name in self.client.list_collections():
+                ours = re.fullmatch(rf"{re.escape(alias)}_[0-9a-f]{{12}}", name)
+                if ours and previous != collection and name not in (previous, collection):
+                    self.client.drop_collection(name)
+
+    def close(self) -> None:
+        """Close the client and, for a folder, the server behind it when nobody else here uses it."""
+        self.client.close()
+        with _opened_lock:
+            _opened[self._lite] -= 1
+            if self._lite and not _opened[self._lite]:
+                server_manager_instance.release_server(self._lite)
+
+
+@dataclass(frozen=True)
+class PassageCollection:
+    """Passages with a dense and a sparse vector each."""
+
+    connection: MilvusConnection
+    name: str
+
+    def create(self, dimension: int, dense: DenseType) -> None:
+        """Make it, empty; one of the same name is dropped first."""
+        client = self.connection.client
+        schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
+        schema.add_field("passage_id", DataType.VARCHAR, is_primary=True, max_length=256)
+        for field in FIELDS:
+            if field in ("start", "end", "tokens"):
+                schema.add_field(field, DataType.INT64)
+            else:
+                schema.add_field(field, DataType.VARCHAR, max_length=1024 if field == "policy_id" else TEXT_BYTES)
+        schema.add_field("dense", DataType.FLOAT_VECTOR, dim=dimension)
+        schema.add_field("sparse", DataType.SPARSE_FLOAT_VECTOR)
+        indexes = client.prepare_index_params()
+        params = HNSW if dense == "hnsw" else {}
+        indexes.add_index("dense", index_type=dense.upper(), metric_type="COSINE", params=params)
+        indexes.add_index("sparse", index_type="SPARSE_INVERTED_INDEX", metric_type="IP")
+        indexes.add_index("policy_id", index_type="INVERTED")
+        with milvus_errors(f"{self.connection.uri}: collection {self.name} cannot be made"):
+            if self.name in client.list_collections():
+                client.drop_collection(self.name)
+            client.create_collection(self.name, schema=schema, index_params=indexes, consistency_level=STRONG)
+
+    def upsert(self, passages: Sequence[Passage], dense: Vectors, sparse: Sequence[Sparse]) -> None:
+        """Add or replace passages."""
+        rows = [
+            {**row_of(p), "dense": vector, "sparse": weights}
+            for p, vector, weights in zip(passages, dense, sparse, strict=True)
+        ]
+        with milvus_errors(f"{self.connection.uri}: rows cannot be written to {self.name}"):
+            self.connection.client.upsert(self.name, rows)
+
+    def seal(self) -> int:
+        """Flush, and count what is stored."""
+        with milvus_errors(f"{self.connection.uri}: {self.name} cannot be flushed"):
+            self.connection.client.flush(self.name)
+            self.connection.client.load_collection(self.name)
+        return self.count()
+
+    def load(self) -> None:
+        """Make it searchable."""
+        with milvus_errors(f"{self.connection.uri}: collection {self.name} cannot be loaded"):
+            self.connection.client.load_collection(self.name)
+
+    def count(self) -> int:
+        """Rows stored."""
+        with milvus_errors(f"{self.connection.uri}: {self.name} cannot be counted"):
+            counted = self.connection.client.query(
+                self.name, filter="", output_fields=["count(*)"], consistency_level=STRONG
+            )
+        return int(counted[0]["count(*)"])
+
+    def warm_up(self, vector: Vectors) -> None:
+        """One search on each side, not read: Lite builds its sparse index at the first one."""
+        with milvus_errors(f"{self.connection.uri}: {self.name} cannot be searched"):
+            for field, query in (("dense", vector), ("sparse", {1: 1.0})):
+                self.connection.client.search(self.name, data=[query], anns_field=field, limit=1)
+
+    def by_vector(self, vector: Vectors, policies: frozenset[str], limit: int) -> list[tuple[Passage, float]]:
+        """Nearest passages by cosine."""
+        return self._search("dense", vector, policies, limit)
+
+    def by_terms(self, weights: Sparse, policies: frozenset[str], limit: int) -> list[tuple[Passage, float]]:
+        """Best passages by BM25; only those that share a term."""
+        return self._search("sparse", weights, policies, limit) if weights else []
+
+    def _search(
+        self, field: Literal["dense", "sparse"], query: Any, policies: frozenset[str], limit: int
+    ) -> list[tuple[Passage, float]]:
+        if not policies:
+            return []
+        params = {"ef": max(SEARCHED, limit)} if field == "dense" else {}
+        with milvus_errors(f"{self.connection.uri}: {self.name} cannot be searched"):
+            found = self.connection.client.search(
+                self.name,
+                data=[query],
+                anns_field=field,
+                limit=limit,
+                filter=policy_filter(policies),
+                output_fields=list(FIELDS),
+                search_params={"metric_type": "COSINE" if field == "dense" else "IP", "params": params},
+                consistency_level=STRONG,
+            )
+        hits = [(passage_of(h["passage_id"], h["entity"]), float(h["distance"])) for h in found[0]]
+        allowed = [(p, score) for p, score in hits if p.policy_id in policies]
+        if len(allowed) < len(hits):
+            log.error("%s returned %d passages outside the filter; dropped", self.name, len(hits) - len(allowed))
+        return [(p, score) for p, score in allowed if field == "dense" or score > 0]
+
+
+def policy_filter(policies: frozenset[str]) -> str:
+    """The filter expression of a set of policies, literals quoted."""
+    return f"policy_id in [{', '.join(json.dumps(p, ensure_ascii=False) for p in sorted(policies))}]"

@@ -1,0 +1,188 @@
+"""Passages to a searchable index: dense and sparse vectors in Milvus, made beside the old one and put in place whole.
+
+Only texts that were never embedded before are embedded. Does not parse, does not chunk, does not train.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from raftops.errors import IndexUnusable, StepError
+from raftops.files import link_or_copy, sha256_file, sha256_json, write_json
+from raftops.models import resolve
+from raftops.progress import progress
+from raftops.records import Passage
+from raftops.retrieval.bm25 import Bm25Encoder, check_language
+from raftops.retrieval.embedder import OnnxEmbedder, open_embedder
+from raftops.retrieval.memo import VectorCache
+from raftops.retrieval.milvus import DenseType, MilvusConnection, PassageCollection
+from raftops.retrieval.rows import read_passages, searched_text
+from raftops.spec.model import Index, Milvus
+
+Metrics = dict[str, float]
+BATCH = 256
+"""Passages embedded, cached and written at a time."""
+
+
+@dataclass(frozen=True)
+class _Build:
+    """What one run of the step works with."""
+
+    config: Index
+    milvus: Milvus
+    source: Path
+    """`passages.parquet`."""
+    encoder: OnnxEmbedder
+    bm25: Bm25Encoder
+    collection: str
+    dense: DenseType
+    cache: Path
+
+
+def index(  # noqa: PLR0913  one argument per artifact
+    config: Index, embedder: str, milvus: Milvus, name: str, passages: Path, built: Path, cache: Path
+) -> Metrics:
+    """Index `passages` for search; `built` becomes the new index at the end or stays as it was."""
+    began = time.monotonic()
+    check_language(config.bm25.language)
+    source = _present(passages / "passages.parquet")
+    digest, folder = sha256_file(source), _exported(embedder, cache)
+    encoder, dense = open_embedder(folder, config.engine), _dense_type(config, milvus)
+    alias = name.replace("-", "_")
+    key = sha256_json([digest, encoder.name, config.model_dump(), dense])[:12]
+    build = _Build(config, milvus, source, encoder, _counted(source, config), f"{alias}_{key}", dense, cache)
+    with _replaced(built) as part:
+        made = _fill(build, part)
+        build.bm25.save(part / "bm25.json")
+        shutil.copyfile(_present(passages / "documents.parquet"), part / "documents.parquet")
+        shutil.copytree(folder, part / "embedder", copy_function=link_or_copy)
+        write_json(part / "index.json", {**_about(build), "name": name, "source": embedder, "built_from": digest})
+    if milvus.uri != "embedded":
+        _publish(milvus, alias, build.collection)
+    return {"rows": float(build.bm25.rows), **made, "seconds": round(time.monotonic() - began, 3)}
+
+
+def _about(build: _Build) -> dict[str, Any]:
+    token = build.milvus.token
+    return {
+        "collection": build.collection,
+        "uri": build.milvus.uri,
+        "token_env": token.env if token else "",
+        "rows": build.bm25.rows,
+        "dimension": build.encoder.dimension,
+        "embedder": build.encoder.name,
+        "engine": build.encoder.engine,
+        "dense_type": build.dense,
+    }
+
+
+def _present(path: Path) -> Path:
+    if not path.is_file():
+        raise StepError(f"{path}: missing", next_step="run the ingest step first")
+    return path
+
+
+def _exported(embedder: str, cache: Path) -> Path:
+    model = resolve(embedder, cache)
+    target = cache / "models" / model.digest
+    if (target / "embedder.json").is_file():
+        return target
+    exported: Path = importlib.import_module("raftops.retrieval.export").export_encoder(model, cache)  # torch: only now
+    return exported
+
+
+def _counted(source: Path, config: Index) -> Bm25Encoder:
+    bm25 = Bm25Encoder(config.bm25)
+    for batch in read_passages(source):
+        bm25.count(searched_text(p) for p in batch)
+    if not bm25.rows:
+        raise StepError(f"{source}: no passages", next_step="check data.documents and the report of the ingest step")
+    return bm25
+
+
+def _dense_type(config: Index, milvus: Milvus) -> DenseType:
+    if config.dense == "auto":
+        return "flat" if milvus.uri == "embedded" else "hnsw"
+    return config.dense
+
+
+def _fill(build: _Build, part: Path) -> Metrics:
+    """Embed what is new, write all rows, and count them."""
+    embedded = build.milvus.uri == "embedded"
+    uri = str(part / "milvus.db") if embedded else build.milvus.uri
+    with closing(MilvusConnection(uri, _token(build.milvus))) as connection:
+        collection = PassageCollection(connection, build.collection)
+        if not embedded and build.collection in connection.collections() and collection.seal() == build.bm25.rows:
+            return {"embedded": 0.0, "reused": float(build.bm25.rows), "cut": 0.0}
+        collection.create(build.encoder.dimension, build.dense)
+        made = _write(build, collection)
+        stored = collection.seal()
+    if stored != build.bm25.rows:
+        raise IndexUnusable(
+            f"{uri}: {stored} passages stored of {build.bm25.rows}", next_step="look for passage ids that occur twice"
+        )
+    return made
+
+
+def _write(build: _Build, collection: PassageCollection) -> Metrics:
+    done, cut = 0, 0
+    shelf = build.cache / "embeddings" / f"{build.encoder.name}.sqlite"
+    with closing(VectorCache(shelf, build.encoder)) as vectors:
+        for passages in read_passages(build.source, BATCH):
+            texts = [searched_text(p) for p in passages]
+            dense = vectors.embed(texts)
+            collection.upsert(passages, dense, [build.bm25.document(t) for t in texts])
+            cut += sum(_is_cut(p, t, build.encoder) for p, t in zip(passages, texts, strict=True))
+            done += len(passages)
+            progress("index", done, build.bm25.rows, f"{vectors.embedded} embedded, {vectors.reused} reused")
+        return {"embedded": float(vectors.embedded), "reused": float(vectors.reused), "cut": float(cut)}
+
+
+def _is_cut(passage: Passage, text: str, encoder: OnnxEmbedder) -> bool:
+    """Whether the encoder reads less than all of it; only passages near the limit are counted."""
+    return passage.tokens > encoder.max_tokens // 2 and encoder.tokens(text) >= encoder.max_tokens
+
+
+def _publish(milvus: Milvus, alias: str, collection: str) -> None:
+    with closing(MilvusConnection(milvus.uri, _token(milvus))) as connection:
+        connection.publish(alias, collection)
+
+
+def _token(milvus: Milvus) -> str:
+    if milvus.token is None:
+        return ""
+    token = os.environ.get(milvus.token.env, "")
+    if not token:
+        raise IndexUnusable(f"{milvus.uri}: no token", next_step=f"set {milvus.token.env} in the environment")
+    return token
+
+
+@contextmanager
+def _replaced(folder: Path) -> Iterator[Path]:
+    """A new folder beside `folder` that takes its name only when the block ends well.
+
+    A kill between the two renames leaves the old one aside; the next run puts it back before it starts.
+    """
+    part, old = folder.with_name(f".{folder.name}.part"), folder.with_name(f".{folder.name}.old")
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+    for leftover in (part, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    if folder.exists():
+        folder.rename(old)
+    part.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
