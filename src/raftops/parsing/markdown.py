@@ -12,15 +12,14 @@ from typing import Any
 
 import yaml
 from markdown_it import MarkdownIt
-from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
 from raftops.parsing.document import Builder, Kind, Parsed
 from raftops.parsing.html import add_html
 from raftops.parsing.source import read_text
+from raftops.parsing.templates import without_templates
 
 _FRONT = re.compile(r"\A---[ \t]*\n(.{0,65536}?\n)??---[ \t]*(?:\n|\Z)", re.DOTALL)
-_TEMPLATE = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{[:#][^{}\n]*\}", re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 
 
@@ -28,22 +27,9 @@ def parse_markdown(path: Path) -> Parsed:
     """Read a Markdown file."""
     body, title, skipped = _without_front_matter(read_text(path))
     builder = Builder()
-    _Writer(builder, skipped).write(_markdown().parse(body))
-    return builder.build(title or builder.first_heading)
-
-
-def _markdown() -> MarkdownIt:
     markdown = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-    markdown.inline.ruler.before("escape", "template", _drop_template)
-    return markdown
-
-
-def _drop_template(state: StateInline, silent: bool) -> bool:
-    """An inline rule: `{% tag %}`, `{{ value }}` and `{: .attributes}` outside code leave nothing."""
-    found = _TEMPLATE.match(state.src, state.pos, state.posMax) if state.src[state.pos] == "{" else None
-    if found:
-        state.pos = found.end()
-    return found is not None
+    _Writer(builder, skipped).write(markdown.parse(without_templates(body)))
+    return builder.build(title or builder.first_heading)
 
 
 def _without_front_matter(text: str) -> tuple[str, str, int]:
@@ -123,7 +109,7 @@ class _Writer:
     _code_block = _fence
 
     def _html_block(self, token: Token) -> None:
-        source = _TEMPLATE.sub("", _COMMENT.sub("", token.content))
+        source = _COMMENT.sub("", token.content)
         if source.strip():
             add_html(self._builder, source, line=self._line(token))
 

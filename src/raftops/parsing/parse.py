@@ -11,8 +11,10 @@ from pathlib import Path
 
 from raftops.errors import StepError
 from raftops.parsing.document import Block, Kind, Parsed
+from raftops.parsing.docx import parse_docx
 from raftops.parsing.html import parse_html
 from raftops.parsing.markdown import parse_markdown
+from raftops.parsing.pdf import parse_pdf
 from raftops.parsing.plain import parse_plain
 
 __all__ = ["Block", "Kind", "Parsed", "media_type_of", "parse_document"]
@@ -30,6 +32,8 @@ _PARSERS: dict[str, Callable[[Path], Parsed]] = {
     _TYPES[".html"]: parse_html,
     _TYPES[".md"]: parse_markdown,
     _TYPES[".txt"]: parse_plain,
+    _TYPES[".pdf"]: parse_pdf,
+    _TYPES[".docx"]: parse_docx,
 }
 
 

@@ -8,7 +8,23 @@ from pathlib import Path
 from raftops.parsing.document import Builder, Parsed
 from raftops.parsing.source import read_text
 
-BULLET = re.compile(r"\s*(?:[-*•◦▪‣·–—]|\(?(?:\d{1,3}|[a-zA-Z])[.)])\s+(?=\S)")
+_BULLET = re.compile(r"\s*[*•◦▪‣·-]\s+(?=\S)")
+_NUMBER = re.compile(r"\s*\(?(?:\d{1,3}|[a-zA-Z])[.)]\s+(?=\S)")
+_ENDED = re.compile(r"[.:;!?,][\"')\]”’]?\s*$")
+
+
+def starts_item(line: str, previous: str) -> bool:
+    """Whether a line begins a list item; a number or a dash after an unfinished line is a wrapped sentence."""
+    if not (_BULLET.match(line) or _NUMBER.match(line)):
+        return False
+    certain = line.lstrip()[0] in "*•◦▪‣"
+    return certain or not previous or bool(_ENDED.search(previous)) or starts_item(previous, "")
+
+
+def without_bullet(text: str) -> str:
+    """The text of an item; numbers stay, they say something."""
+    bullet = _BULLET.match(text)
+    return text[bullet.end() :] if bullet else text
 
 
 def parse_plain(path: Path) -> Parsed:
@@ -17,7 +33,7 @@ def parse_plain(path: Path) -> Parsed:
     lines: list[str] = []
     first, group = 1, object()
     for number, line in enumerate([*read_text(path).split("\n"), ""], 1):
-        if lines and (not line.strip() or BULLET.match(line)):
+        if lines and (not line.strip() or starts_item(line, lines[-1])):
             _flush(builder, lines, first, group)
             lines = []
         if not line.strip():
@@ -30,6 +46,6 @@ def parse_plain(path: Path) -> Parsed:
 
 
 def _flush(builder: Builder, lines: list[str], first: int, group: object) -> None:
-    bullet = BULLET.match(lines[0])
-    text = " ".join([lines[0][bullet.end() :] if bullet else lines[0], *lines[1:]])
-    builder.add("item" if bullet else "paragraph", text, line=first, group=group if bullet else None)
+    item = starts_item(lines[0], "")
+    text = " ".join(lines)
+    builder.add("item" if item else "paragraph", without_bullet(text) if item else text, line=first, group=group)

@@ -7,7 +7,7 @@ from pathlib import Path
 from raftops.errors import StepError
 
 MIB = 1024 * 1024
-TEXT_BYTES_MAX = 32 * MIB
+TEXT_BYTES_MAX = 16 * MIB
 BINARY_BYTES_MAX = 256 * MIB
 _MAGIC = {
     b"%PDF-": "a PDF",

@@ -1,0 +1,167 @@
+"""Ingest: accepted documents to passages with exact places. Streams; parses only what changed; loses nothing silently.
+
+Writes `passages.parquet`, `documents.parquet` and `ingest.json`; the same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from raftops.errors import StepError
+from raftops.files import atomic, read_jsonl, sha256_file, write_json
+from raftops.models import resolve
+from raftops.parsing.passages import Cutter, spans_as_json
+from raftops.records import Document, Passage
+from raftops.spec.model import Ingest
+
+Metrics = dict[str, float]
+ROW_GROUP_CHARS = 4_000_000
+_STRING, _INT = pa.string(), pa.int64()
+PASSAGES = pa.schema(
+    [("passage_id", _STRING), ("doc_id", _STRING), ("version", _STRING), ("title", _STRING), ("text", _STRING)]
+    + [("start", _INT), ("end", _INT), ("locator", _STRING), ("policy_id", _STRING), ("uri", _STRING)]
+    + [("tokens", _INT), ("spans", _STRING)]
+)
+DOCUMENTS = pa.schema([(name, _STRING) for name in ("doc_id", "version", "title", "policy_id", "uri", "text")])
+
+
+def ingest(config: Ingest, embedder: str, accepted: Path, passages: Path, cache: Path) -> Metrics:
+    """Cut every accepted document into passages of at most `chunk_tokens` tokens of the embedder."""
+    model = resolve(embedder, cache)
+    cutter = Cutter(model.path, model.digest, config.chunk_tokens, cache / "parsed")
+    counts = _Counts()
+    with ExitStack() as stack:
+        rows = stack.enter_context(atomic(passages / "passages.parquet", "wb"))
+        texts = stack.enter_context(atomic(passages / "documents.parquet", "wb"))
+        writers = _Table(rows, PASSAGES), _Table(texts, DOCUMENTS)
+        for document in _documents(accepted / "documents.jsonl"):
+            _one(document, cutter, writers, counts, skip=config.on_bad_file == "skip")
+        for writer in writers:
+            writer.close()
+        counts.check()
+    write_json(passages / "ingest.json", counts.as_json(config))
+    return counts.metrics(cutter.parsed)
+
+
+@dataclass
+class _Counts:
+    """What happened so far."""
+
+    documents: int = 0
+    passages: int = 0
+    tokens: int = 0
+    skipped: list[dict[str, str]] = field(default_factory=list)
+    notes: list[dict[str, str]] = field(default_factory=list)
+
+    def check(self) -> None:
+        """A run without a single passage is a failure, with the first reason."""
+        if not self.passages:
+            why = f"; {self.skipped[0]['doc_id']}: {self.skipped[0]['reason']}" if self.skipped else ""
+            raise StepError(
+                f"no passage: {self.documents} documents parsed, {len(self.skipped)} skipped{why}",
+                next_step="check data.documents in the spec, then `raftops run` again",
+            )
+
+    def as_json(self, config: Ingest) -> dict[str, Any]:
+        """The rows of `ingest.json`; nothing that depends on what the cache held."""
+        names = {"documents": self.documents, "passages": self.passages, "tokens": self.tokens}
+        return {**names, "chunk_tokens": config.chunk_tokens, "skipped": self.skipped, "notes": self.notes}
+
+    def metrics(self, parsed: int) -> Metrics:
+        """Figures of the run."""
+        counts = {"documents": self.documents, "passages": self.passages, "tokens": self.tokens}
+        return {k: float(v) for k, v in {**counts, "parsed": parsed, "skipped": len(self.skipped)}.items()}
+
+
+class _Table:
+    """A Parquet file written row group by row group."""
+
+    def __init__(self, file: Any, schema: Any) -> None:
+        self._schema = schema
+        self._writer = pq.ParquetWriter(file, schema, compression="zstd")
+        self._rows: list[dict[str, Any]] = []
+        self._chars = 0
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Add a row; full groups go to disk."""
+        self._rows.append(row)
+        self._chars += len(row["text"])
+        if self._chars >= ROW_GROUP_CHARS:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is left and the footer; a file without rows still has its columns."""
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        self._writer.write_table(pa.Table.from_pylist(self._rows, self._schema))
+        self._rows, self._chars = [], 0
+
+
+def _documents(manifest: Path) -> Iterator[Document]:
+    """The manifest's rows in the order of their ids; disorder and repetition are errors."""
+    last = ""
+    for number, row in read_jsonl(manifest):
+        try:
+            document = Document(**row)
+        except TypeError as error:
+            raise StepError(f"{manifest}:{number}: not a row of the manifest ({error})") from error
+        if document.doc_id <= last:
+            raise StepError(f"{manifest}:{number}: {document.doc_id!r} is repeated or out of order")
+        last = document.doc_id
+        yield document
+
+
+def _one(document: Document, cutter: Cutter, writers: tuple[_Table, _Table], counts: _Counts, *, skip: bool) -> None:
+    _unchanged(document)
+    try:
+        cut = cutter.cut(document)
+    except StepError as error:
+        if not skip:
+            raise StepError(f"{document.doc_id}: {error}", next_step=error.next_step) from error
+        counts.skipped.append({"doc_id": document.doc_id, "reason": str(error).removeprefix(f"{document.path}: ")})
+        return
+    rows, texts = writers
+    counts.documents += 1
+    counts.notes += [{"doc_id": document.doc_id, "note": note} for note in cut.notes]
+    same = {name: getattr(document, name) for name in ("doc_id", "version", "policy_id", "uri")}
+    texts.add({**same, "title": cut.title, "text": cut.text})
+    for passage in cutter.passages(document, cut):
+        counts.passages += 1
+        counts.tokens += passage.tokens
+        rows.add(_row(passage))
+
+
+def _unchanged(document: Document) -> None:
+    """What validate accepted is what is read; its report holds for nothing else."""
+    try:
+        version = sha256_file(Path(document.path))
+    except OSError as error:
+        raise StepError(
+            f"{document.doc_id}: {document.path} cannot be read ({error.strerror})",
+            next_step="run again: validate makes a new manifest",
+        ) from error
+    if version != document.version:
+        raise StepError(
+            f"{document.doc_id}: {document.path} changed since validate "
+            f"({document.version[:12]} accepted, {version[:12]} found)",
+            next_step="run again: validate makes a new manifest",
+        )
+
+
+def _row(passage: Passage) -> dict[str, Any]:
+    plain = {name: getattr(passage, name) for name in PASSAGES.names if name not in ("locator", "spans")}
+    return {**plain, "locator": _json(passage.locator.as_dict()), "spans": _json(spans_as_json(passage.spans))}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
