@@ -93,7 +93,7 @@ def sha256_file(path: Path) -> str:
 
 def sha256_text(text: str) -> str:
     """Hex SHA-256 of a text in UTF-8."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def sha256_json(value: Any) -> str:

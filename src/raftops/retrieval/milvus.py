@@ -22,6 +22,7 @@ from milvus_lite.server_manager import server_manager_instance
 from pymilvus import DataType, MilvusClient, MilvusException
 
 from raftops.errors import IndexUnusable
+from raftops.files import sha256_text
 from raftops.records import Passage
 from raftops.retrieval.bm25 import Sparse
 from raftops.retrieval.protocols import Vectors
@@ -112,14 +113,15 @@ class PassageCollection:
             if field in ("start", "end", "tokens"):
                 schema.add_field(field, DataType.INT64)
             else:
-                schema.add_field(field, DataType.VARCHAR, max_length=1024 if field == "policy_id" else TEXT_BYTES)
+                schema.add_field(field, DataType.VARCHAR, max_length=TEXT_BYTES)
+        schema.add_field("policy_key", DataType.VARCHAR, max_length=64)
         schema.add_field("dense", DataType.FLOAT_VECTOR, dim=dimension)
         schema.add_field("sparse", DataType.SPARSE_FLOAT_VECTOR)
         indexes = client.prepare_index_params()
         params = HNSW if dense == "hnsw" else {}
         indexes.add_index("dense", index_type=dense.upper(), metric_type="COSINE", params=params)
         indexes.add_index("sparse", index_type="SPARSE_INVERTED_INDEX", metric_type="IP")
-        indexes.add_index("policy_id", index_type="INVERTED")
+        indexes.add_index("policy_key", index_type="INVERTED")
         with milvus_errors(f"{self.connection.uri}: collection {self.name} cannot be made"):
             if self.name in client.list_collections():
                 client.drop_collection(self.name)
@@ -128,7 +130,7 @@ class PassageCollection:
     def upsert(self, passages: Sequence[Passage], dense: Vectors, sparse: Sequence[Sparse]) -> None:
         """Add or replace passages."""
         rows = [
-            {**row_of(p), "dense": vector, "sparse": weights}
+            {**row_of(p), "policy_key": policy_key(p.policy_id), "dense": vector, "sparse": weights}
             for p, vector, weights in zip(passages, dense, sparse, strict=True)
         ]
         with milvus_errors(f"{self.connection.uri}: rows cannot be written to {self.name}"):
@@ -192,6 +194,11 @@ class PassageCollection:
         return [(p, score) for p, score in allowed if field == "dense" or score > 0]
 
 
+def policy_key(policy_id: str) -> str:
+    """The policy as the filter sees it: hexadecimal, so that no name needs quoting or can change the expression."""
+    return sha256_text(policy_id)[:32]
+
+
 def policy_filter(policies: frozenset[str]) -> str:
-    """The filter expression of a set of policies, literals quoted."""
-    return f"policy_id in [{', '.join(json.dumps(p, ensure_ascii=False) for p in sorted(policies))}]"
+    """The filter expression of a set of policies."""
+    return f"policy_key in {json.dumps(sorted(map(policy_key, policies)))}"

@@ -1,0 +1,89 @@
+"""A built index in Milvus Lite, on disk and by address, is a Retriever; a damaged one is refused."""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from raftops.errors import IndexUnusable
+from raftops.retrieval.embedder import open_embedder
+from raftops.retrieval.hybrid import open_index
+from raftops.retrieval.memory import MemoryRetriever
+from tests.retrieval.contract import ALL, RetrieverContract
+from tests.retrieval.tiny import corpus
+
+
+class TestHybridRetriever(RetrieverContract):
+    @pytest.fixture(scope="class")
+    def retriever(self, built):
+        with open_index(built, dense_share=0.5) as opened:
+            yield opened
+
+    def test_it_scores_as_the_exact_retriever_in_memory(self, retriever, built):
+        exact = MemoryRetriever(corpus(), open_embedder(built / "embedder", "onnxruntime"), 0.5)
+        for question in ("leave rule", "ask about the visa", "number 7"):
+            left, right = retriever.search(question, ALL, 6), exact.search(question, ALL, 6)
+            assert [h.score for h in left] == pytest.approx([h.score for h in right], abs=1e-4)
+            assert [h.dense for h in left] == pytest.approx([h.dense for h in right], abs=1e-4)
+            assert [h.sparse for h in left] == pytest.approx([h.sparse for h in right], abs=1e-4)
+
+    def test_it_gives_the_text_of_a_document_in_one_version_only(self, retriever):
+        first = corpus()[0]
+        assert retriever.document_text(first.doc_id, first.version) == first.text
+        with pytest.raises(IndexUnusable, match=r"no document doc0.md in version v9"):
+            retriever.document_text(first.doc_id, "v9")
+
+    def test_many_readers_open_one_index_at_once(self, retriever, built):
+        code = "import sys; from pathlib import Path; from raftops.retrieval.hybrid import open_index\n"
+        code += "with open_index(Path(sys.argv[1]), 0.5) as r: print(len(r.search('leave', frozenset({'policy0'}), 3)))"
+        other = subprocess.run([sys.executable, "-c", code, str(built)], capture_output=True, text=True, timeout=120)
+        assert other.stdout.strip() == "3", other.stderr
+        with open_index(built, 0.5) as second:
+            assert second.search("leave", ALL, 2) == retriever.search("leave", ALL, 2)
+
+    def test_a_hit_that_slips_through_the_filter_is_dropped(self, retriever, monkeypatch):
+        monkeypatch.setattr("raftops.retrieval.milvus.policy_filter", lambda policies: "")
+        hits = retriever.search("leave", frozenset({"policy1"}), 10)
+        assert hits
+        assert {h.passage.policy_id for h in hits} == {"policy1"}
+
+
+def test_reading_leaves_the_index_as_it_was_and_it_can_be_moved(built, tmp_path):
+    moved = tmp_path / "elsewhere" / "index"
+    shutil.copytree(built, moved)
+    before = {p: p.read_bytes() for p in sorted(moved.rglob("*")) if p.is_file()}
+    with open_index(moved, 0.5) as retriever:
+        assert retriever.search("leave", ALL, 1)
+    assert {p: p.read_bytes() for p in sorted(moved.rglob("*")) if p.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rows": 99}, "14 passages stored, 99 expected"),
+        ({"embedder": "other-onnxruntime"}, "built by other-onnxruntime, read by"),
+        ({"collection": "gone"}, "collection gone is gone"),
+        ({"uri": "http://127.0.0.1:1"}, "cannot be opened"),
+    ],
+)
+def test_an_index_that_is_not_what_it_says_is_refused(built, tmp_path, change, message):
+    copy = tmp_path / "index"
+    shutil.copytree(built, copy)
+    about = json.loads((copy / "index.json").read_text())
+    (copy / "index.json").write_text(json.dumps({**about, **change}))
+    with pytest.raises(IndexUnusable, match=message):
+        open_index(copy, 0.5)
+
+
+@pytest.mark.parametrize("missing", ["index.json", "bm25.json", "milvus.db"])
+def test_an_index_with_a_part_missing_is_refused(built, tmp_path, missing):
+    copy = tmp_path / "index"
+    shutil.copytree(built, copy, ignore=shutil.ignore_patterns(missing))
+    with pytest.raises(IndexUnusable) as caught:
+        open_index(copy, 0.5)
+    assert caught.value.next_step == "run the index step again"
