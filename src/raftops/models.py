@@ -57,6 +57,8 @@ def _package(source: str, rest: str) -> tuple[Path, Path]:
         step = f"pip install {module.replace('_', '-')}"
         raise ModelError(f"{source}: no package {module!r} is installed", next_step=step)
     folder = Path(places[0])
+    if ".." in Path(inside).parts or inside.startswith("/"):
+        raise ModelError(f"{source}: leads out of the package", next_step="use file:// for other folders")
     return _model_in(folder / inside, source), folder
 
 

@@ -13,7 +13,9 @@ ALL = frozenset({"policy0", "policy1", "policy2"})
 class RetrieverContract:
     def test_the_passage_about_the_question_comes_first(self, retriever):
         for number, topic in enumerate(TOPICS):
-            assert retriever.search(f"the {topic} rule number {number}", ALL, 3)[0].passage.passage_id == f"p{number:03}"
+            assert (
+                retriever.search(f"the {topic} rule number {number}", ALL, 3)[0].passage.passage_id == f"p{number:03}"
+            )
 
     def test_a_hit_is_the_whole_passage_as_it_went_in(self, retriever):
         known = {p.passage_id: p for p in corpus()}

@@ -2,11 +2,8 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
-import time
-from dataclasses import replace
 
 import pytest
 

@@ -19,7 +19,22 @@ from raftops.records import Locator, Passage, Span
 from raftops.retrieval.rows import FIELDS, row_of
 
 DIMENSION = 32
-TOPICS = "leave travel salary laptop badge bonus pension visa parking lunch training remote sick notice".split()
+TOPICS = [
+    "leave",
+    "travel",
+    "salary",
+    "laptop",
+    "badge",
+    "bonus",
+    "pension",
+    "visa",
+    "parking",
+    "lunch",
+    "training",
+    "remote",
+    "sick",
+    "notice",
+]
 
 
 class HashEmbedder:
@@ -68,7 +83,9 @@ def write_passages(folder: Path, passages) -> Path:
     for row, p in zip(rows, passages, strict=True):
         row["spans"] = json.dumps([[s.start, s.end, s.locator.as_dict()] for s in p.spans])
     parquet.write_table(pa.Table.from_pylist(rows).select(["passage_id", *FIELDS]), folder / "passages.parquet")
-    documents = [{f: getattr(p, f) for f in ("doc_id", "version", "title", "policy_id", "uri", "text")} for p in passages]
+    documents = [
+        {f: getattr(p, f) for f in ("doc_id", "version", "title", "policy_id", "uri", "text")} for p in passages
+    ]
     parquet.write_table(pa.Table.from_pylist(documents), folder / "documents.parquet")
     return folder
 
@@ -103,9 +120,7 @@ def _graph(table):
         node("ReduceL2", ["sum"], ["length"], axes=[1], keepdims=1),
         node("Div", ["sum", "length"], ["vectors"]),
     ]
-    inputs = [
-        helper.make_tensor_value_info(n, TensorProto.INT64, ["b", "t"]) for n in ("input_ids", "attention_mask")
-    ]
+    inputs = [helper.make_tensor_value_info(n, TensorProto.INT64, ["b", "t"]) for n in ("input_ids", "attention_mask")]
     outputs = [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["b", DIMENSION])]
     constants = [
         numpy_helper.from_array(table.astype(np.float32), "table"),

