@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from raftops.errors import AccessError
 
+_FOLDERS = "(?:.*/)?"
+
 
 class Policy(BaseModel):
     """A named list of groups; any one of them may read."""
@@ -50,13 +52,14 @@ class AccessPolicies(BaseModel):
         return rule.policy if rule and rule.policy in self.policies else None
 
     def readable(self, groups: Iterable[str]) -> frozenset[str]:
-        """The policies that a caller with these groups may read. Groups the file does not know count for nothing."""
-        known = {g for g in groups if g in self.groups}
+        """The policies that a caller with these groups may read. Groups the file does not know count for nothing,
+        and so does a bare string: a claim of the wrong shape must not be read letter by letter."""
+        known = set() if isinstance(groups, str) else {g for g in groups if isinstance(g, str) and g in self.groups}
         return frozenset(p for p, policy in self.policies.items() if known & set(policy.groups))
 
     def readable_by_all(self, audience: Iterable[str]) -> frozenset[str]:
         """The policies that every single group of an audience may read; none for an empty or unknown audience."""
-        shares = [self.readable([group]) for group in audience]
+        shares = [] if isinstance(audience, str) else [self.readable([group]) for group in audience]
         return frozenset.intersection(*shares) if shares else frozenset()
 
     def may_read(self, groups: Iterable[str], policy_id: str | None) -> bool:
@@ -66,11 +69,11 @@ class AccessPolicies(BaseModel):
 
 @lru_cache(maxsize=4096)
 def glob_pattern(glob: str) -> re.Pattern[str]:
-    """A glob over a whole path: `**/` any folders, `**` anything, `*` and `?` within one name."""
+    """A glob over a whole path: `**/` as its own part is any folders, `**` anything, `*` and `?` within one name."""
     out, i = "", 0
     while i < len(glob):
-        if glob.startswith("**/", i):
-            out, i = out + "(?:.*/)?", i + 3
+        if glob.startswith("**/", i) and glob[i - 1 : i] in ("", "/"):
+            out, i = out.removesuffix(_FOLDERS) + _FOLDERS, i + 3
         elif glob.startswith("**", i):
             out, i = out + ".*", i + 2
         else:
@@ -79,14 +82,27 @@ def glob_pattern(glob: str) -> re.Pattern[str]:
     return re.compile(out, re.DOTALL)
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key may stand once: of two policies of one name, the second would silently win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping, or an error at the key that repeats an earlier one."""
+        seen: set[str] = set()
+        for key in (k for k, _ in node.value if isinstance(k, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
 def load_access(path: Path) -> AccessPolicies:
     """Read an access file. Raises `AccessError` with every problem, each with its place in the file's tree."""
     try:
-        raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw: Any = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)  # noqa: S506  a safe loader
         return AccessPolicies.model_validate(raw or {})
     except OSError as error:
         raise AccessError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise AccessError(f"{path}: not valid YAML ({error})") from error
     except ValidationError as error:
         places = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
