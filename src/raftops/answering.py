@@ -45,10 +45,13 @@ class Answer:
     """Every part of the answer is carried by a citation that was found verbatim in its document."""
     abstained: bool
     reason: str = ""
-    """Why it abstained: `nothing found`, `model`, `not supported`."""
+    """Why it abstained: `nothing found`, `model`, `not supported`, or `audience`: the caller may not read all that the
+    weights were trained on."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    stopped: bool = True
+    """False where the token limit cut it."""
     units: tuple[Unit, ...] = ()
     """What the model read; all of it readable by the caller."""
 
@@ -63,6 +66,8 @@ class Answerer:
     router: Router
     title: str
     max_new_tokens: int = 96
+    trained_policies: frozenset[str] = frozenset()
+    """Policies of the documents behind the weights: weights remember, so who talks to them may read all of these."""
 
     def units(self, question: str, policies: frozenset[str]) -> list[Unit]:
         """The numbered evidence for a question: what training, evaluation and service all show the model."""
@@ -72,6 +77,8 @@ class Answerer:
         """Answer one question for a caller who may read `policies`."""
         started = time.perf_counter()
         route = self.router.decide(question)
+        if not self.trained_policies <= policies:
+            return self._abstain(route, "audience", (), {})
         units = [] if route.name == "behaviour" else self.units(question, policies)
         found = time.perf_counter()
         if route.name != "behaviour" and not units:
@@ -95,7 +102,8 @@ class Answerer:
         text = generation.text.strip()
         counts = (generation.prompt_tokens, generation.completion_tokens)
         if route.name == "behaviour":
-            return Answer(without_markers(text), (), route, False, False, "", *counts, seconds)
+            said = without_markers(text)
+            return Answer(said, (), route, False, False, "", *counts, seconds, generation.stopped)
         if not text or is_abstention(text, self.prompt):
             return self._abstain(route, "model", units, seconds, counts)
         cited = supporting_units(text, question, units)
@@ -103,7 +111,8 @@ class Answerer:
         if not citations or len(citations) < len(cited):
             return self._abstain(route, "not supported", units, seconds, counts)
         marked = f"{without_markers(text)} " + "".join(f"[{c.marker}]" for c in citations)
-        return Answer(marked, tuple(citations), route, True, False, "", *counts, seconds, tuple(units))
+        shown = (generation.stopped, tuple(units))
+        return Answer(marked, tuple(citations), route, True, False, "", *counts, seconds, *shown)
 
     def cite(self, unit: Unit) -> Citation | None:
         """The unit as a citation, or None where its text is not verbatim in the indexed document."""
@@ -121,16 +130,19 @@ class Answerer:
         seconds: dict[str, float],
         counts: tuple[int, int] = (0, 0),
     ) -> Answer:
-        return Answer(self.prompt.abstain, (), route, False, True, reason, *counts, seconds, tuple(units))
+        return Answer(self.prompt.abstain, (), route, False, True, reason, *counts, seconds, True, tuple(units))
 
     def stream(self, messages: Sequence[Message]) -> Iterator[str]:
         """The model's raw words as they come; what is shown to a caller is `checked` first."""
         return self.generator.stream(messages, self.max_new_tokens)
 
 
-def gather(library: Library, question: str, policies: frozenset[str], prompt: Prompt, extra: int = 0) -> list[Unit]:
-    """Retrieve passages that the caller may read and cut them to numbered evidence units."""
-    hits = library.search(question, policies, prompt.passages + extra)
+def gather(library: Library, question: str, policies: frozenset[str], prompt: Prompt) -> list[Unit]:
+    """Retrieve passages that the caller may read and cut them to numbered evidence units.
+
+    The index filters by policy; what comes back is checked once more, so that no index can fail open.
+    """
+    hits = [h for h in library.search(question, policies, prompt.passages) if h.passage.policy_id in policies]
     return select_units(question, hits, library.embedder, prompt, library.tokens)
 
 

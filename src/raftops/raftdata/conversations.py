@@ -82,14 +82,17 @@ class Writer:
     ) -> list[Unit]:
         """Units as served, copies of the golden ones taken out; golden ones that the retriever missed put in."""
         golden = [unit for unit in units if is_golden(unit, proofs)]
-        missing = [p for p in proofs if not any(is_golden(unit, [p]) for unit in golden)]
-        golden += [unit_of(proof, self.sources[proof.doc_id]) for proof in missing]
-        kept = [u for u in units if is_golden(u, proofs) or not self._copy(u, golden, example)]
-        room = max(len(golden), self.prompt.units) - len(missing)
-        kept = [u for u in kept if u in golden or kept.index(u) < room][:room]
-        for unit in golden[len(golden) - len(missing) :]:
-            kept.insert(draw.randrange(len(kept) + 1), unit)
-        return numbered(kept)
+        shown = [u for u in units if u in golden or not self._copy(u, golden, example)][: self.prompt.units]
+        missing = [proof for proof in proofs if not any(is_golden(unit, [proof]) for unit in shown)]
+        others = [unit for unit in shown if unit not in golden]
+        for unit in others[max(0, len(others) - self._excess(shown, missing)) :]:
+            shown.remove(unit)
+        for proof in missing:
+            shown.insert(draw.randrange(len(shown) + 1), unit_of(proof, self.sources[proof.doc_id]))
+        return numbered(shown)
+
+    def _excess(self, shown: Sequence[Unit], missing: Sequence[Proof]) -> int:
+        return max(0, len(shown) + len(missing) - self.prompt.units)
 
     def _copy(self, unit: Unit, golden: Sequence[Unit], example: Example) -> bool:
         return is_copy(unit, golden, example.answer, self.config.near_duplicate)

@@ -17,7 +17,7 @@ from raftops.files import link_or_copy, read_json
 from raftops.records import Hit
 from raftops.retrieval.bm25 import Bm25Encoder, load_bm25
 from raftops.retrieval.embedder import open_embedder
-from raftops.retrieval.fusion import by_id, candidates, fuse
+from raftops.retrieval.fusion import Scored, by_id, candidates, fuse
 from raftops.retrieval.memo import Remembering
 from raftops.retrieval.milvus import MilvusConnection, PassageCollection
 from raftops.retrieval.protocols import Embedder
@@ -42,13 +42,17 @@ class HybridRetriever:
 
     def search(self, question: str, policies: frozenset[str], top_k: int) -> list[Hit]:
         """Best first; only passages whose policy is in `policies`; none if it is empty."""
+        dense, sparse = self.found(question, policies, candidates(top_k))
+        return fuse(dense, sparse, self._share, top_k)
+
+    def found(self, question: str, policies: frozenset[str], limit: int) -> tuple[Scored, Scored]:
+        """What the dense and the sparse side find, before fusion."""
         if not policies or not question.strip():
-            return []
-        limit = candidates(top_k)
+            return {}, {}
         vector = self.embedder.embed([question])[0]
         dense = self._collection.by_vector(vector, policies, limit)
         sparse = self._collection.by_terms(self._bm25.query(question), policies, limit)
-        return fuse(by_id(dense), by_id(sparse), self._share, top_k)
+        return by_id(dense), by_id(sparse)
 
     def document_text(self, doc_id: str, version: str) -> str:
         """The parsed text of a document. Does not ask who may read it: ask the access module first."""

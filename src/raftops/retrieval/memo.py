@@ -33,6 +33,10 @@ class Remembering:
         """The name of the embedder inside."""
         return self._embedder.name
 
+    def tokens(self, text: str) -> int:
+        """As the embedder inside."""
+        return self._embedder.tokens(text)
+
     def embed(self, texts: Sequence[str]) -> Vectors:
         """As the embedder inside; only texts not kept are computed."""
         keys = [_key(t) for t in texts]

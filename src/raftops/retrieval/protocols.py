@@ -23,6 +23,9 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> Vectors:
         """L2-normalised float32 vectors, shape (len(texts), dimension)."""
 
+    def tokens(self, text: str) -> int:
+        """Length of a text, in tokens of the encoder."""
+
 
 class Retriever(Protocol):
     """Questions to passages that a caller may read."""

@@ -26,8 +26,8 @@ from raftops.records import Example
 from raftops.retrieval.hybrid import open_index
 from raftops.spec.model import Augment, Prompt
 
-EXTRA = 2
-"""Passages retrieved beyond those served, so that enough distractors stay when copies are taken out."""
+EXTRA = 3
+"""Passages and units fetched beyond those served, so that enough distractors stay when copies are taken out."""
 
 
 def augment(  # noqa: PLR0913  one argument per artifact
@@ -121,9 +121,11 @@ def _conversations(
     if example.kind == "behaviour":
         yield writer.behaviour(example)
         return
-    units = gather(library, example.asked, policies, writer.prompt, EXTRA)
+    served = writer.prompt
+    wider = served.model_copy(update={"passages": served.passages + EXTRA, "units": served.units + EXTRA})
+    units = gather(library, example.asked, policies, wider)
     if example.unanswerable:
-        yield writer.abstaining(example, units)
+        yield writer.abstaining(example, units[: served.units])
     else:
         yield from writer.knowledge(example, units, proofs_of(example, writer.sources))
 
