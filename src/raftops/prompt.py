@@ -12,6 +12,10 @@ from raftops.records import Message, Unit
 from raftops.spec.model import Prompt
 
 MARKER = re.compile(r"\[(\d{1,2})\]")
+CONTROL = re.compile(
+    r"<(?=\|[^|<>]{1,40}\|>)|<(?=/?s>)|<(?=(?:start|end)_of_turn>)|<(?=</?SYS>>)|\[(?=/?INST\])", re.IGNORECASE
+)
+"""Where a chat template's control token begins (ChatML, Llama, Gemma, Mistral)."""
 
 
 def system_message(prompt: Prompt, title: str) -> Message:
@@ -26,7 +30,19 @@ def evidence_block(units: Sequence[Unit]) -> str:
 
 def _shown(unit: Unit) -> str:
     header = f" ({unit.locator.table_header})" if unit.locator.table_header else ""
-    return f"{unit.heading}{header}: {' '.join(unit.text.split())}"
+    return plain(f"{unit.heading}{header}: {' '.join(unit.text.split())}")
+
+
+def plain(text: str) -> str:
+    """A text that cannot end its turn and begin another: control tokens become plain characters.
+
+    A document or a request is data, never a part of the conversation's frame.
+    """
+    return CONTROL.sub(r"\g<0> ", text)
+
+
+def _spoken(messages: Sequence[Message]) -> list[Message]:
+    return [Message(role=m.role, content=plain(m.content)) for m in messages]
 
 
 def grounded_messages(
@@ -34,20 +50,23 @@ def grounded_messages(
 ) -> list[Message]:
     """What the model reads for a question with evidence; an empty list of units says so in words."""
     evidence = evidence_block(units) or "(nothing was found)"
-    turn = Message(role="user", content=f"Evidence:\n{evidence}\n\nQuestion: {question}")
-    return [system_message(prompt, title), *history, turn]
+    turn = Message(role="user", content=f"Evidence:\n{evidence}\n\nQuestion: {plain(question)}")
+    return [system_message(prompt, title), *_spoken(history), turn]
 
 
 def closed_book_messages(title: str, question: str) -> list[Message]:
     """What the model reads for a question without documents (the arms `base` and `fine-tuned`)."""
     system = Message(role="system", content=f"You are the assistant of {title}. Answer in a few words.")
-    return [system, Message(role="user", content=question)]
+    return [system, Message(role="user", content=plain(question))]
 
 
 def behaviour_messages(title: str, messages: Sequence[Message]) -> list[Message]:
     """What the model reads for a request about form only."""
     turns = [m for m in messages if m.role != "system"]
-    return [Message(role="system", content=f"You are the assistant of {title}. Follow the house rules."), *turns]
+    return [
+        Message(role="system", content=f"You are the assistant of {title}. Follow the house rules."),
+        *_spoken(turns),
+    ]
 
 
 def grounded_answer(answer: str, numbers: Sequence[int]) -> str:

@@ -1,0 +1,76 @@
+"""Development tokens: a file of a few made-up users with random tokens, so that a laptop needs no identity provider.
+
+Readable by its owner only; the service refuses it unless it listens on loopback.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import stat
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from raftops.errors import ServiceError
+
+EVERYONE = "everyone"
+"""The user who is in every group."""
+
+
+@dataclass(frozen=True)
+class DevUser:
+    """A user of the development token file."""
+
+    token: str
+    groups: tuple[str, ...]
+
+
+def ensure_dev_tokens(path: Path, groups: Sequence[str]) -> dict[str, DevUser]:
+    """Make the file, or add the users it lacks: one for each group, named like it, and `everyone`. Tokens stay."""
+    users = load_dev_tokens(path) if path.exists() else {}
+    wanted: dict[str, tuple[str, ...]] = {group: (group,) for group in sorted(groups)}
+    wanted[EVERYONE] = tuple(sorted(groups))
+    missing = {name: DevUser(secrets.token_urlsafe(32), member) for name, member in wanted.items() if name not in users}
+    if missing:
+        users |= missing
+        _write(path, users)
+    return users
+
+
+def load_dev_tokens(path: Path) -> dict[str, DevUser]:
+    """The users by name.
+
+    Raises:
+        ServiceError: the file is missing, malformed or readable by others.
+    """
+    try:
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise ServiceError(f"{path}: others may read these tokens", next_step=f"chmod 600 {path}")
+        raw: Any = json.loads(path.read_text(encoding="utf-8"))
+        return {str(name): _user(user) for name, user in raw["users"].items()}
+    except OSError as error:
+        raise ServiceError(f"{path}: cannot be read ({error.strerror})", next_step="raftops serve makes it") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ServiceError(f"{path}: not a development token file", next_step=f"rm {path}; it is made anew") from error
+
+
+def _user(raw: Any) -> DevUser:
+    token, groups = raw["token"], raw["groups"]
+    whole = isinstance(token, str) and len(token) >= 20 and isinstance(groups, list)
+    if not whole or not all(isinstance(group, str) for group in groups):
+        raise ValueError("a user has a token of 20 characters or more and a list of groups")
+    return DevUser(token, tuple(groups))
+
+
+def _write(path: Path, users: Mapping[str, DevUser]) -> None:
+    """Whole, and never readable by others, not even while it is written (mkstemp makes it 0600)."""
+    value = {"users": {name: asdict(user) for name, user in sorted(users.items())}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(json.dumps(value, indent=2) + "\n")
+    os.replace(draft, path)
