@@ -121,8 +121,6 @@ def test_the_prompt_holds_nothing_that_the_caller_may_not_read():
 policies = st.frozensets(st.sampled_from(["staff", "managers", "nobody"]))
 SAID = "30 25 3.2 % working days merit budget Germany Ireland [1] [2] [3] [7]"
 words = st.sampled_from(SAID.split())
-    ["30", "25", "3.2", "%", "working", "days", "merit", "budget", "Germany", "Ireland", "[1]", "[2]", "[3]", "[7]"]
-)
 
 
 @settings(max_examples=400, deadline=None)
