@@ -100,8 +100,10 @@ def test_the_same_input_gives_the_same_index(place):
 def test_a_failed_run_leaves_the_old_index_and_nothing_half(place, monkeypatch, moment):
     place.index()
     owner, name = {
-        "embed": (step.VectorCache, "embed"), "seal": (step.PassageCollection, "seal"), "save": (step.Bm25Encoder, "save"),
-    }[moment]  # fmt: skip
+        "embed": (step.VectorCache, "embed"),
+        "seal": (step.PassageCollection, "seal"),
+        "save": (step.Bm25Encoder, "save"),
+    }[moment]
 
     def fail(*args):
         raise StepError("the disk is full")

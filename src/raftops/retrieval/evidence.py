@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from raftops.prompt import evidence_block
 from raftops.records import Hit, Locator, Passage, Unit
@@ -19,6 +20,7 @@ from raftops.retrieval.bm25 import term_ids
 from raftops.retrieval.protocols import Embedder
 from raftops.spec.model import Prompt
 
+Signals = npt.NDArray[np.float64]
 LEAST_WORDS = 3
 """A shorter span never stands alone."""
 
@@ -59,15 +61,21 @@ def select_units(
 
 def rank_units(question: str, hits: Sequence[Hit], embedder: Embedder, weights: Weights = WEIGHTS) -> list[Unit]:
     """Every candidate with its score, best first; ties keep the order of retrieval."""
+    units, signals = unit_signals(question, hits, embedder)
+    scores = signals @ np.array([weights.dense, weights.words, weights.passage])
+    scored = [replace(unit, score=float(score)) for unit, score in zip(units, scores, strict=True)]
+    return sorted(scored, key=lambda u: -u.score)
+
+
+def unit_signals(question: str, hits: Sequence[Hit], embedder: Embedder) -> tuple[list[Unit], Signals]:
+    """Every candidate, and a row for each: likeness, shared words, passage score."""
     found = [(unit, hit.score) for hit in hits for unit in _units(hit)]
     if not found:
-        return []
+        return [], np.zeros((0, 3))
     read = [f"{unit.heading}: {' '.join(unit.text.split())}" for unit, _ in found]
     vectors = embedder.embed([question, *read])
-    scores = weights.dense * (vectors[1:] @ vectors[0]) + weights.words * np.array(_shared_words(question, read))
-    scores = scores + weights.passage * np.array([score for _, score in found])
-    units = [replace(unit, score=float(score)) for (unit, _), score in zip(found, scores, strict=True)]
-    return sorted(units, key=lambda u: -u.score)
+    columns = [vectors[1:] @ vectors[0], _shared_words(question, read), [score for _, score in found]]
+    return [unit for unit, _ in found], np.array(columns, dtype=np.float64).T
 
 
 def _shared_words(question: str, texts: Sequence[str], language: str = "english") -> list[float]:
