@@ -1,11 +1,13 @@
-"""The code that a step's result depends on: its module and what that imports from us, without comments and docstrings.
+"""The code that a step's result depends on: its modules and what those import from us, without comments and docstrings.
 
-The spec's models are left out: their values are part of the key. Libraries are left out: the lock file pins them.
+Modules are found by path and read, never imported: keys are computed without torch or Milvus. The spec's models are
+left out: their values are part of the key. Libraries are left out: the lock file pins them.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib.util import find_spec
@@ -13,62 +15,78 @@ from pathlib import Path
 
 from raftops.files import sha256_json
 
-PACKAGE = "raftops"
+LIBRARY = "raftops"
 LEFT_OUT = ("raftops.spec", "raftops.errors", "raftops.progress", "raftops.files")
+_MODULE = re.compile(rf"{LIBRARY}(\.\w+)+")
 
 
 def code_hash(module: str) -> str:
-    """Hash of a module's code and of everything of ours that it imports, itself or through others."""
-    return sha256_json({name: _shape(name) for name in sorted(_closure(module))})
+    """Hash of a module's code and of everything in the library that it imports, itself or through others."""
+    return sha256_json({name: _shape(name) for name in sorted(code_closure(module))})
 
 
-def _closure(module: str) -> set[str]:
+def code_closure(module: str) -> set[str]:
+    """A module and every module of the library that it leads to."""
     seen: set[str] = set()
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name in seen or name.startswith(LEFT_OUT) or _source(name) is None:
+        if name in seen or _is_left_out(name) or source(name) is None:
             continue
         seen.add(name)
         waiting.extend(_imports(name))
     return seen
 
 
-def _imports(module: str) -> Iterator[str]:
-    """Names of our modules that a module imports; `from a import b` may mean module a.b or a name in a."""
-    for node in ast.walk(_tree(module)):
+def _is_left_out(name: str) -> bool:
+    return any(name == left or name.startswith(f"{left}.") for left in LEFT_OUT)
+
+
+@lru_cache(maxsize=512)
+def _imports(module: str) -> tuple[str, ...]:
+    """Names that may be modules of ours: `from a import b` may mean module a.b or a name in a; so may a string."""
+    return tuple(name for name in _named(_tree(module)) if name == LIBRARY or _MODULE.fullmatch(name))
+
+
+def _named(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.startswith(PACKAGE))
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(PACKAGE):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):  # import_module("raftops.hub")
+            yield node.value
 
 
-@lru_cache(maxsize=512)
-def _source(module: str) -> Path | None:
-    try:
-        found = find_spec(module)
-    except ModuleNotFoundError:
+@lru_cache(maxsize=2048)
+def source(module: str) -> Path | None:
+    """The file of one of our modules. Only top-level packages are looked up: `find_spec("a.b.c")` would import a.b."""
+    package, *inside = module.split(".")
+    found = find_spec(package)
+    if found is None or not found.submodule_search_locations:
         return None
-    return Path(found.origin) if found and found.origin else None
+    base = Path(found.submodule_search_locations[0], *inside)
+    candidates = (base.with_suffix(".py"), base / "__init__.py") if inside else (base / "__init__.py",)
+    return next((path for path in candidates if path.is_file()), None)
 
 
-@lru_cache(maxsize=512)
 def _tree(module: str) -> ast.Module:
-    path = _source(module)
+    path = source(module)
     return ast.parse(path.read_text(encoding="utf-8") if path else "")
 
 
 @lru_cache(maxsize=512)
 def _shape(module: str) -> str:
-    """The module's syntax tree without positions, comments and docstrings."""
-    tree = ast.parse(ast.unparse(_tree(module)))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_docstring(body[0]):
-            node.body = body[1:] or [ast.Pass()]  # type: ignore[attr-defined]
-    return ast.dump(tree)
+    return shape(_tree(module))
 
 
-def _is_docstring(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+def shape(tree: ast.Module) -> str:
+    """The code as the parser understands it: no comments, docstrings, attribute docstrings or layout."""
+    return ast.unparse(_WithoutDocstrings().visit(tree))
+
+
+class _WithoutDocstrings(ast.NodeTransformer):
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else node

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from raftops.access import AccessPolicies, load_access
+from raftops.errors import StepError
 from raftops.files import sha256_file, sha256_text, sha256_tree
 from raftops.manifest import example_files, list_documents
 from raftops.models import resolve
@@ -21,7 +23,7 @@ class Inputs:
     documents: Mapping[str, str]
     """SHA-256 of the bytes by document id."""
     examples: Mapping[str, str]
-    """SHA-256 of the row by example id (or file:line where it has none)."""
+    """SHA-256 of the row by example id (or path:line where it has none or repeats one)."""
     access: AccessPolicies
     models: Mapping[str, str]
     """Digest of `base`, `embedder` and `init_from`."""
@@ -49,10 +51,11 @@ def read_inputs(assistant: Assistant, root: Path) -> Inputs:
 def _examples(data: Data, root: Path) -> dict[str, str]:
     rows: dict[str, str] = {}
     for path in example_files(data, root):
-        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="surrogateescape").split("\n"), 1):
             if line.strip():
-                name = _row_id(line) or f"{path.name}:{number}"
-                rows[name if name not in rows else f"{path.name}:{number}"] = sha256_text(line.strip())
+                name = _row_id(line)
+                place = f"{os.path.relpath(path, root)}:{number}"
+                rows[name if name and name not in rows else place] = sha256_text(line.strip())
     return rows
 
 
@@ -70,13 +73,21 @@ def _models(assistant: Assistant, root: Path) -> dict[str, str]:
     for name, source in (("base", spec.models.base), ("embedder", spec.models.embedder)):
         pinned = source.startswith("hf://")  # the revision is the identity; compiling downloads nothing
         digests[name] = source if pinned else resolve(source, cache, root).digest
-    start = spec.train.init_from
-    digests["init_from"] = sha256_tree(root / start) if start else ""
+    digests["init_from"] = _adapters(root / spec.train.init_from) if spec.train.init_from else ""
     return digests
+
+
+def _adapters(folder: Path) -> str:
+    if not folder.is_dir():
+        step = "check the path; `dvc pull` fetches the starter adapter"
+        raise StepError(f"train.init_from: no folder {folder}", next_step=step)
+    return sha256_tree(folder)
 
 
 def _dvc(pointer: Path) -> str:
     """The hash that a DVC pointer file records."""
+    if not pointer.is_file():
+        raise StepError(f"data.dvc: no file {pointer}", next_step="check the path, or leave data.dvc out")
     for line in pointer.read_text(encoding="utf-8").splitlines():
         name, _, value = line.strip().lstrip("- ").partition(":")
         if name == "md5" and value.strip():

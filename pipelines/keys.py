@@ -14,6 +14,7 @@ from typing import Any
 from pipelines.code import code_hash
 from pipelines.config import configs
 from pipelines.inputs import Inputs
+from raftops.access import AccessPolicies
 from raftops.files import sha256_json
 from raftops.spec.model import STEPS, Assistant, StepName
 
@@ -45,7 +46,7 @@ def step_keys(assistant: Assistant, inputs: Inputs) -> dict[StepName, Key]:
         parts = {f"spec.{name}": sha256_json(value) for name, value in _sections(step, config[step]).items()}
         parts |= {name: content[name] for name in _INPUTS[step]}
         parts |= {f"step {name}": keys[name].digest for name in _UPSTREAM[step]}
-        keys[step] = Key(parts | {"code": code_hash(f"raftops.steps.{step}")})
+        keys[step] = Key(parts | {"code": code_hash(f"components.{step}.component")})
     return keys
 
 
@@ -55,7 +56,7 @@ _UPSTREAM: Mapping[StepName, tuple[StepName, ...]] = {
 }  # fmt: skip
 _INPUTS: Mapping[StepName, tuple[str, ...]] = {
     "validate": ("documents", "examples", "access"),
-    "ingest": ("documents", "document policies", "spec.validate", "model embedder"),
+    "ingest": ("documents", "document policies", "spec.data.documents.uri", "spec.validate", "model embedder"),
     "index": ("model embedder",),
     "augment": (
         "examples", "readable by the audience", "spec.data.splits", "spec.validate", "spec.ingest", "spec.index",
@@ -78,14 +79,13 @@ def _sections(step: StepName, config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _content(assistant: Assistant, inputs: Inputs) -> dict[str, str]:
     spec, access = assistant.spec, inputs.access
-    readable = access.readable_by_all(spec.train.audience)
-    audience = {doc: rule for doc, rule in inputs.rules.items() if rule in readable}
     named = {
         "documents": dict(inputs.documents),
         "document policies": dict(inputs.rules),
         "examples": dict(inputs.examples),
         "access": access.model_dump(mode="json"),
-        "readable by the audience": sorted(set(audience.values())),
+        "readable by the audience": _readable(access, spec.train.audience),
+        "spec.data.documents.uri": spec.data.documents.uri,
         "spec.data.splits": spec.data.splits.model_dump(mode="json"),
         "spec.validate": spec.validate_.model_dump(mode="json"),
         "spec.ingest": spec.ingest.model_dump(mode="json"),
@@ -95,3 +95,13 @@ def _content(assistant: Assistant, inputs: Inputs) -> dict[str, str]:
         "model init_from": inputs.models["init_from"],
     }
     return {name: sha256_json(value) for name, value in named.items()}
+
+
+def _readable(access: AccessPolicies, audience: tuple[str, ...]) -> list[tuple[str, bool]]:
+    """Each document rule, in order, and whether the whole audience may read what it matches.
+
+    Rules and not documents: a new document under an old rule retrains nothing, but a document that moves to a policy
+    that the audience may not read does, for the adapter may have learned it.
+    """
+    readable = access.readable_by_all(audience)
+    return [(rule.match, rule.policy in readable) for rule in access.documents]

@@ -8,7 +8,7 @@ from kfp import kubernetes
 from kfp.dsl import PipelineTask
 
 from components.images import image
-from raftops.spec.model import STEPS, Platform, Resources, StepName
+from raftops.spec.model import STEPS, Platform, Resources, SecretRef, StepName
 
 
 def place(platform: Platform, keys: Mapping[StepName, str], tasks: Sequence[PipelineTask]) -> None:
@@ -17,6 +17,12 @@ def place(platform: Platform, keys: Mapping[StepName, str], tasks: Sequence[Pipe
         task.set_display_name(step).set_container_image(image(step, platform.registry))
         task.set_caching_options(True, cache_key=keys[step])
         _resources(task, platform.resources.get(step))
+        if platform.milvus.token and step in _SEARCHES:
+            _secret(task, platform.milvus.token)
+
+
+_SEARCHES = ("index", "augment", "evaluate", "deploy")
+"""Steps that talk to Milvus."""
 
 
 def _resources(task: PipelineTask, wanted: Resources | None) -> None:
@@ -34,7 +40,11 @@ def _resources(task: PipelineTask, wanted: Resources | None) -> None:
             value=toleration.value or None, effect=toleration.effect or None,
         )  # fmt: skip
     for secret in wanted.secrets:
-        kubernetes.use_secret_as_env(task, secret_name=secret.secret, secret_key_to_env={secret.key: secret.env})
+        _secret(task, secret)
     kubernetes.set_timeout(task, wanted.timeout_minutes * 60)
     if wanted.retries:
         task.set_retry(num_retries=wanted.retries, backoff_duration="30s", backoff_factor=2.0)
+
+
+def _secret(task: PipelineTask, secret: SecretRef) -> None:
+    kubernetes.use_secret_as_env(task, secret_name=secret.secret, secret_key_to_env={secret.key: secret.env})

@@ -20,7 +20,7 @@ class PlannedStep:
     work: str
     """Expected work, such as "about 1,200 passages, of which 8 to embed"."""
     seconds: float | None
-    """Time of the last run of this step here, scaled to the work; None where there was none."""
+    """Time by past runs of this step here, scaled to the work; None where there was none."""
     key: str
 
 
@@ -29,15 +29,25 @@ def plan(assistant: Assistant, compiled: Compiled, store: Store) -> list[Planned
     records = store.records(assistant.name)
     planned: list[PlannedStep] = []
     for step in STEPS:
-        key = compiled.keys[step]
-        known = store.result(step, key.digest) is not None
-        before = _last(records, step)
-        reasons = () if known else _reasons(step, compiled, records, {p.step for p in planned if p.runs})
-        share = 1.0 if known else _share(step, compiled, records)
-        seconds = None if known or before is None else round(before.seconds * share, 1)
-        work = "" if known else _work(step, assistant, compiled, before, share)
-        planned.append(PlannedStep(step, not known, reasons, work, seconds, key.digest))
+        key = compiled.keys[step].digest
+        if store.result(step, key) is not None:
+            planned.append(PlannedStep(step, False, (), "", None, key))
+            continue
+        share = _share(step, compiled, records)
+        reasons = _reasons(step, compiled, records, {p.step for p in planned if p.runs})
+        work = _work(step, assistant, compiled, _last(records, step), share)
+        planned.append(PlannedStep(step, True, reasons, work, _seconds(records, step, share), key))
     return planned
+
+
+def _seconds(records: Sequence[RunRecord], step: StepName, share: float) -> float | None:
+    """The last time of a step; for a part of its work, that part of the longest, but not less than the shortest."""
+    times = [r.steps[step].seconds for r in records if step in r.steps and r.steps[step].status == "done"]
+    if not times:
+        return None
+    if step not in _BY_CONTENT:
+        return times[0]
+    return round(max(max(times) * share, min(times)), 1)
 
 
 def _last(records: Sequence[RunRecord], step: StepName) -> StepRecord | None:
@@ -60,16 +70,17 @@ def _reasons(
     changed = compiled.keys[step].changed(record.steps[step].parts)
     if not changed:
         return ("its result is gone",)
-    return tuple(_named(part, compiled, record) for part in changed)
+    return tuple(_named(part, compiled, record, running) for part in changed)
 
 
-def _named(part: str, compiled: Compiled, record: RunRecord) -> str:
+def _named(part: str, compiled: Compiled, record: RunRecord, running: set[StepName]) -> str:
     if part == "documents":
         return f"documents: {_difference(compiled.inputs.documents, record.documents)}"
     if part == "examples":
         return f"examples: {_difference(compiled.inputs.examples, record.examples)}"
     if part.startswith("step "):
-        return f"{part.removeprefix('step ')} runs"
+        before = part.removeprefix("step ")
+        return f"{before} runs" if before in running else f"{before}: another result"
     return f"{part} changed"
 
 
@@ -92,13 +103,16 @@ def _touched(compiled: Compiled, record: RunRecord | None) -> int:
 def _share(step: StepName, compiled: Compiled, records: Sequence[RunRecord]) -> float:
     """Share of a step's work that a run repeats: parsing and embedding are kept by content."""
     record = _reference(records, step)
-    if step not in ("ingest", "index") or record is None or not compiled.inputs.documents:
+    if step not in _BY_CONTENT or record is None or not compiled.inputs.documents:
         return 1.0
-    settings = [p for p in compiled.keys[step].changed(record.steps[step].parts) if p not in _KEPT]
-    return 1.0 if settings else _touched(compiled, record) / len(compiled.inputs.documents)
+    made_by: tuple[StepName, ...] = ("ingest", "index") if step == "index" else ("ingest",)
+    changed = {part for s in made_by for part in compiled.keys[s].changed(record.steps[s].parts)}
+    return _touched(compiled, record) / len(compiled.inputs.documents) if changed <= _CONTENT else 1.0
 
 
-_KEPT = ("documents", "document policies", "step ingest", "spec.validate")
+_BY_CONTENT = ("ingest", "index")
+_CONTENT = {"documents", "document policies", "step ingest", "spec.validate", "spec.data.documents.uri"}
+"""Parts whose change leaves the work on unchanged documents valid."""
 
 
 def _work(step: StepName, assistant: Assistant, compiled: Compiled, before: StepRecord | None, share: float) -> str:

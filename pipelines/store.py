@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -16,6 +17,9 @@ from kfp.local.cache import LocalCache
 from raftops.errors import RaftopsError
 from raftops.files import read_json, write_json
 from raftops.spec.model import STEPS, StepName
+
+RECORDS = 50
+"""Records of runs that are kept; plans take times and reasons from them."""
 
 
 @dataclass(frozen=True)
@@ -59,30 +63,26 @@ class Store:
     """The folder and its parts."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self.artifacts = root / "artifacts"
-        self.releases = root / "releases"
-        self.runs = root / "runs"
-        self.cache = root / "cache"
-        self._keys = root / "keys"
-
-    @property
-    def keys(self) -> Path:
+        self.root = root.resolve()  # a run changes the working directory
+        self.artifacts = self.root / "artifacts"
+        self.releases = self.root / "releases"
+        self.runs = self.root / "runs"
+        self.cache = self.root / "cache"
+        self.keys = self.root / "keys"
         """Where KFP keeps what it made with which key."""
-        return self._keys
 
     def result(self, step: StepName, key: str) -> Result | None:
         """What a step made with this key, or None where it never did or the result is gone."""
-        if not self._keys.is_dir():
+        if not self.keys.is_dir():
             return None
-        cache = LocalCache(str(self._keys))
+        cache = LocalCache(str(self.keys))
         outputs = cache.get(self._entry(cache, step, key))
         return _result(outputs) if outputs is not None else None
 
     def forget(self, step: StepName, key: str) -> None:
         """Let a step run again although its key is known."""
-        name = self._entry(LocalCache(str(self._keys)), step, key)
-        (self._keys / f"{name}.json").unlink(missing_ok=True)
+        name = self._entry(LocalCache(str(self.keys)), step, key)
+        (self.keys / f"{name}.json").unlink(missing_ok=True)
 
     @staticmethod
     def _entry(cache: LocalCache, step: StepName, key: str) -> str:
@@ -107,19 +107,34 @@ class Store:
 
     def records(self, name: str) -> list[RunRecord]:
         """The runs of an assistant, newest first."""
-        paths = sorted(self.runs.glob("*/run.json"), reverse=True)
-        records = [_record(read_json(path)) for path in paths]
+        records = [_record(read_json(folder / "run.json")) for folder in self._runs()]
         return [record for record in records if record.name == name]
 
     def prune(self, keep: int = 5) -> None:
-        """Delete results that none of the newest runs of any assistant made or used."""
-        folders = sorted((p.parent for p in self.runs.glob("*/run.json")), reverse=True)
-        kept = {uri for folder in folders[:keep] for uri in _uris(read_json(folder / "run.json"))}
+        """Delete results that none of the newest runs of any assistant made or used, and records of long ago."""
+        records = [(folder, read_json(folder / "run.json")) for folder in self._runs()]
+        kept, seen = set[Path](), Counter[str]()
+        for _, record in records:
+            seen[record["name"]] += 1
+            if seen[record["name"]] <= keep:
+                kept |= {self._task(Path(uri)) for uri in _uris(record)}
         for folder in self.artifacts.glob("*/*"):
-            if not any(Path(uri).is_relative_to(folder.resolve()) for uri in kept):
+            if folder not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
-        for folder in folders[20:]:
+        for run in self.artifacts.glob("*"):
+            if not any(run.iterdir()):
+                run.rmdir()
+        for folder, _ in records[RECORDS:]:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _task(self, artifact: Path) -> Path:
+        """The task's folder (run/step) that an artifact lies in."""
+        inside = artifact.relative_to(self.artifacts) if artifact.is_relative_to(self.artifacts) else artifact
+        return self.artifacts.joinpath(*inside.parts[:2])
+
+    def _runs(self) -> list[Path]:
+        """Folders of runs that have a record, newest first."""
+        return sorted((path.parent for path in self.runs.glob("*/run.json")), reverse=True)
 
 
 def _result(outputs: Mapping[str, Any]) -> Result:

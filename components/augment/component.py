@@ -18,6 +18,7 @@ def augment(
     """Turn examples into RAFT conversations: golden evidence, mined distractors, verified quotes."""
     from pathlib import Path
 
+    from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model import Augment, Prompt
     from raftops.steps.augment import augment
@@ -25,3 +26,4 @@ def augment(
     sections = Augment(**config["augment"]), Prompt(**config["prompt"]), config["title"], config["audience"]
     places = Path(accepted.path), Path(built.path), Path(conversations.path), Path(config["cache"])
     metrics.metadata.update(reported(augment)(*sections, *places))
+    write_json(Path(metrics.path), metrics.metadata)

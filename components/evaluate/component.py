@@ -21,9 +21,11 @@ def evaluate(
 
     from raftops.steps.evaluate import evaluate
 
+    from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model import Evaluate, Prompt, Router
 
     sections = Evaluate(**config["evaluate"]), Prompt(**config["prompt"]), Router(**config["router"])
     places = Path(accepted.path), Path(built.path), Path(adapters.path), Path(report.path)
     metrics.metadata.update(reported(evaluate)(*sections, config["title"], *places))
+    write_json(Path(metrics.path), metrics.metadata)

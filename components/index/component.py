@@ -17,11 +17,12 @@ def index(
     """Embed the passages that changed and build the Milvus index."""
     from pathlib import Path
 
-    from raftops.steps.index import index
-
+    from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model import Index, Milvus
+    from raftops.steps.index import index
 
     sections = Index(**config["index"]), config["embedder"], Milvus(**config["milvus"]), config["name"]
     places = Path(passages.path), Path(built.path), Path(config["cache"])
     metrics.metadata.update(reported(index)(*sections, *places))
+    write_json(Path(metrics.path), metrics.metadata)

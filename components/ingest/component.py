@@ -17,11 +17,12 @@ def ingest(
     """Parse the accepted documents and cut them into passages with exact positions."""
     from pathlib import Path
 
-    from raftops.steps.ingest import ingest
-
+    from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model import Ingest
+    from raftops.steps.ingest import ingest
 
     section = Ingest(**config["ingest"])
     places = Path(accepted.path), Path(passages.path), Path(config["cache"])
     metrics.metadata.update(reported(ingest)(section, config["embedder"], *places))
+    write_json(Path(metrics.path), metrics.metadata)

@@ -17,10 +17,11 @@ def train(
     """Fine-tune the base model on the conversations with QLoRA."""
     from pathlib import Path
 
-    from raftops.steps.train import train
-
+    from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model import Train
+    from raftops.steps.train import train
 
     places = Path(conversations.path), Path(adapters.path), Path(config["cache"])
     metrics.metadata.update(reported(train)(Train(**config["train"]), config["base"], *places))
+    write_json(Path(metrics.path), metrics.metadata)

@@ -19,8 +19,10 @@ def validate(
 
     from raftops.steps.validate import validate
 
+    from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model import Data, Validate
 
     sections = Validate(**config["validate"]), Data(**config["data"])
     metrics.metadata.update(reported(validate)(*sections, Path(accepted.path), Path(report.path)))
+    write_json(Path(metrics.path), metrics.metadata)

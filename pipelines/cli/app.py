@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 import traceback
 
-import click
 import typer
 
 from pipelines.cli import authoring, running, serving
-from pipelines.cli.screen import Screen, screen
+from pipelines.cli.screen import screen
 from raftops import __version__
 from raftops.errors import RaftopsError, SpecError
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C (128 + SIGINT)."""
 
 app = typer.Typer(
     name="raftops",
@@ -47,25 +49,20 @@ def options(
 def main() -> None:
     """Run the command line. A user's mistake is a line on stderr and an exit code, never a traceback."""
     try:
-        code = app(standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
-    except click.exceptions.Abort:
-        sys.exit(130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        app()
     except RaftopsError as error:
-        _fail(screen, error)
+        _fail(error, str(error), error.next_step, "spec" if isinstance(error, SpecError) else "")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        screen.error("interrupted", "run the same command again: it goes on where it stopped")
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(0)
+    except OSError as error:
+        _fail(error, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        sys.exit(1)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            screen.error("interrupted", "run the same command again: it goes on where it stopped")
+        raise
 
 
-def _fail(screen: Screen, error: RaftopsError) -> None:
+def _fail(error: Exception, message: str, next_step: str = "", kind: str = "") -> None:
     if screen.verbose:
         traceback.print_exception(error)
-    kind = "spec" if isinstance(error, SpecError) else ""
-    screen.error(str(error), error.next_step, kind)
+    screen.error(message, next_step, kind)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from raftops.spec.template import write_project
+from rich.markup import escape
 
 from pipelines.cli.screen import duration, screen
 from pipelines.compile import Compiled, compile_spec
@@ -17,7 +19,6 @@ from pipelines.store import Store
 from raftops.files import write_text
 from raftops.spec.load import LoadedSpec, load_spec
 from raftops.spec.schema import json_schema
-from raftops.spec.template import write_project
 
 SpecPath = Annotated[Path, typer.Argument(help="The spec file.", metavar="SPEC")]
 Overlays = Annotated[list[Path] | None, typer.Option("-f", "--overlay", help="Overlay merged by key; repeatable.")]
@@ -45,15 +46,15 @@ def init(
     label = name or re.sub(r"[^a-z0-9-]+", "-", folder.resolve().name.lower()).strip("-") or "assistant"
     written = write_project(folder, label)
     for path in written:
-        screen.say(f"  wrote {path}")
-    screen.say(f"next: cd {folder} && raftops validate raftops.yaml && raftops run raftops.yaml")
+        screen.say(f"  wrote {escape(str(path))}")
+    screen.say(f"next: cd {escape(str(folder))} && raftops validate raftops.yaml && raftops run raftops.yaml")
     screen.result({"written": [str(path) for path in written]})
 
 
 def validate(spec: SpecPath, overlay: Overlays = None) -> None:
     """Check a spec and everything it names; show every mistake with its place."""
     loaded = load_spec(spec, overlay or ())
-    screen.say(f"[green]{spec} is valid[/]: assistant {loaded.assistant.name}")
+    screen.say(f"[green]{escape(str(spec))} is valid[/]: assistant {loaded.assistant.name}")
     screen.result({"valid": True, "name": loaded.assistant.name})
 
 
@@ -103,5 +104,7 @@ def compile_command(
     compiled = compile_spec(loaded)
     target = out or Path("build") / f"{loaded.assistant.name}.yaml"
     write_text(target, compiled.text)
-    screen.say(f"wrote {target} ({len(compiled.text) / 1024:.1f} kB); submit it by: kfp run create -f {target}")
+    screen.say(
+        f"wrote {escape(str(target))} ({len(compiled.text) / 1024:.1f} kB); submit it by: kfp run create -f {escape(str(target))}"
+    )
     screen.result({"pipeline": str(target), "keys": {step: key.digest for step, key in compiled.keys.items()}})

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from pipelines.cli.authoring import Overlays, SpecPath, store_of
 from pipelines.cli.screen import RunScreen, duration, screen
@@ -34,13 +35,12 @@ def run(
     ] = None,
 ) -> None:
     """Run a spec on this machine: only what changed runs."""
+    again = downstream(_steps(force or []))
     loaded = load_spec(spec, overlay or ())
     compiled, store = compile_spec(loaded), store_of(loaded)
-    for step in downstream(_steps(force or [])):
-        store.forget(step, compiled.keys[step].digest)
-    screen.say(f"[bold]{loaded.assistant.name}[/] from {spec}; results in {store.root}")
+    screen.say(f"[bold]{loaded.assistant.name}[/] from {escape(str(spec))}; results in {escape(str(store.root))}")
     with RunScreen(screen) as follower:
-        record = run_local(loaded, compiled, store, follower)
+        record = run_local(loaded, compiled, store, follower, again)
     _show(record)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -75,16 +76,19 @@ class RunScreen:
         self._bar = Progress(
             SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(), console=screen.out, transient=True, disable=not live,
+            redirect_stdout=False, redirect_stderr=False,
         )  # fmt: skip
         self._task: TaskID | None = None
         self._last_note = 0.0
 
     def __enter__(self) -> RunScreen:
+        self._screen.out.file = sys.stdout  # bound: a run stands in for stdout while it listens to KFP
         self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
+        self._screen.out = Console(highlight=False)
 
     def skipped(self, step: StepName, record: StepRecord) -> None:
         self._line(step, "skipped", "nothing changed", {"event": "skipped"})

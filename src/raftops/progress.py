@@ -6,8 +6,12 @@ The local runner turns them into a progress bar and one-line errors; on a cluste
 from __future__ import annotations
 
 import json
+import os
+import select
+import stat
 import sys
 from collections.abc import Callable
+from threading import Thread
 from typing import Any, ParamSpec, TypeVar
 
 from raftops.errors import RaftopsError
@@ -25,9 +29,10 @@ def progress(step: str, done: int, total: int, note: str = "") -> None:
 
 
 def reported(step: Callable[P, T]) -> Callable[P, T]:
-    """The same step, whose expected failures are also said as one marked line before they are raised."""
+    """The same step, whose expected failures are also said as one marked line, and which ends when its run is killed."""
 
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        _end_with_reader(sys.__stdout__.fileno() if sys.__stdout__ else 1)
         try:
             return step(*args, **kwargs)
         except RaftopsError as error:
@@ -38,5 +43,18 @@ def reported(step: Callable[P, T]) -> Callable[P, T]:
 
 
 def _emit(mark: str, value: dict[str, Any]) -> None:
-    sys.stdout.write(mark + json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.write(mark + json.dumps(value) + "\n")
     sys.stdout.flush()
+
+
+def _end_with_reader(out: int) -> None:
+    """Where stdout is a pipe, end this process when its reader is gone: a killed run leaves no step working on."""
+    if stat.S_ISFIFO(os.fstat(out).st_mode):
+        Thread(target=_wait_for_end, args=(out,), daemon=True).start()
+
+
+def _wait_for_end(pipe: int) -> None:
+    ends = select.poll()
+    ends.register(pipe, 0)  # no event asked for: a closed reader is always told
+    ends.poll()
+    os._exit(1)
