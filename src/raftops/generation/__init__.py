@@ -1,0 +1,1 @@
+"""Messages to text: engines behind the `Generator` protocol."""

@@ -1,0 +1,97 @@
+"""Conversations to adapters and served weights, by QLoRA. Continues after a kill; does not judge what was learned."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from raftops.files import link_or_copy, write_json, write_jsonl
+from raftops.models import resolve
+from raftops.progress import progress
+from raftops.spec.model import Train
+from raftops.training.base import hf_folder, load_tokenizer
+from raftops.training.loop import set_threads
+from raftops.training.plot import plot_loss
+from raftops.training.served import served_gguf, why_not
+from raftops.training.tune import Adapter, Base, prepare, tune
+
+Metrics = dict[str, float]
+
+
+def train(config: Train, base: str, conversations: Path, adapters: Path, cache: Path) -> Metrics:
+    """Train `raft` and, if the spec asks, `plain`; write adapters, tokenizer, served weights, loss and figures."""
+    began = time.monotonic()
+    set_threads(config.threads)
+    model = resolve(base, cache)
+    source = Base(base, model.digest, hf_folder(model, cache))
+    tuned = _tune(config, source, conversations, cache)
+    _write_adapters(tuned, source, adapters)
+    _write_curves(tuned, adapters)
+    reason = _write_served(tuned, source, adapters, cache)
+    metrics = _metrics(tuned, time.monotonic() - began)
+    report: dict[str, Any] = {name: adapter.figures | {"digest": adapter.digest} for name, adapter in tuned.items()}
+    report |= {
+        "base": base,
+        "base_digest": source.digest,
+        "method": config.method,
+        "not_served": reason,
+        "totals": metrics,
+    }
+    write_json(adapters / "train.json", report)
+    return metrics
+
+
+def _tune(config: Train, base: Base, conversations: Path, cache: Path) -> dict[str, Adapter]:
+    """Everything is checked before the first adapter is trained."""
+    names = ["raft", "plain"] if config.plain else ["raft"]
+    jobs = [prepare(name, conversations / f"{name}.jsonl", base, config, cache) for name in names]
+    total, done = sum(job.plan.steps for job in jobs), 0
+    tuned = {}
+    for job in jobs:
+        tuned[job.name] = tune(job, base, config, done, total)
+        done += job.plan.steps
+    progress("train", total, total, "writing the weights")
+    return tuned
+
+
+def _write_adapters(tuned: dict[str, Adapter], base: Base, adapters: Path) -> None:
+    for name, adapter in tuned.items():
+        for file in sorted(adapter.folder.iterdir()):
+            _place(file, adapters / name / file.name)
+    load_tokenizer(base.folder).save_pretrained(adapters / "tokenizer")
+
+
+def _place(file: Path, target: Path) -> None:
+    """Link a file of the cache; an earlier file of that name is replaced, never written into."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    link_or_copy(str(file), str(target))
+
+
+def _write_curves(tuned: dict[str, Adapter], adapters: Path) -> None:
+    curves = {name: adapter.history for name, adapter in tuned.items()}
+    write_jsonl(adapters / "loss.jsonl", ({"adapter": n} | entry for n, history in curves.items() for entry in history))
+    plot_loss(curves, adapters / "loss.png")
+
+
+def _write_served(tuned: dict[str, Adapter], base: Base, adapters: Path, cache: Path) -> str:
+    """One GGUF for the base and each adapter, or the reason why this base has none."""
+    reason = why_not(base)
+    if not reason:
+        for name, adapter in [("base", None), *tuned.items()]:
+            _place(served_gguf(base, adapter, cache), adapters / "served" / f"{name}.gguf")
+    return reason
+
+
+def _metrics(tuned: dict[str, Adapter], seconds: float) -> Metrics:
+    """Totals, and the final loss of each adapter; speed is that of the run that trained them."""
+    figures = [adapter.figures for adapter in tuned.values()]
+    tokens, busy = sum(f["tokens"] for f in figures), sum(f["tokens"] / f["tokens_per_second"] for f in figures)
+    return {
+        "tokens": float(tokens),
+        "tokens_per_second": round(tokens / busy, 1),
+        "steps": float(sum(f["steps"] for f in figures)),
+        "peak_memory_mib": float(max(f["peak_memory_mib"] for f in figures)),
+        "seconds": round(seconds, 2),
+    } | {f"{name}_final_loss": float(adapter.figures["final_loss"]) for name, adapter in tuned.items()}

@@ -1,0 +1,1 @@
+"""QLoRA: from conversations to adapters and served weights."""

@@ -1,0 +1,61 @@
+"""The LoRA adapter: new on every linear layer, or one to continue from; saved without pickles or machine paths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+
+from raftops.errors import StepError
+from raftops.files import read_json, write_json
+from raftops.spec.model import Train
+
+WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+
+
+def attach(model: Any, config: Train, start: Path | None) -> PeftModel:
+    """Put a trainable adapter on a base model; `start` is the folder of an adapter to continue from."""
+    if start is not None:
+        _same_shape(start, config)
+        return PeftModel.from_pretrained(model, start, is_trainable=True)
+    torch.manual_seed(config.seed)
+    lora = LoraConfig(
+        r=config.rank, lora_alpha=config.alpha, lora_dropout=config.dropout, target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )  # fmt: skip
+    return get_peft_model(model, lora)
+
+
+def _same_shape(start: Path, config: Train) -> None:
+    if not (start / WEIGHTS).is_file():
+        raise StepError(
+            f"train.init_from: {start} holds no {WEIGHTS}",
+            next_step="name a folder with raft/ (and plain/ if train.plain), or remove train.init_from",
+        )
+    found = read_json(start / CONFIG)
+    if (found.get("r"), found.get("lora_alpha")) != (config.rank, config.alpha):
+        raise StepError(
+            f"{start}: rank {found.get('r')} and alpha {found.get('lora_alpha')}, "
+            f"but train.rank is {config.rank} and train.alpha {config.alpha}",
+            next_step="set train.rank and train.alpha to those of the adapter",
+        )
+
+
+def keep_full_precision(model: PeftModel) -> None:
+    """Adapter weights in fp32: trl casts those of a 4-bit model to bf16, where small updates round to nothing."""
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+
+
+def save(model: PeftModel, folder: Path, base: str) -> None:
+    """Write weights and configuration, the same bytes for the same adapter; `base` is named as in the spec."""
+    model.save_pretrained(folder, safe_serialization=True)
+    (folder / "README.md").unlink(missing_ok=True)
+    written = read_json(folder / CONFIG)
+    named = {"base_model_name_or_path": base, "target_modules": sorted(written["target_modules"])}
+    write_json(folder / CONFIG, written | named)
+    (folder / WEIGHTS).chmod(0o644)

@@ -1,0 +1,127 @@
+"""The base model: a Hugging Face folder of it, its 4-bit form for training and its 16- or 32-bit form for merging.
+
+A GGUF file is dequantised once into the cache, because bitsandbytes quantises from safetensors only.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+import bitsandbytes as bnb
+import torch
+from bitsandbytes.functional import has_avx512bf16
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    GgufConfig,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging
+
+from raftops.errors import ModelError
+from raftops.models import LocalModel
+
+Method = Literal["qlora", "lora"]
+logging.disable_progress_bar()
+
+
+def hf_folder(base: LocalModel, cache: Path) -> Path:
+    """A Hugging Face folder of the base: its own, or one made in the cache from its GGUF file."""
+    if base.path.is_dir():
+        return base.path
+    made = cache / "models" / base.digest / "hf"
+    if not made.is_dir():
+        made.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=made.parent, prefix=".hf-") as temporary:
+            part = Path(temporary) / "hf"
+            _dequantise(base.path, part)
+            _publish(part, made)
+    return made
+
+
+def _publish(part: Path, made: Path) -> None:
+    """Give a finished folder its name; another process that was first has made the same one."""
+    try:
+        part.rename(made)
+    except OSError:
+        if not made.is_dir():
+            raise
+        shutil.rmtree(part)
+
+
+def _dequantise(gguf: Path, folder: Path) -> None:
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            gguf.parent, gguf_file=gguf.name, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
+        )
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{gguf}: transformers cannot read this GGUF ({error})") from error
+    model.to(torch.bfloat16).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The base's tokenizer; one without a chat template cannot be trained on conversations."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if not tokenizer.chat_template or tokenizer.eos_token_id is None:
+        raise ModelError(
+            f"{folder}: the tokenizer has no chat template or no end-of-turn token",
+            next_step="use an instruct model as `models.base`",
+        )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def device() -> str:
+    """`cuda` where there is one, else `cpu`."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def compute_dtype() -> torch.dtype:
+    """bf16 where the hardware has it: emulated on a CPU it is more than 7 times slower than fp32."""
+    native = torch.cuda.is_bf16_supported() if torch.cuda.is_available() else has_avx512bf16()
+    return torch.bfloat16 if native else torch.float32
+
+
+def load_for_training(folder: Path, method: Method) -> Any:
+    """The base with frozen weights: NF4 with double quantisation, or as it is."""
+    dtype = compute_dtype()
+    quantisation = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=dtype, quantization_config=quantisation if method == "qlora" else None, device_map={"": device()}
+    )
+    keep_weights_unpacked(model)
+    model.requires_grad_(False)
+    model.config.use_cache = False
+    return model
+
+
+def keep_weights_unpacked(model: Any) -> None:
+    """Forbid bitsandbytes to repack 4-bit weights in place at the first evaluation (CPUs with avx512_bf16).
+
+    Repacked weights give no gradients to what lies below them, and garbage when dequantised; neither is an error.
+    """
+    for module in model.modules():
+        if isinstance(module, bnb.nn.Linear4bit):
+            module.support_avx512bf16_for_cpu = False
+
+
+def load_for_merging(folder: Path) -> Any:
+    """The base in 16 or 32 bits: an adapter that is merged into NF4 weights is all but lost."""
+    dtype = torch.float32 if device() == "cpu" else torch.bfloat16
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, device_map={"": device()})
+
+
+def positions(folder: Path) -> int:
+    """The longest sequence that the base can read."""
+    config = AutoConfig.from_pretrained(folder)
+    return int(getattr(config, "max_position_embeddings", 2048))

@@ -1,0 +1,192 @@
+"""The training loop: trl's SFTTrainer over rows in a fixed order, with checkpoints that survive a kill.
+
+A checkpoint counts only with its mark, written last. Continuing from one gives the adapter of the unbroken run.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import resource
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
+from transformers.trainer_utils import get_last_checkpoint
+from trl import SFTConfig, SFTTrainer
+
+from raftops.files import write_text
+from raftops.spec.model import Train
+from raftops.training.adapter import keep_full_precision
+from raftops.training.base import compute_dtype, device
+from raftops.training.dataset import Row, arrange
+
+COMPLETE = "complete"
+MICRO_TOKENS = {"cpu": 1024, "cuda": 16384}
+"""Tokens of one forward pass; activations of a 135M model take about 4 MiB a token on a CPU."""
+WARM_UP = 0.05
+Tell = Callable[[int, int, float], None]
+"""Called after each step with step, steps and loss."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done: the rows in order, and how they are cut into steps."""
+
+    rows: list[Row]
+    steps: int
+    batch: int
+    micro: int
+
+    @property
+    def tokens(self) -> int:
+        """Tokens read in all."""
+        return sum(map(len, self.rows))
+
+    @property
+    def padding(self) -> float:
+        """Share of what is computed that is padding."""
+        groups = [self.rows[i : i + self.micro] for i in range(0, len(self.rows), self.micro)]
+        return 1 - self.tokens / sum(len(g) * max(map(len, g)) for g in groups)
+
+    def tokens_until(self, step: int) -> int:
+        """Tokens read by the end of a step (from 1)."""
+        return sum(map(len, self.rows[: step * self.batch]))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What one loop did."""
+
+    history: list[dict[str, float]]
+    """One entry a step: step, loss, learning_rate, tokens."""
+    tokens: int
+    """Tokens read in this process, after the checkpoint it continued from."""
+    seconds: float
+
+
+def plan(rows: Sequence[Row], config: Train) -> Plan:
+    """Lay out epochs, steps and micro-batches."""
+    batch = min(config.batch_size, len(rows))
+    count = max(1, round(config.epochs * len(rows)))
+    steps = min(math.ceil(count / batch), config.max_steps or count)
+    count = min(count, steps * batch)
+    longest = max(map(len, rows))
+    fitting = [n for n in range(1, batch + 1) if batch % n == 0 and n * longest <= MICRO_TOKENS[device()]]
+    return Plan(arrange(rows, count, batch, config.seed), steps, batch, max(fitting, default=1))
+
+
+def run(  # noqa: PLR0913  model, data, settings, place and listener
+    model: PeftModel, tokenizer: PreTrainedTokenizerBase, todo: Plan, config: Train, work: Path, tell: Tell
+) -> Trained:
+    """Train, from the last complete checkpoint below `work` if there is one."""
+    set_threads(config.threads)
+    last = _last_checkpoint(work)
+    trainer = _Trainer(
+        model=model, args=_arguments(todo, config, work), processing_class=tokenizer,
+        train_dataset=Dataset.from_list([{"input_ids": r.input_ids, "labels": r.labels} for r in todo.rows]),
+        callbacks=[_Watch(tell)],
+    )  # fmt: skip
+    trainer.remove_callback(PrinterCallback)
+    keep_full_precision(model)
+    done = _step_of(last)
+    started = time.perf_counter()
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    seconds = time.perf_counter() - started
+    return Trained(_history(trainer.state, todo), todo.tokens - todo.tokens_until(done), seconds)
+
+
+def _arguments(todo: Plan, config: Train, work: Path) -> SFTConfig:
+    cuda = device() == "cuda"
+    return SFTConfig(
+        output_dir=str(work), max_steps=todo.steps, seed=config.seed, data_seed=config.seed,
+        per_device_train_batch_size=todo.micro, gradient_accumulation_steps=todo.batch // todo.micro,
+        learning_rate=config.learning_rate, weight_decay=0.0, max_grad_norm=1.0, optim="adamw_torch",
+        save_steps=config.checkpoint_steps, save_total_limit=2, logging_steps=1, report_to=[], disable_tqdm=True,
+        train_sampling_strategy="sequential", max_length=None, dataset_kwargs={"skip_prepare_dataset": True},
+        activation_checkpointing=cuda, use_cpu=not cuda, bf16=cuda and compute_dtype() == torch.bfloat16,
+        dataloader_pin_memory=cuda, log_level="error",
+    )  # fmt: skip
+
+
+class _Trainer(SFTTrainer):
+    """trl's trainer with a cosine schedule that wastes no step: transformers' own starts with a learning rate of 0."""
+
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LambdaLR:
+        if self.lr_scheduler is None:
+            self.lr_scheduler = LambdaLR(optimizer or self.optimizer, partial(rate, steps=num_training_steps))
+        return self.lr_scheduler
+
+
+def rate(step: int, steps: int) -> float:
+    """Share of the peak learning rate at a step (from 0): linear warm-up, then cosine towards 0."""
+    warm_up = math.ceil(WARM_UP * steps)
+    if step < warm_up:
+        return (step + 1) / (warm_up + 1)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm_up) / max(1, steps - warm_up))))
+
+
+class _Watch(TrainerCallback):
+    """Marks finished checkpoints and tells how far the loop is."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        os.sync()
+        write_text(folder / COMPLETE, "")
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        loss = (kwargs.get("logs") or {}).get("loss")
+        if loss is not None:
+            self._tell(state.global_step, state.max_steps, float(loss))
+
+
+def _last_checkpoint(work: Path) -> Path | None:
+    """The last finished one; those that a kill left half-written are removed."""
+    for folder in work.glob("checkpoint-*"):
+        if not (folder / COMPLETE).is_file():
+            shutil.rmtree(folder)
+    found = get_last_checkpoint(str(work)) if work.is_dir() else None
+    return Path(found) if found else None
+
+
+def _step_of(checkpoint: Path | None) -> int:
+    return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+
+
+def _history(state: TrainerState, todo: Plan) -> list[dict[str, float]]:
+    """One entry for each step, also for those before a resume."""
+    logged = [entry for entry in state.log_history if "loss" in entry]
+    return [
+        {
+            "step": int(entry["step"]),
+            "loss": float(entry["loss"]),
+            "learning_rate": float(entry["learning_rate"]),
+            "tokens": todo.tokens_until(int(entry["step"])),
+        }
+        for entry in logged
+    ]
+
+
+def set_threads(threads: int) -> None:
+    """CPU threads of torch; 0 takes all that this process may use."""
+    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+
+
+def peak_memory_mib() -> float:
+    """Highest memory so far: of the GPU where there is one, else of this process."""
+    if torch.cuda.is_available():
+        return float(torch.cuda.max_memory_allocated() / 2**20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

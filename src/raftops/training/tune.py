@@ -1,0 +1,110 @@
+"""One adapter, from conversations to a folder in the cache. The same inputs are not trained on twice."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from raftops.files import read_json, sha256_file, sha256_json, sha256_tree, write_json
+from raftops.progress import progress
+from raftops.spec.model import Train
+from raftops.training.adapter import attach, save
+from raftops.training.base import load_for_training, load_tokenizer, positions
+from raftops.training.dataset import Row, read_rows
+from raftops.training.loop import Plan, peak_memory_mib, plan, run
+
+FORMAT = 1
+"""Raised when the same inputs would give another adapter."""
+ELSEWHERE = {"audience", "plain", "init_from", "threads", "checkpoint_steps"}
+"""Settings that do not change an adapter, or are part of its key by content."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """The base model as training needs it."""
+
+    source: str
+    """As the spec names it."""
+    digest: str
+    folder: Path
+    """A Hugging Face folder."""
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A finished adapter in the cache."""
+
+    folder: Path
+    digest: str
+    """Hash of its files."""
+    history: list[dict[str, float]]
+    """Step, loss, learning_rate and tokens of each step."""
+    figures: dict[str, Any]
+    """steps, tokens, seconds, tokens_per_second, peak_memory_mib, conversations, padding, init_from."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One adapter to train."""
+
+    name: str
+    conversations: Path
+    work: Path
+    """Folder below the cache, named after the key."""
+    start: Path | None
+    """Adapter to continue from."""
+    start_digest: str
+    rows: list[Row]
+    plan: Plan
+
+
+def prepare(name: str, conversations: Path, base: Base, config: Train, cache: Path) -> Job:
+    """Read and check everything that one adapter needs, before anything is spent."""
+    start = Path(config.init_from) / name if config.init_from else None
+    start_digest = sha256_tree(start) if start and start.is_dir() else ""
+    limit = min(config.sequence_tokens, positions(base.folder))
+    rows = read_rows(conversations, load_tokenizer(base.folder), limit)
+    settings = config.model_dump(mode="json", exclude=ELSEWHERE)
+    key = sha256_json([FORMAT, name, settings, base.digest, sha256_file(conversations), start_digest])[:32]
+    return Job(name, conversations, cache / "train" / key, start, start_digest, rows, plan(rows, config))
+
+
+def tune(job: Job, base: Base, config: Train, done: int, total: int) -> Adapter:
+    """Train the adapter, or take it from the cache; `done` of `total` steps were made before, for progress."""
+    if not (job.work / "result.json").is_file():
+        _train(job, base, config, done, total)
+    result = read_json(job.work / "result.json")
+    folder = job.work / "adapter"
+    return Adapter(folder, sha256_tree(folder), result["history"], result["figures"])
+
+
+def _train(job: Job, base: Base, config: Train, done: int, total: int) -> None:
+    def tell(step: int, _steps: int, loss: float) -> None:
+        progress("train", done + step, total, f"{job.name} loss {loss:.3f}")
+
+    progress("train", done, total, f"{job.name}: loading the base model")
+    model = attach(load_for_training(base.folder, config.method), config, job.start)
+    checkpoints = job.work / "checkpoints"
+    trained = run(model, load_tokenizer(base.folder), job.plan, config, checkpoints, tell)
+    save(model, job.work / "adapter", base.source)
+    figures = {
+        "conversations": len(job.rows),
+        "steps": job.plan.steps,
+        "tokens": job.plan.tokens,
+        "padding": round(job.plan.padding, 4),
+        "seconds": round(trained.seconds, 2),
+        "tokens_per_second": round(trained.tokens / max(trained.seconds, 1e-9), 1),
+        "peak_memory_mib": round(peak_memory_mib(), 1),
+        "final_loss": final_loss(trained.history),
+        "init_from": job.start_digest or None,
+    }
+    write_json(job.work / "result.json", {"history": trained.history, "figures": figures})
+    shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def final_loss(history: list[dict[str, float]]) -> float:
+    """Mean loss of the last tenth of the steps: one batch alone is noise."""
+    last = history[-max(1, len(history) // 10) :]
+    return round(sum(entry["loss"] for entry in last) / len(last), 4)
