@@ -57,6 +57,10 @@ class Release:
     arm: str
     """The arm that is served: raft, base+rag or fine-tuned+rag."""
     model_file: str
+    """The served weights; empty where the base has no GGUF form and is resolved by its source."""
+    base: str
+    """Source of the base model."""
+    base_digest: str
     parts: Mapping[str, str]
     """SHA-256 by part."""
     deploy: Deploy
@@ -78,9 +82,14 @@ class Release:
         return self.path / "index"
 
     @property
-    def model(self) -> Path:
-        """The served weights, merged."""
-        return self.path / self.model_file
+    def model(self) -> Path | None:
+        """The served weights, merged into one file, where there is one."""
+        return self.path / self.model_file if self.model_file else None
+
+    @property
+    def tokenizer(self) -> Path:
+        """The tokenizer of the model."""
+        return self.path / "model" / "tokenizer"
 
     @property
     def adapter(self) -> Path | None:
@@ -99,7 +108,7 @@ def write_release(config: Deploy, prompt: Prompt, router: Router, parts: Parts, 
     Raises:
         ReleaseError: a part is missing, or the report names a winner that cannot be served with citations.
     """
-    arm = _winner(parts.report)
+    arm, trained = _winner(parts.report), _json(parts.adapters / "train.json")
     access = AccessPolicies.model_validate(_json(parts.accepted / "access.json"))
     digests = _digests(config, prompt, router, parts, arm)
     whole = sha256_json(digests)
@@ -117,7 +126,9 @@ def write_release(config: Deploy, prompt: Prompt, router: Router, parts: Parts, 
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "parts": digests,
             "arm": arm,
-            "model_file": f"model/{SERVED[arm]}.gguf",
+            "model_file": f"model/{SERVED[arm]}.gguf" if _served(parts.adapters, arm) else "",
+            "base": trained["base"],
+            "base_digest": trained["base_digest"],
             "dense_share": prompt.dense_share,
             "deploy": config.model_dump(mode="json", exclude=PLACE_ONLY),
             "trained_policies": _trained_policies(sources, parts.accepted, access),
@@ -150,7 +161,10 @@ def open_release(path: Path) -> Release:
             router=Router.model_validate(_json(path / "router.json")),
             access=AccessPolicies.model_validate(_json(path / "access.json")),
             trained_policies=frozenset(record["trained_policies"]),
-            **{k: record[k] for k in ("hash", "name", "title", "created", "arm", "model_file", "parts")},
+            **{
+                k: record[k]
+                for k in ("hash", "name", "title", "created", "arm", "model_file", "base", "base_digest", "parts")
+            },
             sources_trained=record["sources_trained"],
         )
     except (KeyError, ValueError) as error:
@@ -184,11 +198,11 @@ def _winner(report: Path) -> str:
 
 def _digests(config: Deploy, prompt: Prompt, router: Router, parts: Parts, arm: str) -> dict[str, str]:
     """One hash per part, over what it means and not over what differs from run to run."""
-    model = _needed(parts.adapters / "served" / f"{SERVED[arm]}.gguf", "train")
+    model = _served(parts.adapters, arm)
     serving = config.model_dump(mode="json", exclude=PLACE_ONLY)
     return {
         "adapter": _adapter_digest(parts.adapters, arm),
-        "model": sha256_file(model),
+        "model": sha256_file(model) if model else _json(parts.adapters / "train.json")["base_digest"],
         "index": _index_digest(parts.built),
         "prompt": sha256_json(prompt.model_dump(mode="json")),
         "router": sha256_json(router.model_dump(mode="json")),
@@ -196,6 +210,12 @@ def _digests(config: Deploy, prompt: Prompt, router: Router, parts: Parts, arm: 
         "report": sha256_json(steady(_json(parts.report / "report.json"))),
         "serving": sha256_json({"name": parts.name, "title": parts.title, "arm": arm, "deploy": serving}),
     }
+
+
+def _served(adapters: Path, arm: str) -> Path | None:
+    """The arm's GGUF, or None where the base has no such form (the train step says why)."""
+    path = adapters / "served" / f"{SERVED[arm]}.gguf"
+    return None if _json(adapters / "train.json").get("not_served") else _needed(path, "train")
 
 
 def _adapter_digest(adapters: Path, arm: str) -> str:
@@ -234,19 +254,25 @@ def _lay_out(draft: Path, prompt: Prompt, router: Router, parts: Parts, arm: str
     _linked(parts.built, draft / "index")
     _linked(parts.report, draft / "report")
     (draft / "model").mkdir()
-    served = f"{SERVED[arm]}.gguf"
-    link_or_copy(str(parts.adapters / "served" / served), str(draft / "model" / served))
-    if (parts.adapters / "tokenizer").is_dir():
-        _linked(parts.adapters / "tokenizer", draft / "model" / "tokenizer")
+    if served := _served(parts.adapters, arm):
+        link_or_copy(str(served), str(draft / "model" / served.name))
+    _linked(parts.adapters / "tokenizer", draft / "model" / "tokenizer")
     sources: list[dict[str, Any]] = []
     if arm != "base+rag":
         _linked(parts.adapters / SERVED[arm], draft / "model" / "adapter")
-        sources = [row for _, row in read_jsonl(_needed(parts.adapters / "sources.jsonl", "train"))]
+        sources = _trained_sources(parts.adapters)
     shutil.copyfile(parts.accepted / "access.json", draft / "access.json")
     write_json(draft / "prompt.json", prompt.model_dump(mode="json"))
     write_json(draft / "router.json", router.model_dump(mode="json"))
     write_jsonl(draft / "sources.jsonl", sources)
     return sources
+
+
+def _trained_sources(adapters: Path) -> list[dict[str, Any]]:
+    """Each document behind the weights once, in the version they saw."""
+    rows = read_jsonl(_needed(adapters / "sources.jsonl", "train"))
+    seen = {(source["doc_id"], source["version"]) for _, row in rows for source in row["sources"]}
+    return [{"doc_id": doc_id, "version": version} for doc_id, version in sorted(seen)]
 
 
 def _trained_policies(sources: list[dict[str, Any]], accepted: Path, access: AccessPolicies) -> list[str]:

@@ -54,6 +54,10 @@ class HybridRetriever:
         sparse = self._collection.by_terms(self._bm25.query(question), policies, limit)
         return by_id(dense), by_id(sparse)
 
+    def tokens(self, text: str) -> int:
+        """Length of a text, in tokens of the embedder."""
+        return self.embedder.tokens(text)
+
     def document_text(self, doc_id: str, version: str) -> str:
         """The parsed text of a document. Does not ask who may read it: ask the access module first."""
         return self._text(doc_id, version)

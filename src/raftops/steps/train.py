@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from raftops.files import link_or_copy, write_json, write_jsonl
+from raftops.errors import StepError
+from raftops.files import link_or_copy, read_jsonl, write_json, write_jsonl
 from raftops.models import resolve
 from raftops.progress import progress
 from raftops.spec.model import Train
@@ -28,6 +29,7 @@ def train(config: Train, base: str, conversations: Path, adapters: Path, cache: 
     tuned = _tune(config, source, conversations, cache)
     _write_adapters(tuned, source, adapters)
     _write_curves(tuned, adapters)
+    _write_sources(config, tuned, conversations, adapters)
     reason = _write_served(tuned, source, adapters, cache)
     metrics = _metrics(tuned, time.monotonic() - began)
     report: dict[str, Any] = {name: adapter.figures | {"digest": adapter.digest} for name, adapter in tuned.items()}
@@ -73,6 +75,18 @@ def _write_curves(tuned: dict[str, Adapter], adapters: Path) -> None:
     curves = {name: adapter.history for name, adapter in tuned.items()}
     write_jsonl(adapters / "loss.jsonl", ({"adapter": n} | entry for n, history in curves.items() for entry in history))
     plot_loss(curves, adapters / "loss.png")
+
+
+def _write_sources(config: Train, tuned: dict[str, Adapter], conversations: Path, adapters: Path) -> None:
+    """The documents behind each answer that was trained in, now or in the adapters that this began from."""
+    files = [conversations / f"{name}.jsonl" for name in tuned]
+    if config.init_from:
+        files.insert(0, Path(config.init_from) / "sources.jsonl")
+        if not files[0].is_file():
+            step = "adapters of the train step carry it; write it by hand, a row {id, sources} per training row"
+            raise StepError(f"{files[0]}: missing, so nobody can tell who may talk to these weights", next_step=step)
+    rows = (row for file in files for _, row in read_jsonl(file))
+    write_jsonl(adapters / "sources.jsonl", ({"id": row["id"], "sources": row["sources"]} for row in rows))
 
 
 def _write_served(tuned: dict[str, Adapter], base: Base, adapters: Path, cache: Path) -> str:

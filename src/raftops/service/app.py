@@ -1,0 +1,197 @@
+"""HTTP: routes, tokens, errors. What an answer is, `raftops.answering` decides; who may read what, `raftops.access`."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Protocol, TypeVar
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+
+from raftops.access import AccessPolicies
+from raftops.answering import Answerer
+from raftops.errors import ModelError
+from raftops.service.guard import Guard
+from raftops.service.identity import Denied, Verifier, bearer
+from raftops.service.metrics import Metrics
+from raftops.service.wire import ChatRequest, Refused, Reply, SearchRequest, chunk, event, found, frame
+
+log = logging.getLogger("raftops.service")
+Body = TypeVar("Body", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Live:
+    """A release at work."""
+
+    name: str
+    release: str
+    created: int
+    access: AccessPolicies
+    answerer: Answerer
+
+
+class Serving(Protocol):
+    """What is served now."""
+
+    @property
+    def verifier(self) -> Verifier:
+        """Who verifies tokens. Raises `Refused` while nothing is served yet."""
+
+    def lease(self) -> AbstractContextManager[Live]:
+        """The release, kept open until the block ends. Raises `Refused` while nothing is served yet."""
+
+
+@dataclass(frozen=True)
+class Front:
+    """What the routes need."""
+
+    serving: Serving
+    metrics: Metrics
+
+
+def create_app(serving: Serving, metrics: Metrics) -> Guard:
+    """The ASGI app."""
+    app = FastAPI(title="raftops", openapi_url=None)
+    app.state.front = Front(serving, metrics)
+    app.include_router(routes)
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(HTTPException, _not_found)
+    app.add_exception_handler(Exception, lambda request, error: _refused(request, FAILED))
+    return Guard(app, metrics)
+
+
+routes = APIRouter()
+FAILED = Refused(500, "internal_error", "something went wrong here; the log says where")
+
+
+def front(request: Request) -> Front:
+    """What `create_app` was given."""
+    here: Front = request.app.state.front
+    return here
+
+
+def callers_groups(request: Request) -> frozenset[str]:
+    """The groups of whoever asks, from the verified token."""
+    here = front(request)
+    try:
+        return here.serving.verifier.caller(bearer(request.headers.get("authorization"))).groups
+    except Denied as denied:
+        here.metrics.denied.labels(denied.reason).inc()
+        raise Refused(401, "invalid_api_key", f"{denied.reason} token: send Authorization: Bearer <token>") from denied
+
+
+def parsed(model: type[Body]) -> Callable[[Request], Any]:
+    """A dependency that reads the body as a model; errors name fields and never repeat what was sent."""
+
+    async def read(request: Request) -> Body:
+        try:
+            return model.model_validate_json(await request.body())
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+            param = ".".join(map(str, first["loc"])) or None
+            raise Refused(400, "invalid_body", f"{param or 'body'}: {_reason(first)}", param) from None
+
+    return read
+
+
+def _reason(problem: Any) -> str:
+    """pydantic's sentence; a broken JSON's is not repeated, it may quote the body."""
+    return "not valid JSON" if problem["type"] == "json_invalid" else str(problem["msg"])
+
+
+Here = Annotated[Front, Depends(front)]
+Groups = Annotated[frozenset[str], Depends(callers_groups)]  # before the body: strangers make us parse nothing
+
+
+@routes.post("/v1/chat/completions")
+def chat(here: Here, groups: Groups, body: Annotated[ChatRequest, Depends(parsed(ChatRequest))]) -> Response:
+    """Answer the last message, with citations."""
+    question, history = body.question(), body.history()
+    if body.n not in (None, 1):
+        raise Refused(400, "unsupported_n", "n must be 1: decoding is greedy", "n")
+    with here.serving.lease() as live:
+        if body.model not in (None, live.name):
+            raise Refused(404, "model_not_found", f"this service serves the model {live.name}", "model")
+    id_, now = f"chatcmpl-{secrets.token_hex(12)}", int(time.time())
+
+    def reply() -> Reply:
+        with here.serving.lease() as live:
+            answerer = replace(live.answerer, max_new_tokens=body.tokens(live.answerer.max_new_tokens))
+            try:
+                answer = answerer.answer(question, live.access.readable(groups), history)
+            except ModelError as error:
+                message = "question and history are longer than the model reads; send a shorter conversation"
+                raise Refused(400, "context_length_exceeded", message, "messages") from error
+            here.metrics.answered(answer)
+            return Reply(id_, now, live.name, live.release, answer)
+
+    if body.stream:
+        usage = bool(body.stream_options and body.stream_options.include_usage)
+        lines = _stream(reply, frame(id_, now, live.name, "chat.completion.chunk"), usage)
+        return StreamingResponse(lines, media_type="text/event-stream", headers={"cache-control": "no-store"})
+    return JSONResponse(reply().completion(), headers={"cache-control": "no-store"})
+
+
+def _stream(reply: Callable[[], Reply], framed: dict[str, Any], usage: bool) -> Iterator[str]:
+    """Server-sent events: the role at once, the text when it is known to be carried by its sources.
+
+    An answer is checked as a whole before any of it is shown, so its first word comes after the last was generated:
+    what is streamed is the checked text. A word shown too early could not be taken back.
+    """
+    yield event(chunk(framed, {"role": "assistant", "content": ""}))
+    try:
+        for piece in reply().chunks(usage):
+            yield event(piece)
+    except Refused as refused:
+        yield event(refused.body())
+    except Exception as error:  # the status is sent already: the client learns it from the stream, the log its kind
+        log.error("a streamed answer failed: %s", type(error).__name__)
+        yield event(FAILED.body())
+    yield "data: [DONE]\n\n"
+
+
+@routes.post("/v1/search")
+def search(here: Here, groups: Groups, body: Annotated[SearchRequest, Depends(parsed(SearchRequest))]) -> Response:
+    """The passages nearest to a query that the caller may read."""
+    with here.serving.lease() as live:
+        policies = live.access.readable(groups)
+        hits = live.answerer.library.search(body.query, policies, body.top_k)
+        readable = [hit for hit in hits if hit.passage.policy_id in policies]
+        return JSONResponse(found(readable, live.release), headers={"cache-control": "no-store"})
+
+
+@routes.get("/v1/models")
+def models(here: Here, groups: Groups) -> Response:
+    """The assistant, as a model."""
+    with here.serving.lease() as live:
+        row = {"id": live.name, "object": "model", "created": live.created, "owned_by": "raftops"}
+        return JSONResponse({"object": "list", "data": [row | {"release": live.release}]})
+
+
+@routes.get("/metrics")
+def metrics(here: Here) -> Response:
+    """Counters in Prometheus' format."""
+    return Response(here.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    headers = {"www-authenticate": 'Bearer realm="raftops"'} if error.status == 401 else {}
+    headers |= {"retry-after": "2"} if error.status in (429, 503) else {}
+    return JSONResponse(error.body(), error.status, headers)
+
+
+def _not_found(request: Request, error: Exception) -> Response:
+    """Routes and methods that there are not, in OpenAI's shape; the path is not repeated."""
+    assert isinstance(error, HTTPException)
+    said = {404: ("not_found", "no such endpoint"), 405: ("method_not_allowed", "not with this method")}
+    code, message = said.get(error.status_code, ("http_error", "the request cannot be handled"))
+    return JSONResponse(Refused(error.status_code, code, message).body(), error.status_code, dict(error.headers or {}))

@@ -1,0 +1,178 @@
+"""What is served now: opens a release, follows `current`, and swaps without losing a question. No HTTP, no models.
+
+The new release is opened beside the old one, then takes its place, then the old one is closed when its last answer is
+out. A new release that cannot be opened changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Lock, Thread
+
+from raftops.errors import RaftopsError
+from raftops.progress import reported
+from raftops.release import Release, open_release
+from raftops.releases import current_release, read_current
+from raftops.service.app import Live
+from raftops.service.identity import Verifier, open_verifier
+from raftops.service.metrics import Metrics
+from raftops.service.wire import Refused
+from raftops.spec.model import Identity
+
+LOOK_SECONDS = 1.0
+log = logging.getLogger("raftops.service")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the process is told by its environment."""
+
+    releases: Path | None
+    """Folder of releases: `current` is served and followed."""
+    release: Path | None = None
+    """One release, served until the process ends."""
+    host: str = ""
+    """Address listened on; empty means unknown, which counts as reachable by others."""
+    identity: Identity | None = None
+    """Instead of the release's own."""
+    timeout_seconds: float = 60.0
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Settings:
+        """From RAFTOPS_RELEASES or RAFTOPS_RELEASE, RAFTOPS_HOST, RAFTOPS_IDENTITY (JSON), RAFTOPS_TIMEOUT."""
+        releases, release = environment.get("RAFTOPS_RELEASES"), environment.get("RAFTOPS_RELEASE")
+        identity = environment.get("RAFTOPS_IDENTITY")
+        return cls(
+            releases=Path(releases or ".raftops/releases") if not release else None,
+            release=Path(release) if release else None,
+            host=environment.get("RAFTOPS_HOST", ""),
+            identity=Identity.model_validate_json(identity) if identity else None,
+            timeout_seconds=float(environment.get("RAFTOPS_TIMEOUT", "60")),
+        )
+
+
+@dataclass
+class Opened:
+    """A release that is open."""
+
+    live: Live
+    arm: str
+    verifier: Verifier
+    close: Callable[[], None]
+    users: int = 0
+    retired: bool = False
+
+
+class ReleaseServing:
+    """Serves one release at a time."""
+
+    def __init__(
+        self, settings: Settings, metrics: Metrics, load: Callable[[Release], tuple[Live, Callable[[], None]]]
+    ) -> None:
+        """`load` opens index and model of a release and says how to close them."""
+        self._settings, self._metrics, self._load = settings, metrics, load
+        self._lock = Lock()
+        self._now: Opened | None = None
+        self._refused = ""
+        self._stop = Event()
+        self._watcher = Thread(target=self._watch, name="raftops-releases", daemon=True)
+
+    def start(self) -> None:
+        """Begin to open and follow, in the background."""
+        self._watcher.start()
+
+    def close(self) -> None:
+        """End following, and close what is open."""
+        self._stop.set()
+        self._watcher.join(timeout=30)
+        with self._lock:
+            now, self._now = self._now, None
+        if now:
+            self._retire(now)
+
+    @property
+    def ready(self) -> bool:
+        """Whether questions can be answered."""
+        return self._now is not None
+
+    @property
+    def verifier(self) -> Verifier:
+        """Who verifies tokens, by the release that is served."""
+        return self._opened().verifier
+
+    @contextmanager
+    def lease(self) -> Iterator[Live]:
+        """The release that is served, kept open until the block ends."""
+        with self._lock:
+            opened = self._opened()
+            opened.users += 1
+        try:
+            yield opened.live
+        finally:
+            with self._lock:
+                opened.users -= 1
+                last = opened.retired and not opened.users
+            if last:
+                opened.close()
+
+    def _opened(self) -> Opened:
+        if self._now is None:
+            raise Refused(503, "starting", "the release is being opened; try again in a moment")
+        return self._now
+
+    def _watch(self) -> None:
+        while not self._stop.is_set():
+            self.look()
+            self._stop.wait(LOOK_SECONDS)
+
+    def look(self) -> None:
+        """Take up what should be served, if it is not served yet."""
+        try:
+            wanted = self._wanted()
+            if wanted in (self._refused, self._now and self._now.live.release):
+                return
+            self._refused = wanted
+            self._take(reported(self._open)())
+        except RaftopsError as error:
+            self._metrics.swaps.labels("refused").inc()
+            log.error("cannot serve: %s", error)
+        except Exception as error:  # an engine's own: what is served stays, and the watch goes on
+            self._metrics.swaps.labels("refused").inc()
+            log.error("cannot serve: %s", type(error).__name__)
+
+    def _wanted(self) -> str:
+        """Name of the release that should be served; empty where none was promoted yet."""
+        if self._settings.release:
+            return self._settings.release.name
+        current = read_current(self._settings.releases) if self._settings.releases else None
+        return current.hash if current else "none"
+
+    def _open(self) -> Opened:
+        if self._settings.release:
+            release = open_release(self._settings.release)
+        else:
+            release = current_release(self._settings.releases or Path())
+        identity = self._settings.identity or release.deploy.identity
+        verifier = open_verifier(identity, self._settings.host, tuple(release.access.groups))
+        live, close = self._load(release)
+        return Opened(live, release.arm, verifier, close)
+
+    def _take(self, opened: Opened) -> None:
+        with self._lock:
+            before, self._now = self._now, opened
+        self._metrics.serving(opened.live.name, opened.live.release, opened.arm)
+        self._metrics.swaps.labels("taken").inc()
+        log.info("serving release %s", opened.live.release)
+        if before:
+            self._retire(before)
+
+    def _retire(self, opened: Opened) -> None:
+        with self._lock:
+            opened.retired = True
+            idle = not opened.users
+        if idle:
+            opened.close()
