@@ -15,19 +15,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as parquet
-
 from raftops.access import AccessPolicies
-from raftops.errors import RaftopsError, ReleaseError
-from raftops.files import link_or_copy, read_json, read_jsonl, sha256_file, sha256_json, write_json, write_jsonl
+from raftops.errors import ReleaseError
+from raftops.files import link_or_copy, read_jsonl, sha256_file, sha256_json, write_json, write_jsonl
+from raftops.parts import SERVED, adapter_digest, index_digest, needed, read_part, report_digest, served_weights
 from raftops.spec.model import Deploy, Prompt, Router
 
-SERVED = {"raft": "raft", "base+rag": "base", "fine-tuned+rag": "plain"}
-"""Arms that answer with citations, and the model that each of them serves."""
 HASH_DIGITS = 16
 RECORD = "release.json"
-VOLATILE = ("second", "created", "started", "latency", "time", "memory", "_per_", "path", "machine")
-"""Keys of a report that differ between two runs over the same inputs."""
 PLACE_ONLY = {"smoke_questions", "keep_releases"}
 """Keys of `deploy` that change how a release is made, not what is served."""
 
@@ -108,8 +103,8 @@ def write_release(config: Deploy, prompt: Prompt, router: Router, parts: Parts, 
     Raises:
         ReleaseError: a part is missing, or the report names a winner that cannot be served with citations.
     """
-    arm, trained = _winner(parts.report), _json(parts.adapters / "train.json")
-    access = AccessPolicies.model_validate(_json(parts.accepted / "access.json"))
+    arm, trained = _winner(parts.report), read_part(parts.adapters / "train.json")
+    access = AccessPolicies.model_validate(read_part(parts.accepted / "access.json"))
     digests = _digests(config, prompt, router, parts, arm)
     whole = sha256_json(digests)
     target = releases / whole[:HASH_DIGITS]
@@ -126,7 +121,7 @@ def write_release(config: Deploy, prompt: Prompt, router: Router, parts: Parts, 
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "parts": digests,
             "arm": arm,
-            "model_file": f"model/{SERVED[arm]}.gguf" if _served(parts.adapters, arm) else "",
+            "model_file": f"model/{SERVED[arm]}.gguf" if served_weights(parts.adapters, arm) else "",
             "base": trained["base"],
             "base_digest": trained["base_digest"],
             "dense_share": prompt.dense_share,
@@ -151,15 +146,15 @@ def open_release(path: Path) -> Release:
     Raises:
         ReleaseError: something is missing, was added or is not what was written.
     """
-    record = _json(path / RECORD)
+    record = read_part(path / RECORD)
     try:
         _verify(path, record)
         return Release(
             path=path,
             deploy=Deploy.model_validate(record["deploy"]),
-            prompt=Prompt.model_validate(_json(path / "prompt.json")),
-            router=Router.model_validate(_json(path / "router.json")),
-            access=AccessPolicies.model_validate(_json(path / "access.json")),
+            prompt=Prompt.model_validate(read_part(path / "prompt.json")),
+            router=Router.model_validate(read_part(path / "router.json")),
+            access=AccessPolicies.model_validate(read_part(path / "access.json")),
             trained_policies=frozenset(record["trained_policies"]),
             **{
                 k: record[k]
@@ -187,7 +182,7 @@ def _verify(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def _winner(report: Path) -> str:
-    winner = _json(report / "report.json").get("winner") or "raft"
+    winner = read_part(report / "report.json").get("winner") or "raft"
     if winner not in SERVED:
         raise ReleaseError(
             f"{report / 'report.json'}: the winner is {winner}, which answers without citations",
@@ -198,55 +193,18 @@ def _winner(report: Path) -> str:
 
 def _digests(config: Deploy, prompt: Prompt, router: Router, parts: Parts, arm: str) -> dict[str, str]:
     """One hash per part, over what it means and not over what differs from run to run."""
-    model = _served(parts.adapters, arm)
+    model = served_weights(parts.adapters, arm)
     serving = config.model_dump(mode="json", exclude=PLACE_ONLY)
     return {
-        "adapter": _adapter_digest(parts.adapters, arm),
-        "model": sha256_file(model) if model else _json(parts.adapters / "train.json")["base_digest"],
-        "index": _index_digest(parts.built),
+        "adapter": adapter_digest(parts.adapters, arm),
+        "model": sha256_file(model) if model else read_part(parts.adapters / "train.json")["base_digest"],
+        "index": index_digest(parts.built),
         "prompt": sha256_json(prompt.model_dump(mode="json")),
         "router": sha256_json(router.model_dump(mode="json")),
-        "policies": sha256_json(_json(parts.accepted / "access.json")),
-        "report": sha256_json(steady(_json(parts.report / "report.json"))),
+        "policies": sha256_json(read_part(parts.accepted / "access.json")),
+        "report": report_digest(parts.report),
         "serving": sha256_json({"name": parts.name, "title": parts.title, "arm": arm, "deploy": serving}),
     }
-
-
-def _served(adapters: Path, arm: str) -> Path | None:
-    """The arm's GGUF, or None where the base has no such form (the train step says why)."""
-    path = adapters / "served" / f"{SERVED[arm]}.gguf"
-    return None if _json(adapters / "train.json").get("not_served") else _needed(path, "train")
-
-
-def _adapter_digest(adapters: Path, arm: str) -> str:
-    """The weights and the settings that give them meaning; the base arm has neither."""
-    if arm == "base+rag":
-        return sha256_json(None)
-    folder = adapters / SERVED[arm]
-    settings = _json(_needed(folder / "adapter_config.json", "train"))
-    kept = {name: settings.get(name) for name in ("peft_type", "r", "lora_alpha", "use_rslora", "use_dora")}
-    modules = settings.get("target_modules") or []
-    kept["target_modules"] = modules if isinstance(modules, str) else sorted(modules)
-    sources = sha256_file(_needed(adapters / "sources.jsonl", "train"))
-    return sha256_json([kept, sources, sha256_file(_needed(folder / "adapter_model.safetensors", "train"))])
-
-
-def _index_digest(built: Path) -> str:
-    """The passages that were indexed, by what, and who may read which document; not Milvus' own files."""
-    about = _json(_needed(built / "index.json", "index"))
-    table = parquet.read_table(
-        _needed(built / "documents.parquet", "index"), columns=["doc_id", "version", "policy_id"]
-    )
-    rows = sorted([row["doc_id"], row["version"], row["policy_id"] or ""] for row in table.to_pylist())
-    words = sha256_file(_needed(built / "bm25.json", "index"))
-    return sha256_json([about["built_from"], about["embedder"], about["rows"], about.get("dense_type"), words, rows])
-
-
-def steady(value: Any) -> Any:
-    """A JSON value without what is volatile: times, speeds, places."""
-    if isinstance(value, dict):
-        return {k: steady(v) for k, v in value.items() if not any(mark in k.lower() for mark in VOLATILE)}
-    return [steady(v) for v in value] if isinstance(value, list) else value
 
 
 def _lay_out(draft: Path, prompt: Prompt, router: Router, parts: Parts, arm: str) -> list[dict[str, Any]]:
@@ -254,7 +212,7 @@ def _lay_out(draft: Path, prompt: Prompt, router: Router, parts: Parts, arm: str
     _linked(parts.built, draft / "index")
     _linked(parts.report, draft / "report")
     (draft / "model").mkdir()
-    if served := _served(parts.adapters, arm):
+    if served := served_weights(parts.adapters, arm):
         link_or_copy(str(served), str(draft / "model" / served.name))
     _linked(parts.adapters / "tokenizer", draft / "model" / "tokenizer")
     sources: list[dict[str, Any]] = []
@@ -270,7 +228,7 @@ def _lay_out(draft: Path, prompt: Prompt, router: Router, parts: Parts, arm: str
 
 def _trained_sources(adapters: Path) -> list[dict[str, Any]]:
     """Each document behind the weights once, in the version they saw."""
-    rows = read_jsonl(_needed(adapters / "sources.jsonl", "train"))
+    rows = read_jsonl(needed(adapters / "sources.jsonl", "train"))
     seen = {(source["doc_id"], source["version"]) for _, row in rows for source in row["sources"]}
     return [{"doc_id": doc_id, "version": version} for doc_id, version in sorted(seen)]
 
@@ -284,20 +242,7 @@ def _trained_policies(sources: list[dict[str, Any]], accepted: Path, access: Acc
 
 def _linked(source: Path, target: Path) -> None:
     ignored = shutil.ignore_patterns("LOCK", ".*")
-    shutil.copytree(_needed(source, "earlier"), target, copy_function=link_or_copy, ignore=ignored)
-
-
-def _needed(path: Path, step: str) -> Path:
-    if not path.exists():
-        raise ReleaseError(f"{path}: missing", next_step=f"run the {step} step again")
-    return path
-
-
-def _json(path: Path) -> Any:
-    try:
-        return read_json(path)
-    except RaftopsError as error:
-        raise ReleaseError(str(error), next_step="run the spec again") from error
+    shutil.copytree(needed(source, "earlier"), target, copy_function=link_or_copy, ignore=ignored)
 
 
 def _files(folder: Path) -> Iterator[str]:

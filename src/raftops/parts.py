@@ -1,0 +1,71 @@
+"""What a part of a release is, as a hash: over what it means, not over what differs from run to run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as parquet
+
+from raftops.errors import RaftopsError, ReleaseError
+from raftops.files import sha256_file, sha256_json
+
+SERVED = {"raft": "raft", "base+rag": "base", "fine-tuned+rag": "plain"}
+"""Arms that answer with citations, and the model that each of them serves."""
+VOLATILE = ("second", "created", "started", "latency", "time", "memory", "_per_", "path", "machine")
+"""Keys of a report that differ between two runs over the same inputs."""
+
+
+def served_weights(adapters: Path, arm: str) -> Path | None:
+    """The arm's GGUF, or None where the base has no such form (the train step says why)."""
+    path = adapters / "served" / f"{SERVED[arm]}.gguf"
+    return None if read_part(adapters / "train.json").get("not_served") else needed(path, "train")
+
+
+def adapter_digest(adapters: Path, arm: str) -> str:
+    """The weights and the settings that give them meaning; the base arm has neither."""
+    if arm == "base+rag":
+        return sha256_json(None)
+    folder = adapters / SERVED[arm]
+    settings = read_part(needed(folder / "adapter_config.json", "train"))
+    kept = {name: settings.get(name) for name in ("peft_type", "r", "lora_alpha", "use_rslora", "use_dora")}
+    modules = settings.get("target_modules") or []
+    kept["target_modules"] = modules if isinstance(modules, str) else sorted(modules)
+    sources = sha256_file(needed(adapters / "sources.jsonl", "train"))
+    return sha256_json([kept, sources, sha256_file(needed(folder / "adapter_model.safetensors", "train"))])
+
+
+def index_digest(built: Path) -> str:
+    """The passages that were indexed, by what, and who may read which document; not Milvus' own files."""
+    about = read_part(needed(built / "index.json", "index"))
+    table = parquet.read_table(needed(built / "documents.parquet", "index"), columns=["doc_id", "version", "policy_id"])
+    rows = sorted([row["doc_id"], row["version"], row["policy_id"] or ""] for row in table.to_pylist())
+    words = sha256_file(needed(built / "bm25.json", "index"))
+    return sha256_json([about["built_from"], about["embedder"], about["rows"], about.get("dense_type"), words, rows])
+
+
+def report_digest(report: Path) -> str:
+    """What was measured."""
+    return sha256_json(steady(read_part(report / "report.json")))
+
+
+def steady(value: Any) -> Any:
+    """A JSON value without what is volatile: times, speeds, places."""
+    if isinstance(value, dict):
+        return {k: steady(v) for k, v in value.items() if not any(mark in k.lower() for mark in VOLATILE)}
+    return [steady(v) for v in value] if isinstance(value, list) else value
+
+
+def needed(path: Path, step: str) -> Path:
+    """The path, if it is there."""
+    if not path.exists():
+        raise ReleaseError(f"{path}: missing", next_step=f"run the {step} step again")
+    return path
+
+
+def read_part(path: Path) -> Any:
+    """A JSON file of a part."""
+    try:
+        return readread_part(path)
+    except RaftopsError as error:
+        raise ReleaseError(str(error), next_step="run the spec again") from error
