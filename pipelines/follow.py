@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from pipelines.store import RunRecord, StepRecord
 from raftops.errors import StepError
@@ -58,6 +58,8 @@ class Follower(io.TextIOBase):
         self._step: StepName | None = None
         self._failure: dict[str, Any] = {}
         self._said = deque[str](maxlen=200)
+        self._reading_inputs = False
+        """Whether KFP's executor lists the inputs of a step: many lines that end at a closing brace."""
         self._log: io.TextIOWrapper | None = None
 
     def writable(self) -> bool:
@@ -90,20 +92,22 @@ class Follower(io.TextIOBase):
                 self._listener.progressed(self._step, int(said["done"]), int(said["total"]), str(said["note"]))
         elif failure := _marked(line, FAILURE):
             self._failure = failure
+        elif self._reading_inputs or "[KFP Executor " in line:
+            self._reading_inputs = line.endswith("Got executor_input:") or (self._reading_inputs and line != "}")
         elif line.strip():
             self._said.append(line.rstrip())
 
     def _start(self, name: str) -> None:
         if name not in STEPS:
             return
-        self._step = cast(StepName, name)
+        self._step = step = next(known for known in STEPS if known == name)
         self._since = time.monotonic()
-        self._failure = {}
+        self._failure, self._reading_inputs = {}, False
         self._said.clear()
         self.close_log()
         self._log = (self._folder / f"{name}.log").open("a", encoding="utf-8", errors="backslashreplace")
         with redirect_stdout(self._terminal):
-            self._listener.started(self._step)
+            self._listener.started(step)
 
     def _end(self, well: bool) -> None:
         if self._step is None:

@@ -104,7 +104,6 @@ def compile_command(
     compiled = compile_spec(loaded)
     target = out or Path("build") / f"{loaded.assistant.name}.yaml"
     write_text(target, compiled.text)
-    screen.say(
-        f"wrote {escape(str(target))} ({len(compiled.text) / 1024:.1f} kB); submit it by: kfp run create -f {escape(str(target))}"
-    )
+    shown = escape(str(target))
+    screen.say(f"wrote {shown} ({len(compiled.text) / 1024:.1f} kB); submit it by: kfp run create -f {shown}")
     screen.result({"pipeline": str(target), "keys": {step: key.digest for step, key in compiled.keys.items()}})

@@ -1,6 +1,7 @@
 """How a step tells the outside how far it is and why it failed: marked JSON lines on stdout.
 
-The local runner turns them into a progress bar and one-line errors; on a cluster they stand in the pod's log as they are.
+The local runner turns them into a progress bar and one-line errors; on a cluster they stand in the pod's log as they
+are.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def progress(step: str, done: int, total: int, note: str = "") -> None:
 
 
 def reported(step: Callable[P, T]) -> Callable[P, T]:
-    """The same step, whose expected failures are also said as one marked line, and which ends when its run is killed."""
+    """The same step: an expected failure is also said as a marked line, and it ends when its run is killed."""
 
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         _end_with_reader(sys.__stdout__.fileno() if sys.__stdout__ else 1)
