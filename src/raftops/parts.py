@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.parquet as parquet
 
 from raftops.errors import RaftopsError, ReleaseError
-from raftops.files import sha256_file, sha256_json
+from raftops.files import read_json, sha256_file, sha256_json
 
 SERVED = {"raft": "raft", "base+rag": "base", "fine-tuned+rag": "plain"}
 """Arms that answer with citations, and the model that each of them serves."""
@@ -66,6 +66,6 @@ def needed(path: Path, step: str) -> Path:
 def read_part(path: Path) -> Any:
     """A JSON file of a part."""
     try:
-        return readread_part(path)
+        return read_json(path)
     except RaftopsError as error:
         raise ReleaseError(str(error), next_step="run the spec again") from error
