@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from raftops.training.base import hf_folder, load_tokenizer
 from raftops.training.loop import set_threads
 from raftops.training.plot import plot_loss
 from raftops.training.served import served_gguf, why_not
-from raftops.training.tune import Adapter, Base, prepare, tune
+from raftops.training.tune import Adapter, Base, Job, prepare, tune
 
 Metrics = dict[str, float]
 
@@ -26,10 +27,13 @@ def train(config: Train, base: str, conversations: Path, adapters: Path, cache: 
     set_threads(config.threads)
     model = resolve(base, cache)
     source = Base(base, model.digest, hf_folder(model, cache))
-    tuned = _tune(config, source, conversations, cache)
+    names = ["raft", "plain"] if config.plain else ["raft"]
+    jobs = [prepare(name, conversations / f"{name}.jsonl", source, config, cache) for name in names]
+    sources = _sources(config, [job.conversations for job in jobs])
+    tuned = _tune(jobs, source, config)
     _write_adapters(tuned, source, adapters)
     _write_curves(tuned, adapters)
-    _write_sources(config, tuned, conversations, adapters)
+    write_jsonl(adapters / "sources.jsonl", sources)
     reason = _write_served(tuned, source, adapters, cache)
     metrics = _metrics(tuned, time.monotonic() - began)
     report: dict[str, Any] = {name: adapter.figures | {"digest": adapter.digest} for name, adapter in tuned.items()}
@@ -44,10 +48,7 @@ def train(config: Train, base: str, conversations: Path, adapters: Path, cache: 
     return metrics
 
 
-def _tune(config: Train, base: Base, conversations: Path, cache: Path) -> dict[str, Adapter]:
-    """Everything is checked before the first adapter is trained."""
-    names = ["raft", "plain"] if config.plain else ["raft"]
-    jobs = [prepare(name, conversations / f"{name}.jsonl", base, config, cache) for name in names]
+def _tune(jobs: Sequence[Job], base: Base, config: Train) -> dict[str, Adapter]:
     total, done = sum(job.plan.steps for job in jobs), 0
     tuned = {}
     for job in jobs:
@@ -77,16 +78,24 @@ def _write_curves(tuned: dict[str, Adapter], adapters: Path) -> None:
     plot_loss(curves, adapters / "loss.png")
 
 
-def _write_sources(config: Train, tuned: dict[str, Adapter], conversations: Path, adapters: Path) -> None:
-    """The documents behind each answer that was trained in, now or in the adapters that this began from."""
-    files = [conversations / f"{name}.jsonl" for name in tuned]
+def _sources(config: Train, conversations: Sequence[Path]) -> list[dict[str, Any]]:
+    """The documents behind each answer that is trained in, now or in the adapters that this begins from."""
+    files = list(conversations)
     if config.init_from:
         files.insert(0, Path(config.init_from) / "sources.jsonl")
         if not files[0].is_file():
             step = "adapters of the train step carry it; write it by hand, a row {id, sources} per training row"
             raise StepError(f"{files[0]}: missing, so nobody can tell who may talk to these weights", next_step=step)
-    rows = (row for file in files for _, row in read_jsonl(file))
-    write_jsonl(adapters / "sources.jsonl", ({"id": row["id"], "sources": row["sources"]} for row in rows))
+    return [_origin(f"{file}:{number}", row) for file in files for number, row in read_jsonl(file)]
+
+
+def _origin(place: str, row: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(row.get("sources"), list):
+        raise StepError(
+            f"{place}: row {row.get('id')!r} does not say which documents its answer comes from",
+            next_step="add sources: a list of {doc_id, version}, empty where no document is behind the answer",
+        )
+    return {"id": row["id"], "sources": row["sources"]}
 
 
 def _write_served(tuned: dict[str, Adapter], base: Base, adapters: Path, cache: Path) -> str:

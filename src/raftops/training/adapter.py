@@ -19,7 +19,6 @@ CONFIG = "adapter_config.json"
 def attach(model: Any, config: Train, start: Path | None) -> PeftModel:
     """Put a trainable adapter on a base model; `start` is the folder of an adapter to continue from."""
     if start is not None:
-        _same_shape(start, config)
         return PeftModel.from_pretrained(model, start, is_trainable=True)
     torch.manual_seed(config.seed)
     lora = LoraConfig(
@@ -29,7 +28,8 @@ def attach(model: Any, config: Train, start: Path | None) -> PeftModel:
     return get_peft_model(model, lora)
 
 
-def _same_shape(start: Path, config: Train) -> None:
+def check_start(start: Path, config: Train) -> None:
+    """Refuse an adapter to continue from that is not there, or has another shape than the spec asks for."""
     if not (start / WEIGHTS).is_file():
         raise StepError(
             f"train.init_from: {start} holds no {WEIGHTS}",

@@ -123,8 +123,7 @@ class _Trainer(SFTTrainer):
     """trl's trainer with a cosine schedule that wastes no step: transformers' own starts with a learning rate of 0."""
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LambdaLR:
-        if self.lr_scheduler is None:
-            self.lr_scheduler = LambdaLR(optimizer or self.optimizer, partial(rate, steps=num_training_steps))
+        self.lr_scheduler: LambdaLR = LambdaLR(optimizer or self.optimizer, partial(rate, steps=num_training_steps))
         return self.lr_scheduler
 
 

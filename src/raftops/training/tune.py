@@ -10,7 +10,7 @@ from typing import Any
 from raftops.files import read_json, sha256_file, sha256_json, sha256_tree, write_json
 from raftops.progress import progress
 from raftops.spec.model import Train
-from raftops.training.adapter import attach, save
+from raftops.training.adapter import attach, check_start, save
 from raftops.training.base import load_for_training, load_tokenizer, positions
 from raftops.training.dataset import Row, read_rows
 from raftops.training.loop import Plan, peak_memory_mib, plan, run
@@ -63,7 +63,9 @@ class Job:
 def prepare(name: str, conversations: Path, base: Base, config: Train, cache: Path) -> Job:
     """Read and check everything that one adapter needs, before anything is spent."""
     start = Path(config.init_from) / name if config.init_from else None
-    start_digest = sha256_tree(start) if start and start.is_dir() else ""
+    if start:
+        check_start(start, config)
+    start_digest = sha256_tree(start) if start else ""
     limit = min(config.sequence_tokens, positions(base.folder))
     rows = read_rows(conversations, load_tokenizer(base.folder), limit)
     settings = config.model_dump(mode="json", exclude=ELSEWHERE)
