@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from raftops.spec.load import LoadedSpec, load_spec
 
 DOCUMENTS = {
