@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Severity = Literal["off", "info", "warning", "critical"]
@@ -17,15 +17,13 @@ StepName = Literal["validate", "ingest", "index", "augment", "train", "evaluate"
 STEPS: tuple[StepName, ...] = (
     "validate", "ingest", "index", "augment", "train", "evaluate", "deploy",
 )  # fmt: skip
-ARMS = ("base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft")
 Arm = Literal["base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft"]
+ARMS: tuple[Arm, ...] = ("base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft")
 
 
 def _rfc1123(name: str) -> str:
     if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
-        raise ValueError(
-            "must be an RFC 1123 label: lower-case letters, digits and '-', at most 63 characters"
-        )
+        raise ValueError("must be an RFC 1123 label: lower-case letters, digits and '-', at most 63 characters")
     return name
 
 
@@ -36,9 +34,7 @@ def _model_source(source: str) -> str:
         r"package://[A-Za-z_]\w*(/.*)?",
     )
     if not any(re.fullmatch(p, source) for p in patterns):
-        raise ValueError(
-            "must be hf://org/name@revision, file://path or package://module/file"
-        )
+        raise ValueError("must be hf://org/name@revision, file://path or package://module/file")
     return source
 
 
@@ -54,10 +50,19 @@ def _memory(quantity: str) -> str:
     return quantity
 
 
-Label = Annotated[str, AfterValidator(_rfc1123)]
-ModelSource = Annotated[str, AfterValidator(_model_source)]
-Cpu = Annotated[str, Field(coerce_numbers_to_str=True), AfterValidator(_cpu)]
-Memory = Annotated[str, AfterValidator(_memory)]
+def _number_as_text(value: Any) -> Any:
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+_LABEL = {"pattern": r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"}
+_SOURCE = {"pattern": r"^(hf://[\w.-]+/[\w.-]+(@[\w./-]+)?|file://.+|package://[A-Za-z_]\w*(/.*)?)$"}
+_CPU = {"type": ["string", "number"], "pattern": r"^(\d+(\.\d+)?|\d+m)$"}
+_MEMORY = {"pattern": r"^\d+(\.\d+)?(Ki|Mi|Gi|Ti|k|M|G|T)$"}
+
+Label = Annotated[str, AfterValidator(_rfc1123), Field(json_schema_extra=_LABEL)]
+ModelSource = Annotated[str, AfterValidator(_model_source), Field(json_schema_extra=_SOURCE)]
+Cpu = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_cpu), Field(json_schema_extra=_CPU)]
+Memory = Annotated[str, AfterValidator(_memory), Field(json_schema_extra=_MEMORY)]
 
 
 class Section(BaseModel):

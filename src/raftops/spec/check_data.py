@@ -1,0 +1,167 @@
+"""Checks on what a spec names on disk: documents, examples, the access file, DVC's pointer, local models."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from raftops.access import glob_pattern
+from raftops.spec.explain import did_you_mean
+from raftops.spec.model import Documents
+from raftops.spec.place import quoted
+from raftops.spec.project import Check, Problem, Project
+
+
+def splits_sum_to_one(project: Project) -> Iterator[Problem]:
+    """The shares are shares of one whole, and what trains and what measures gets some."""
+    splits = project.spec.data.splits
+    total = splits.train + splits.dev + splits.test
+    if abs(total - 1) > 0.001:
+        yield Problem("spec.data.splits", f"train, dev and test must sum to 1, they sum to {total:g}")
+    if splits.train <= 0:
+        yield Problem("spec.data.splits.train", "must be more than 0: nothing would be trained on")
+    if splits.test <= 0:
+        yield Problem("spec.data.splits.test", "must be more than 0: nothing would be left to evaluate on")
+
+
+def documents_exist(project: Project) -> Iterator[Problem]:
+    """The folder of documents is there and holds something to read."""
+    documents = project.spec.data.documents
+    folder = project.at(documents.path)
+    if not folder.is_dir():
+        wrong = "is a file, not a folder" if folder.exists() else "no such folder"
+        yield Problem("spec.data.documents.path", f"{wrong}: {project.shown(documents.path)}{_pull(project)}")
+        return
+    bad = [(i, p) for i, p in enumerate(documents.include) if not _relative(p)]
+    for index, pattern in bad:
+        message = f"{quoted(pattern)} must be a pattern below the folder, without '..' and not absolute"
+        yield Problem(f"spec.data.documents.include[{index}]", message)
+    if not bad and not _any_document(folder, documents):
+        message = f"no file in {project.shown(documents.path)} matches {', '.join(documents.include) or 'no pattern'}"
+        yield Problem("spec.data.documents.include", message, ("spec.data.documents.path",))
+
+
+def examples_exist(project: Project) -> Iterator[Problem]:
+    """Every file or pattern of examples matches at least one file."""
+    for index, pattern in enumerate(project.spec.data.examples):
+        path = f"spec.data.examples[{index}]"
+        if PurePosixPath(pattern).is_absolute() or not pattern.strip():
+            yield Problem(path, f"{quoted(pattern)} must be a path or pattern relative to the project")
+        elif not _matches(project.root, pattern):
+            yield Problem(path, f"no file matches {project.shown(pattern)}{_pull(project)}")
+
+
+def dvc_file_exists(project: Project) -> Iterator[Problem]:
+    """DVC's pointer file is there."""
+    dvc = project.spec.data.dvc
+    if dvc and not project.at(dvc).is_file():
+        yield Problem(
+            "spec.data.dvc", f"no such file: {project.shown(dvc)}; make it with `dvc add`, or remove this line"
+        )
+
+
+def access_file_is_sound(project: Project) -> Iterator[Problem]:
+    """The access file can be read; what is wrong inside is located inside it."""
+    name = project.spec.data.access
+    if not project.at(name).is_file():
+        yield Problem("spec.data.access", f"no such file: {project.shown(name)}{_pull(project)}")
+        return
+    for located in project.access.problems:
+        yield Problem("spec.data.access", located.message, place=located)
+
+
+def access_names_exist(project: Project) -> Iterator[Problem]:
+    """Policies list groups that exist, rules name policies that exist."""
+    access = project.access.value
+    if access is None:
+        return
+    for name, policy in access.policies.items():
+        for group in policy.groups:
+            if group not in access.groups:
+                close = did_you_mean(group, tuple(access.groups))
+                message = f"policy {name} lists the group {group}, which is not defined there{close}"
+                yield Problem("spec.data.access", message)
+    for rule in access.documents:
+        if rule.policy not in access.policies:
+            close = did_you_mean(rule.policy, tuple(access.policies))
+            message = f"the rule for {rule.match} names the policy {rule.policy}, which is not defined there{close}"
+            yield Problem("spec.data.access", message)
+
+
+def audience_exists(project: Project) -> Iterator[Problem]:
+    """Whoever the model is trained for is a group of the access file, and may read something."""
+    access, audience = project.access.value, project.spec.train.audience
+    if access is None:
+        return
+    for index, group in enumerate(audience):
+        if group not in access.groups:
+            known = f" (groups: {', '.join(access.groups) or 'none'})"
+            close = did_you_mean(group, tuple(access.groups)) or known
+            message = f"{project.spec.data.access} has no group {group}{close}"
+            yield Problem(f"spec.train.audience[{index}]", message)
+    if all(group in access.groups for group in audience) and not access.readable_by_all(audience):
+        yield Problem(
+            "spec.train.audience", "no policy may be read by all of these groups: nothing could be trained in"
+        )
+
+
+def local_models_exist(project: Project) -> Iterator[Problem]:
+    """A model given as file:// is there."""
+    models = project.spec.models
+    for field, source in (("base", models.base), ("embedder", models.embedder)):
+        if source.startswith("file://") and not project.at(source.removeprefix("file://")).exists():
+            message = f"no such file or folder: {project.shown(source.removeprefix('file://'))}"
+            yield Problem(f"spec.models.{field}", message)
+
+
+def starter_exists(project: Project) -> Iterator[Problem]:
+    """The adapters to continue from are there."""
+    start = project.spec.train.init_from
+    if start is None:
+        return
+    needed = ["raft", "plain"] if project.spec.train.plain else ["raft"]
+    absent = [name for name in needed if not (project.at(start) / name).is_dir()]
+    if not project.at(start).is_dir():
+        yield Problem("spec.train.init_from", f"no such folder: {project.shown(start)}{_pull(project)}")
+    elif absent:
+        yield Problem("spec.train.init_from", f"{project.shown(start)} holds no folder {' or '.join(absent)}")
+
+
+def _any_document(folder: Path, documents: Documents) -> bool:
+    """Whether one file would be read; stops at the first."""
+    include = [glob_pattern(glob) for glob in documents.include]
+    exclude = [glob_pattern(glob) for glob in documents.exclude]
+    names = (Path(at, name).relative_to(folder).as_posix() for at, _, files in os.walk(folder) for name in files)
+    return any(
+        any(p.fullmatch(name) for p in include) and not any(p.fullmatch(name) for p in exclude) for name in names
+    )
+
+
+def _relative(pattern: str) -> bool:
+    path = PurePosixPath(pattern)
+    return bool(pattern.strip()) and not path.is_absolute() and ".." not in path.parts
+
+
+def _matches(folder: Path, pattern: str) -> bool:
+    return any(found.is_file() for found in folder.glob(pattern))
+
+
+def _pull(project: Project) -> str:
+    dvc = project.spec.data.dvc
+    return "; fetch the data with `dvc pull`" if dvc and project.at(dvc).is_file() else ""
+
+
+_ACCESS = "spec.data.access"
+DATA_CHECKS: dict[Check, tuple[str, ...]] = {
+    splits_sum_to_one: ("spec.data.splits",),
+    documents_exist: ("spec.data.documents", "spec.data.dvc"),
+    examples_exist: ("spec.data.examples", "spec.data.dvc"),
+    dvc_file_exists: ("spec.data.dvc",),
+    access_file_is_sound: (_ACCESS, "spec.data.dvc"),
+    access_names_exist: (_ACCESS,),
+    audience_exists: (_ACCESS, "spec.train.audience"),
+    local_models_exist: ("spec.models",),
+    starter_exists: ("spec.train.init_from", "spec.train.plain", "spec.data.dvc"),
+}
+"""Each check with the parts of the spec that it reads."""

@@ -1,0 +1,180 @@
+"""Checks on what the model reads, learns and is measured by: budgets fit, shares add up, arms and gates exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil
+
+from raftops.spec.model import ARMS, STEPS, RouterClass
+from raftops.spec.place import quoted
+from raftops.spec.project import Check, Problem, Project
+
+METRIC_FAMILIES = (*ARMS, "served", "retrieval", "behaviour", "forgetting", "router", "paired", "quotes", "leaks")
+"""What the first part of a gate's metric may be."""
+CHARS_PER_TOKEN = 3
+"""Of a question, on the careful side."""
+TOKENS_PER_WORD = 4 / 3
+TEMPLATE_TOKENS = 24
+"""Role marks of the chat template, and the words around evidence and question."""
+LEAST_UNIT_TOKENS = 12
+"""A short sentence with its number and heading."""
+STEMMERS = (
+    "none", "arabic", "armenian", "basque", "catalan", "danish", "dutch", "english", "esperanto", "estonian", "finnish",
+    "french", "german", "greek", "hindi", "hungarian", "indonesian", "irish", "italian", "lithuanian", "nepali",
+    "norwegian", "porter", "portuguese", "romanian", "russian", "serbian", "spanish", "swedish", "tamil", "turkish",
+    "yiddish",
+)  # fmt: skip
+
+
+def units_fit_the_evidence(project: Project) -> Iterator[Problem]:
+    """The evidence budget can hold as many units, or one whole passage, as the spec asks for."""
+    prompt = project.spec.prompt
+    needed = prompt.units * LEAST_UNIT_TOKENS
+    if prompt.evidence == "units" and needed > prompt.evidence_tokens:
+        budget = f"spec.prompt.evidence_tokens is {prompt.evidence_tokens}"
+        message = f"{prompt.units} units need about {needed} tokens, and {budget}"
+        yield Problem("spec.prompt.units", message, ("spec.prompt.evidence_tokens",))
+    chunk = project.spec.ingest.chunk_tokens
+    if prompt.evidence == "passages" and chunk > prompt.evidence_tokens:
+        message = f"is less than one whole passage: spec.ingest.chunk_tokens is {chunk}"
+        yield Problem("spec.prompt.evidence_tokens", message, ("spec.ingest.chunk_tokens", "spec.prompt.evidence"))
+
+
+def conversation_fits(project: Project) -> Iterator[Problem]:
+    """Evidence, question, system message and answer fit the sequence length; nothing is ever cut."""
+    spec = project.spec
+    words = spec.prompt.system.replace("{name}", project.assistant.title).split()
+    parts = {
+        "evidence": spec.prompt.evidence_tokens,
+        f"question of {spec.validate_.question_chars_max} characters": ceil(
+            spec.validate_.question_chars_max / CHARS_PER_TOKEN
+        ),
+        f"system message of {len(words)} words": ceil(len(words) * TOKENS_PER_WORD),
+        "answer": spec.evaluate.max_new_tokens,
+        "chat template": TEMPLATE_TOKENS,
+    }
+    total = sum(parts.values())
+    if total > spec.train.sequence_tokens:
+        shown = " + ".join(f"{tokens} ({name})" for name, tokens in parts.items())
+        message = (
+            f"{spec.train.sequence_tokens} tokens are too few: {shown} = {total}; "
+            f"raise it to {total} or lower spec.prompt.evidence_tokens"
+        )
+        others = ("spec.prompt.evidence_tokens", "spec.validate.question_chars_max", "spec.evaluate.max_new_tokens")
+        yield Problem("spec.train.sequence_tokens", message, (*others, "spec.prompt.system"))
+
+
+def router_is_whole(project: Project) -> Iterator[Problem]:
+    """All three classes have questions, or none has; no question stands in two."""
+    router = project.spec.router
+    classes: dict[str, RouterClass] = {
+        "behaviour": router.behaviour,
+        "knowledge": router.knowledge,
+        "both": router.both,
+    }
+    filled = [name for name, cls in classes.items() if cls.questions]
+    for name in classes:
+        if filled and name not in filled:
+            message = (
+                f"has no example questions, while {' and '.join(filled)} has; give all three classes some, or none"
+            )
+            yield Problem(f"spec.router.{name}.questions", message, (f"spec.router.{name}",))
+    seen: dict[str, str] = {}
+    for name, cls in classes.items():
+        for index, question in enumerate(cls.questions):
+            other = seen.setdefault(" ".join(question.lower().split()), name)
+            path = f"spec.router.{name}.questions[{index}]"
+            if not question.strip():
+                yield Problem(path, "is empty")
+            elif other != name:
+                yield Problem(path, f"stands in the class {other} too; a question has one class")
+
+
+def shares_fit(project: Project) -> Iterator[Problem]:
+    """An example is either shown without its evidence or without any: the two shares are parts of one whole."""
+    augment = project.spec.augment
+    total = augment.abstain_fraction + augment.memorise_fraction
+    if total > 1.000001:
+        message = f"abstain_fraction and memorise_fraction together are {total:g}; they may be at most 1"
+        yield Problem("spec.augment.memorise_fraction", message, ("spec.augment.abstain_fraction",))
+
+
+def arms_can_run(project: Project) -> Iterator[Problem]:
+    """There are arms, each once, and those of the plain fine-tune have an adapter."""
+    arms = project.spec.evaluate.arms
+    if not arms:
+        yield Problem("spec.evaluate.arms", f"is empty; name at least one of {', '.join(ARMS)}")
+    for index, arm in enumerate(arms):
+        if arm in arms[:index]:
+            yield Problem(f"spec.evaluate.arms[{index}]", f"{arm} stands here twice")
+    plain = [arm for arm in arms if arm.startswith("fine-tuned")]
+    if plain and not project.spec.train.plain:
+        mend = "set it to true or leave them out of spec.evaluate.arms"
+        message = f"the arms {' and '.join(plain)} need the plain adapter; {mend}"
+        yield Problem("spec.train.plain", message, ("spec.evaluate.arms",))
+
+
+def gates_can_pass(project: Project) -> Iterator[Problem]:
+    """A gate names a family of metrics that the report has, and a bound that something can meet."""
+    arms = project.spec.evaluate.arms
+    for index, gate in enumerate(project.spec.evaluate.gates):
+        path = f"spec.evaluate.gates[{index}]"
+        family, dot, rest = gate.metric.partition(".")
+        families = f"one of {', '.join(METRIC_FAMILIES)}"
+        if family not in METRIC_FAMILIES or not dot or not rest:
+            message = f"{quoted(gate.metric)} is no metric of the report; it starts with {families} and a dot"
+            yield Problem(f"{path}.metric", message)
+        elif family in ARMS and family not in arms:
+            yield Problem(f"{path}.metric", f"the arm {family} is not among spec.evaluate.arms")
+        if gate.min is None and gate.max is None:
+            yield Problem(path, "needs min, max or both: without a bound it checks nothing")
+        elif gate.min is not None and gate.max is not None and gate.min > gate.max:
+            yield Problem(path, f"min {gate.min:g} is above max {gate.max:g}: nothing can pass")
+
+
+def stemmer_exists(project: Project) -> Iterator[Problem]:
+    """The language of BM25 has a Snowball stemmer."""
+    language = project.spec.index.bm25.language
+    if language not in STEMMERS:
+        yield Problem(
+            "spec.index.bm25.language", f"{quoted(language)} has no stemmer; choose one of {', '.join(STEMMERS)}"
+        )
+
+
+def accelerators_are_used(project: Project) -> Iterator[Problem]:
+    """An accelerator is asked for only where something can use it."""
+    spec = project.spec
+    for step in STEPS:
+        resources = spec.platform.resources.get(step)
+        if resources is None or resources.accelerator is None:
+            continue
+        path, kind = f"spec.platform.resources.{step}.accelerator", resources.accelerator.type
+        if step in ("validate", "ingest", "augment"):
+            yield Problem(path, f"the step {step} cannot use an accelerator; remove it")
+        elif step == "deploy" and spec.deploy.engine == "openvino":
+            yield Problem(
+                path, "spec.deploy.engine is openvino, which runs on the CPU; remove it or choose transformers"
+            )
+        elif step == "train" and spec.train.method == "qlora" and not _runs_nf4(kind):
+            message = f"{kind} cannot train with spec.train.method qlora (4-bit NF4 needs a GPU or a CPU); choose lora"
+            yield Problem(f"{path}.type", message, (path,))
+
+
+def _runs_nf4(resource: str) -> bool:
+    return resource.startswith("nvidia.com/") or resource == "amd.com/gpu" or resource.startswith("gpu.intel.com/")
+
+
+LEARNING_CHECKS: dict[Check, tuple[str, ...]] = {
+    units_fit_the_evidence: ("spec.prompt", "spec.ingest.chunk_tokens"),
+    conversation_fits: (
+        "metadata", "spec.prompt", "spec.validate.question_chars_max", "spec.evaluate.max_new_tokens",
+        "spec.train.sequence_tokens",
+    ),
+    router_is_whole: ("spec.router",),
+    shares_fit: ("spec.augment.abstain_fraction", "spec.augment.memorise_fraction"),
+    arms_can_run: ("spec.evaluate.arms", "spec.train.plain"),
+    gates_can_pass: ("spec.evaluate.gates", "spec.evaluate.arms"),
+    stemmer_exists: ("spec.index.bm25.language",),
+    accelerators_are_used: ("spec.platform.resources", "spec.deploy.engine", "spec.train.method"),
+}  # fmt: skip
+"""Each check with the parts of the spec that it reads."""

@@ -1,0 +1,113 @@
+"""Checks on where a release runs and who may call it: identity, addresses, requests, tolerations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from raftops.spec.model import Resources
+from raftops.spec.place import quoted
+from raftops.spec.project import Check, Problem, Project
+
+
+def callers_can_be_known(project: Project) -> Iterator[Problem]:
+    """There is a way to verify who calls, and development tokens never leave the machine."""
+    deploy = project.spec.deploy
+    identity = deploy.identity
+    if not identity.jwks and not identity.dev_tokens:
+        message = "needs jwks (a key set) or dev_tokens (development only): nobody could prove who they are"
+        yield Problem("spec.deploy.identity", message)
+    if identity.dev_tokens and not is_loopback(deploy.host):
+        mend = f"and spec.deploy.host is {deploy.host}; use identity.jwks"
+        message = f"development tokens are refused unless the service listens on loopback, {mend}"
+        yield Problem("spec.deploy.identity.dev_tokens", message, ("spec.deploy.host",))
+
+
+def key_set_can_be_trusted(project: Project) -> Iterator[Problem]:
+    """A key set comes by https, from this machine, or from a file that exists."""
+    jwks = project.spec.deploy.identity.jwks
+    address = urlsplit(jwks) if "://" in jwks else None
+    path = "spec.deploy.identity.jwks"
+    if not jwks or (address and address.scheme == "https" and address.hostname):
+        return
+    if address is None:
+        if not project.at(jwks).is_file():
+            yield Problem(path, f"no such file: {project.shown(jwks)}; give an https address or a file")
+    elif not (address.scheme == "http" and is_loopback(address.hostname or "")):
+        yield Problem(path, "must be an https address or a file: over plain http anyone could put their own keys in")
+
+
+def smoke_questions_can_be_asked(project: Project) -> Iterator[Problem]:
+    """The smoke test asks questions that the service takes."""
+    longest = project.spec.validate_.question_chars_max
+    for index, question in enumerate(project.spec.deploy.smoke_questions):
+        path = f"spec.deploy.smoke_questions[{index}]"
+        if not question.strip():
+            yield Problem(path, "is empty")
+        elif len(question) > longest:
+            yield Problem(path, f"has {len(question)} characters; spec.validate.question_chars_max is {longest}")
+
+
+def requests_are_real(project: Project) -> Iterator[Problem]:
+    """Requests are more than nothing, accelerators and labels have names that Kubernetes takes."""
+    for step, resources in project.spec.platform.resources.items():
+        path = f"spec.platform.resources.{step}"
+        if float(resources.cpu.rstrip("m")) <= 0:
+            yield Problem(f"{path}.cpu", f"must be more than 0, found {quoted(resources.cpu)}")
+        if float(re.sub(r"[A-Za-z]+$", "", resources.memory)) <= 0:
+            yield Problem(f"{path}.memory", f"must be more than 0, found {quoted(resources.memory)}")
+        yield from _names(path, resources)
+        yield from _tolerations(path, resources)
+
+
+def variables_are_given_once(project: Project) -> Iterator[Problem]:
+    """No two secrets of a step set the same environment variable."""
+    for step, resources in project.spec.platform.resources.items():
+        names = [secret.env for secret in resources.secrets]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                path = f"spec.platform.resources.{step}.secrets[{index}].env"
+                yield Problem(path, "another secret of this step sets the same variable")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine and nothing else."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _names(path: str, resources: Resources) -> Iterator[Problem]:
+    accelerator = resources.accelerator
+    if accelerator and not re.fullmatch(
+        r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", accelerator.type
+    ):
+        message = f"must be a resource name with its domain, such as nvidia.com/gpu; found {quoted(accelerator.type)}"
+        yield Problem(f"{path}.accelerator.type", message)
+    for key, value in resources.node_selector.items():
+        good = re.fullmatch(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?", key)
+        if not good or not re.fullmatch(r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?", value):
+            yield Problem(f"{path}.node_selector", f"{quoted(f'{key}: {value}')} is not a Kubernetes label")
+
+
+def _tolerations(path: str, resources: Resources) -> Iterator[Problem]:
+    for index, toleration in enumerate(resources.tolerations):
+        if toleration.operator == "Exists" and toleration.value:
+            message = "has a value, which operator Exists does not take; set operator: Equal or remove the value"
+            yield Problem(f"{path}.tolerations[{index}]", message)
+        if toleration.operator == "Equal" and not toleration.key:
+            yield Problem(f"{path}.tolerations[{index}].key", "is empty; operator Equal needs a key")
+
+
+_RESOURCES = "spec.platform.resources"
+SERVING_CHECKS: dict[Check, tuple[str, ...]] = {
+    callers_can_be_known: ("spec.deploy.identity", "spec.deploy.host"),
+    key_set_can_be_trusted: ("spec.deploy.identity.jwks",),
+    smoke_questions_can_be_asked: ("spec.deploy.smoke_questions", "spec.validate.question_chars_max"),
+    requests_are_real: (_RESOURCES,),
+    variables_are_given_once: (_RESOURCES,),
+}
+"""Each check with the parts of the spec that it reads."""

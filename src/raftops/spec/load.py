@@ -1,0 +1,61 @@
+"""A spec file and its overlays to an `Assistant`, or one `SpecError` with every mistake at its place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+
+from raftops.errors import SpecError
+from raftops.spec.check import check
+from raftops.spec.model import Assistant
+from raftops.spec.place import Located, report
+from raftops.spec.project import Project
+from raftops.spec.read import read_yaml
+from raftops.spec.tree import merge
+from raftops.spec.typed import typed
+
+
+@dataclass(frozen=True)
+class LoadedSpec:
+    """A valid spec and where it came from."""
+
+    assistant: Assistant
+    root: Path
+    """The project: every path of the spec is relative to this folder."""
+    path: Path
+    overlays: tuple[Path, ...] = ()
+
+
+def load_spec(path: Path, overlays: Sequence[Path] = ()) -> LoadedSpec:
+    """Read a spec with its overlays. Raises one `SpecError` that lists every problem with file, line and column."""
+    path, overlays = Path(path), tuple(Path(o) for o in overlays)
+    reads = [read_yaml(path, "a spec (apiVersion, kind, metadata, spec)")]
+    reads += [read_yaml(overlay, "keys of a spec") for overlay in overlays]
+    root = project_root(path)
+    trees = [read.tree for read in reads if read.tree is not None]
+    problems = [problem for read in reads for problem in read.problems]
+    assistant = None
+    if len(trees) == len(reads):
+        tree = reduce(merge, trees)
+        result = typed(Assistant, tree, dict(item for read in reads for item in read.broken.items()))
+        assistant = result.value
+        problems += result.problems
+        problems += check(Project(assistant, root), tree, result.lost) if assistant else []
+    if problems or assistant is None:
+        raise _error(problems, path, overlays)
+    return LoadedSpec(assistant, root, path, overlays)
+
+
+def project_root(path: Path) -> Path:
+    """The folder that holds `specs/` if the spec lies in one, at any depth below it; else the spec's own folder."""
+    folder = Path(os.path.abspath(path)).parent
+    specs = next((p for p in (folder, *folder.parents) if p.name == "specs"), None)
+    return specs.parent if specs else folder
+
+
+def _error(problems: Iterable[Located], path: Path, overlays: Iterable[Path]) -> SpecError:
+    command = " ".join(["raftops validate", str(path), *(f"-f {overlay}" for overlay in overlays)])
+    return SpecError(report(problems), next_step=f"mend the places above, then: {command}")
