@@ -1,0 +1,177 @@
+"""Commands about what is served: serve, ask, demo, release list|show|rollback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipelines.cli.authoring import Overlays, SpecPath, store_of
+from pipelines.cli.screen import screen
+from raftops.client import ask as ask_service
+from raftops.dev_tokens import EVERYONE, DevUser, ensure_dev_tokens
+from raftops.errors import ServiceError
+from raftops.launch import Launch, Service
+from raftops.release import as_record
+from raftops.releases import current_release, find_release, list_releases, rollback
+from raftops.spec.load import LoadedSpec, load_spec
+
+READY_SECONDS = 120.0
+As = Annotated[str, typer.Option("--as", help="Development user (a group's name, or everyone) to ask as.")]
+releases = typer.Typer(help="What was released, and going back.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command()(serve)
+    app.command()(ask)
+    app.command()(demo)
+    releases.command("list")(release_list)
+    releases.command("show")(release_show)
+    releases.command("rollback")(release_rollback)
+    app.add_typer(releases, name="release")
+
+
+def serve(
+    spec: SpecPath,
+    overlay: Overlays = None,
+    port: Annotated[int, typer.Option(help="Port instead of the spec's.")] = 0,
+) -> None:
+    """Serve the current release until Ctrl-C; a newer release is taken up by itself."""
+    loaded = load_spec(spec, overlay or ())
+    with _started(loaded, port) as service:
+        screen.say(f"serving on {service.url} (OpenAI-compatible: {service.url}/v1); log in {service.log}")
+        _say_tokens(loaded)
+        screen.say(f'try: raftops ask {spec} "your question"    stop: Ctrl-C')
+        screen.result({"url": service.url, "pid": service.pid})
+        service.wait()
+
+
+def ask(
+    spec: SpecPath,
+    question: Annotated[str, typer.Argument(help="What to ask.")],
+    overlay: Overlays = None,
+    user: As = "",
+    url: Annotated[str, typer.Option(help="Service to ask; the spec's local one if absent.")] = "",
+    token: Annotated[str, typer.Option(envvar="RAFTOPS_TOKEN", help="Bearer token, instead of --as.")] = "",
+) -> None:
+    """Ask the running service one question and show the answer with its citations."""
+    loaded = load_spec(spec, overlay or ())
+    deploy = loaded.assistant.spec.deploy
+    address = url or Launch(None, host=deploy.host, port=deploy.port).url
+    answer = ask_service(address, token or _user(loaded, user).token, question, timeout_seconds=deploy.timeout_seconds)
+    _show(question, answer)
+
+
+def demo(spec: SpecPath, overlay: Overlays = None) -> None:
+    """Start the service, put the spec's smoke questions as a member of the audience, show the answers, stop it."""
+    loaded = load_spec(spec, overlay or ())
+    audience = loaded.assistant.spec.train.audience[0]
+    questions = loaded.assistant.spec.deploy.smoke_questions or (f"What is {loaded.assistant.title}?",)
+    with _started(loaded, 0) as service:
+        screen.say(f"release {_current(loaded).short} on {service.url}, asked as one of [bold]{audience}[/]\n")
+        token = _user(loaded, audience).token
+        for question in questions:
+            _show(question, ask_service(service.url, token, question, timeout_seconds=60))
+    screen.say("the service is stopped; `make serve` or `raftops serve SPEC` leaves it up")
+
+
+def _started(loaded: LoadedSpec, port: int) -> Service:
+    """The service on the current release, ready to answer."""
+    deploy, store = loaded.assistant.spec.deploy, store_of(loaded)
+    _current(loaded)
+    identity = deploy.identity
+    if identity.dev_tokens:
+        identity = identity.model_copy(update={"dev_tokens": str(loaded.root / identity.dev_tokens)})
+        ensure_dev_tokens(Path(identity.dev_tokens), tuple(_current(loaded).access.groups))
+    launch = Launch(store.releases, None, deploy.host, port or deploy.port, identity, deploy.timeout_seconds)
+    service = Service(launch, store.root / "service.log")
+    try:
+        with screen.out.status("starting the service"):
+            service.wait_ready(READY_SECONDS)
+    except BaseException:
+        service.stop()
+        raise
+    return service
+
+
+def _current(loaded: LoadedSpec) -> Any:
+    return current_release(store_of(loaded).releases)
+
+
+def _user(loaded: LoadedSpec, name: str) -> DevUser:
+    """A development user; the first group of the audience if none is named."""
+    path = loaded.assistant.spec.deploy.identity.dev_tokens
+    if not path:
+        raise ServiceError("this spec has no development tokens", next_step="set RAFTOPS_TOKEN or --token")
+    users = ensure_dev_tokens(loaded.root / path, tuple(_current(loaded).access.groups))
+    wanted = name or loaded.assistant.spec.train.audience[0]
+    if wanted not in users:
+        raise ServiceError(f"--as {wanted}: no such user", next_step=f"choose one of {', '.join(users)}")
+    return users[wanted]
+
+
+def _say_tokens(loaded: LoadedSpec) -> None:
+    path = loaded.assistant.spec.deploy.identity.dev_tokens
+    if path:
+        screen.say(f"development tokens (one user a group, and {EVERYONE}) in {loaded.root / path}")
+
+
+def _show(question: str, answer: dict[str, Any]) -> None:
+    screen.result({"question": question, **answer})
+    screen.say(f"[bold]Q[/] {_plain(question)}")
+    screen.say(f"[bold]A[/] {_plain(answer['choices'][0]['message']['content'])}")
+    for citation in answer["citations"]:
+        screen.say(f"  [cyan]\\[{citation['marker']}][/] {_plain(_place(citation))}")
+        screen.say(f'      "{_plain(" ".join(citation["quote"].split()))}"')
+    state = "grounded" if answer["grounded"] else "abstained" if answer["abstained"] else "no documents needed"
+    route, took = answer["route"], sum(answer["timings"].values())
+    screen.say(f"  [dim]{state} · route {route['name']} {route['score']:.2f} · {took:.1f} s[/]\n")
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+def _place(citation: dict[str, Any]) -> str:
+    locator = citation["locator"]
+    parts = [citation["doc_id"], *(locator.get("headings") or [])[-1:]]
+    parts += [f"page {locator['page']}"] if locator.get("page") else []
+    return " · ".join(parts)
+
+
+def release_list(spec: SpecPath, overlay: Overlays = None) -> None:
+    """The releases of this project, newest first."""
+    found = list_releases(store_of(load_spec(spec, overlay or ())).releases)
+    keys = ("hash", "created", "arm", "name")
+    rows = [("*" if row.get("current") else "", *(str(row.get(key, "")) for key in keys)) for row in found]
+    screen.table("releases", ("", *keys), [(r[0], r[1][:16], *r[2:]) for r in rows])
+    screen.result(found)
+
+
+def release_show(
+    spec: SpecPath,
+    prefix: Annotated[str, typer.Argument(help="First digits of the hash; the current one if absent.")] = "",
+    overlay: Overlays = None,
+) -> None:
+    """The parts of a release and their hashes."""
+    folder = store_of(load_spec(spec, overlay or ())).releases
+    release = find_release(folder, prefix) if prefix else current_release(folder)
+    record = as_record(release)
+    rows = [(name, digest[:16]) for name, digest in sorted(release.parts.items())]
+    screen.table(f"release {release.short} ({record.get('arm', '')})", ("part", "sha256"), rows)
+    screen.say(f"in {release.path}")
+    screen.result(record)
+
+
+def release_rollback(
+    spec: SpecPath,
+    prefix: Annotated[str, typer.Argument(help="Release to go back to; the one before if absent.")] = "",
+    overlay: Overlays = None,
+) -> None:
+    """Serve an earlier release again; a running service takes it up by itself."""
+    folder = store_of(load_spec(spec, overlay or ())).releases
+    current = rollback(folder, find_release(folder, prefix).short if prefix else "")
+    screen.say(f"release {current.hash} is current again")
+    screen.result({"current": current.hash})
