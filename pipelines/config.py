@@ -25,6 +25,6 @@ def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
         "index": pick("index", embedder=models.embedder, milvus=milvus, name=assistant.name, cache=cache),
         "augment": pick("augment", "prompt", title=assistant.title, audience=list(spec.train.audience), cache=cache),
         "train": pick("train", base=models.base, cache=cache),
-        "evaluate": pick("evaluate", "prompt", "router", title=assistant.title),
+        "evaluate": pick("evaluate", "prompt", "router", title=assistant.title, cache=cache),
         "deploy": pick("deploy", "prompt", "router", name=assistant.name, title=assistant.title, releases=releases),
     }

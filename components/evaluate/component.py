@@ -19,13 +19,12 @@ def evaluate(
     """Put held-out questions to the five arms, measure, and hold the gates."""
     from pathlib import Path
 
-    from raftops.steps.evaluate import evaluate
-
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model import Evaluate, Prompt, Router
+    from raftops.steps.evaluate import evaluate
 
     sections = Evaluate(**config["evaluate"]), Prompt(**config["prompt"]), Router(**config["router"])
     places = Path(accepted.path), Path(built.path), Path(adapters.path), Path(report.path)
-    metrics.metadata.update(reported(evaluate)(*sections, config["title"], *places))
+    metrics.metadata.update(reported(evaluate)(*sections, config["title"], *places, Path(config["cache"])))
     write_json(Path(metrics.path), metrics.metadata)

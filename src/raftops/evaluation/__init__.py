@@ -1,0 +1,1 @@
+"""Held-out questions to five arms, measured with intervals: was the fine-tuning worth it?"""

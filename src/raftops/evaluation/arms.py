@@ -1,0 +1,97 @@
+"""Five arms on the same questions: three models, each with or without the same evidence. Reads no golden answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from raftops.answering import Answerer
+from raftops.evaluation.generations import Remembered
+from raftops.evaluation.metrics import abstains
+from raftops.evaluation.ranking import Given
+from raftops.prompt import cited_numbers, closed_book_messages, grounded_messages
+from raftops.records import Message, Unit
+from raftops.spec.model import Arm, Prompt
+
+
+@dataclass(frozen=True)
+class Contender:
+    """What an arm is made of."""
+
+    model: str
+    reads: bool
+    """Whether it is shown evidence; only then can it cite."""
+    label: str
+
+
+CONTENDERS: dict[Arm, Contender] = {
+    "base": Contender("base", False, "the base model, from memory"),
+    "base+rag": Contender("base", True, "the base model with evidence"),
+    "fine-tuned": Contender("plain", False, "fine-tuned on the answers, from memory"),
+    "fine-tuned+rag": Contender("plain", True, "fine-tuned on the answers, with evidence"),
+    "raft": Contender("raft", True, "fine-tuned to read and cite evidence"),
+}
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A cited place, as it would be shown."""
+
+    number: int
+    doc_id: str
+    version: str
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What one arm said to one question."""
+
+    question: str
+    """Id of the example."""
+    text: str
+    quotes: tuple[Quote, ...]
+    abstained: bool
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    note: str = ""
+    """Why it abstained and how it was routed, where that is known."""
+
+
+def arm_reply(arm: Arm, shown: Given, model: Remembered, prompt: Prompt, title: str, max_new_tokens: int) -> Reply:
+    """The raw output of an arm for a question."""
+    units = shown.units if CONTENDERS[arm].reads else ()
+    timed = model.timed(_messages(arm, shown, prompt, title), max_new_tokens)
+    made, text = timed.generation, timed.generation.text.strip()
+    return Reply(
+        shown.question.example.id, text, bound(text, units), abstains(text, prompt),
+        made.prompt_tokens, made.completion_tokens, timed.seconds,
+    )  # fmt: skip
+
+
+def _messages(arm: Arm, shown: Given, prompt: Prompt, title: str) -> list[Message]:
+    asked = shown.question.example.asked
+    if CONTENDERS[arm].reads:
+        return grounded_messages(prompt, title, asked, shown.units)
+    return closed_book_messages(title, asked)
+
+
+def bound(text: str, units: Sequence[Unit]) -> tuple[Quote, ...]:
+    """The units that a text cites by number; a number without a unit binds nothing."""
+    by_number = {unit.number: unit for unit in units}
+    cited = [by_number[n] for n in cited_numbers(text) if n in by_number]
+    return tuple(Quote(u.number, u.doc_id, u.version, u.start, u.end, u.text) for u in cited)
+
+
+def served_reply(shown: Given, answerer: Answerer) -> Reply:
+    """What users get: routed, checked, repaired or withheld."""
+    answer = answerer.answer(shown.question.example.asked, shown.question.policies)
+    quotes = tuple(Quote(c.marker, c.doc_id, c.version, c.start, c.end, c.quote) for c in answer.citations)
+    note = f"route {answer.route.name}" + (f", abstained: {answer.reason}" if answer.abstained else "")
+    return Reply(
+        shown.question.example.id, answer.text, quotes, answer.abstained,
+        answer.prompt_tokens, answer.completion_tokens, answer.seconds.get("generation", 0.0), note,
+    )  # fmt: skip

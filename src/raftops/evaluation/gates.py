@@ -1,0 +1,48 @@
+"""Conditions of the spec on the measured figures. A figure that was not measured does not pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from raftops.errors import GateFailed
+from raftops.spec.model import Gate
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """A gate and what was found."""
+
+    metric: str
+    value: float | None
+    """None where it was not measured."""
+    min: float | None
+    max: float | None
+    passed: bool
+
+    def __str__(self) -> str:
+        found = "was not measured" if self.value is None else f"is {self.value:.3f}"
+        bounds = [f"at least {self.min:g}"] if self.min is not None else []
+        bounds += [f"at most {self.max:g}"] if self.max is not None else []
+        return f"{self.metric} {found}, wanted {' and '.join(bounds) or 'measured'}"
+
+
+def check_gates(gates: Sequence[Gate], figures: Mapping[str, float]) -> list[GateResult]:
+    """Each gate with its verdict."""
+    return [_checked(gate, figures.get(gate.metric)) for gate in gates]
+
+
+def _checked(gate: Gate, value: float | None) -> GateResult:
+    passed = value is not None
+    if value is not None:
+        passed = (gate.min is None or value >= gate.min) and (gate.max is None or value <= gate.max)
+    return GateResult(gate.metric, value, gate.min, gate.max, passed)
+
+
+def hold(results: Sequence[GateResult], lost: str = "") -> None:
+    """Raise `GateFailed` with every gate that did not pass; `lost` is one more reason in words."""
+    failed = [str(result) for result in results if not result.passed] + ([lost] if lost else [])
+    if failed:
+        what = "gate" if len(failed) == 1 else "gates"
+        advice = "read report.html of this step; train more, or change evaluate.gates if the bar is wrong"
+        raise GateFailed(f"{len(failed)} {what} did not pass: " + "; ".join(failed), next_step=advice)

@@ -1,0 +1,148 @@
+"""Is an answer right? Deterministic, model-free measures of one answer, one ranking or one reply about form.
+
+They compare words and numbers; they do not judge meaning. What each one counts is said in its docstring.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from raftops.prompt import cited_numbers, is_abstention, without_markers
+from raftops.raftdata.golden import Proof, is_golden
+from raftops.records import Checks, Unit
+from raftops.spec.model import Prompt
+from raftops.support import numbers, terms
+
+CONTAINED_SHARE = 0.6
+_NAME = re.compile(r"(?<![.!?])\s+([A-Z]\w+)")
+_POLARITY = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
+
+
+def normalised(text: str) -> list[str]:
+    """Words as SQuAD counts them: lower case, no punctuation (all of Unicode's), no articles."""
+    kept = "".join(c for c in text.lower() if unicodedata.category(c)[0] not in "PS")
+    return [word for word in kept.split() if word not in ("a", "an", "the")]
+
+
+def token_f1(reference: str, answer: str) -> float:
+    """Harmonic mean of the words' precision and recall (SQuAD); citation numbers do not count."""
+    wanted, said = Counter(normalised(reference)), Counter(normalised(without_markers(answer)))
+    shared = sum((wanted & said).values())
+    if not wanted or not said or not shared:
+        return float(wanted == said)
+    return harmonic(shared / said.total(), shared / wanted.total())
+
+
+def harmonic(precision: float, recall: float) -> float:
+    """F1 of two shares; 0 where both are 0."""
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def answer_contained(reference: str, answer: str, question: str) -> bool:
+    """Whether an answer says what the reference says.
+
+    Either its normalised words stand in the answer in a row, or all of its numbers do and at least 60 % of its other
+    terms (stems without stop words). What already stands in the question counts as given. A reference without numbers
+    needs all of its names (capitalised words inside a sentence) in the place of numbers. An answer that says "no"
+    to a reference that says "yes", or the other way round, is wrong. A long answer that lists everything may pass:
+    read this beside token F1.
+    """
+    said = without_markers(answer)
+    if _polarity(reference) and _polarity(said) and _polarity(reference) != _polarity(said):
+        return False
+    if _in_a_row(normalised(reference), normalised(said)):
+        return True
+    needed = _needed(reference)
+    own, must = terms(reference) - terms(question), needed - terms(question)
+    if not own:
+        own, must = terms(reference), needed
+    shown = terms(said)
+    rest = own - must
+    return bool(own) and must <= shown and len(rest & shown) >= CONTAINED_SHARE * len(rest)
+
+
+def _needed(reference: str) -> frozenset[str]:
+    named = frozenset(term for name in _NAME.findall(reference) for term in terms(name))
+    return numbers(reference) or named
+
+
+def _polarity(text: str) -> str:
+    match = _POLARITY.match(text)
+    return match[1].lower() if match else ""
+
+
+def _in_a_row(wanted: Sequence[str], said: Sequence[str]) -> bool:
+    return bool(wanted) and f" {' '.join(wanted)} " in f" {' '.join(said)} "
+
+
+def abstains(text: str, prompt: Prompt) -> bool:
+    """Whether a raw output says that it does not know, or says nothing."""
+    return not without_markers(text) or is_abstention(text, prompt)
+
+
+def citation_precision(text: str, units: Sequence[Unit], proofs: Sequence[Proof]) -> float:
+    """Share of the numbers an answer cites that are golden units; 0 for an answer that cites nothing."""
+    cited, golden = cited_numbers(text), {unit.number for unit in units if is_golden(unit, proofs)}
+    return sum(number in golden for number in cited) / len(cited) if cited else 0.0
+
+
+def citation_recall(text: str, units: Sequence[Unit], proofs: Sequence[Proof]) -> float:
+    """Share of the proofs that an answer cites; a proof that retrieval did not bring counts as not cited."""
+    cited = set(cited_numbers(text))
+    found = [any(unit.number in cited and is_golden(unit, [proof]) for unit in units) for proof in proofs]
+    return sum(found) / len(found) if found else 0.0
+
+
+def hit(ranking: Sequence[str], relevant: frozenset[str], k: int) -> float:
+    """1 where a relevant document is among the first k."""
+    return float(any(doc_id in relevant for doc_id in ranking[:k]))
+
+
+def ndcg(ranking: Sequence[str], relevant: frozenset[str], k: int) -> float:
+    """Normalised discounted cumulative gain over distinct documents, gain 1 for each relevant one."""
+    gain = sum(1 / math.log2(rank + 2) for rank, doc_id in enumerate(ranking[:k]) if doc_id in relevant)
+    best = sum(1 / math.log2(rank + 2) for rank in range(min(k, len(relevant))))
+    return gain / best if best else 0.0
+
+
+def failed_checks(text: str, checks: Checks) -> list[str]:
+    """The checks that a reply about form does not pass, in words; `not_contains` ignores case, `contains` does not."""
+    failed = []
+    if checks.json_keys is not None:
+        failed += _json_problems(text, checks.json_keys)
+    words = len(text.split())
+    if checks.max_words is not None and words > checks.max_words:
+        failed.append(f"{words} words, at most {checks.max_words} wanted")
+    failed += [f"lacks {wanted!r}" for wanted in checks.contains if wanted not in text]
+    return failed + [f"says {banned!r}" for banned in checks.not_contains if banned.lower() in text.lower()]
+
+
+def _json_problems(text: str, keys: Sequence[str]) -> list[str]:
+    value = json_value(text)
+    if not isinstance(value, dict):
+        return ["not one strict JSON object"]
+    return [] if sorted(value) == sorted(keys) else [f"keys {sorted(value)}, wanted {sorted(keys)}"]
+
+
+def json_value(text: str) -> Any:
+    """A whole text as strict JSON (no NaN, no repeated keys), or None."""
+    try:
+        return json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise ValueError("a key stands twice")
+    return dict(pairs)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")

@@ -1,0 +1,108 @@
+"""evaluate: held-out questions to five arms and to the served answerer; a report, and the gates of the spec.
+
+Deterministic measures only. Asks nothing that was trained on: only examples of the test split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+from raftops.access import AccessPolicies
+from raftops.errors import DataRejected, StepError
+from raftops.evaluation.gates import check_gates, hold
+from raftops.evaluation.generations import Model, Models
+from raftops.evaluation.page import write_report
+from raftops.evaluation.questions import HeldOut, held_out, sources_of
+from raftops.evaluation.report import Report
+from raftops.evaluation.staleness import staleness
+from raftops.evaluation.study import MODELS, Bench, Study
+from raftops.evaluation.summary import Summariser
+from raftops.files import read_json, read_jsonl, sha256_file, sha256_json, sha256_tree
+from raftops.generation.openvino import OpenVinoGenerator
+from raftops.models import resolve
+from raftops.raftdata.golden import Source
+from raftops.records import Example
+from raftops.retrieval.hybrid import open_index
+from raftops.retrieval.protocols import Retriever
+from raftops.router import Router as Routing
+from raftops.spec.model import Evaluate, Prompt, Router
+
+Metrics = dict[str, float]
+
+
+def evaluate(  # noqa: PLR0913  one argument per artifact
+    config: Evaluate,
+    prompt: Prompt,
+    router: Router,
+    title: str,
+    accepted: Path,
+    built: Path,
+    adapters: Path,
+    report: Path,
+    cache: Path,
+) -> Metrics:
+    """Measure, write `report.json`, `report.html` and `answers.jsonl`, then hold the gates.
+
+    Raises:
+        DataRejected: no held-out question can be asked.
+        GateFailed: a gate did not pass, or RAFT lost where the spec does not allow it; the report is written before.
+    """
+    access = AccessPolicies.model_validate(read_json(accepted / "access.json"))
+    sources = sources_of(built)
+    held = _held_out(config, accepted, access, sources)
+    models = Models(served_models(adapters, cache), cache)
+    with ExitStack() as stack:
+        library = stack.enter_context(open_index(built, prompt.dense_share))
+        single: dict[str, Retriever] = {
+            name: stack.enter_context(open_index(built, share, library.embedder))
+            for name, share in (("bm25", 0.0), ("dense", 1.0))
+        }
+        bench = Bench(library, single, models, prompt, Routing(router, library.embedder), title, access, sources)
+        summariser = Summariser(config)
+        found = Study(config, bench, held).run(summariser.winner)
+    summary = summariser.summary(found)
+    gates = check_gates(config.gates, summary.gated)
+    made = Report(title, config, found, summary, gates, staleness(adapters, sources))
+    write_report(made, report)
+    hold(gates, made.loss if config.when_raft_loses == "fail" else "")
+    return summary.metrics
+
+
+def _held_out(config: Evaluate, accepted: Path, access: AccessPolicies, sources: Mapping[str, Source]) -> HeldOut:
+    examples = (Example.model_validate(row) for _, row in read_jsonl(accepted / "examples.jsonl"))
+    held = held_out(config, examples, access, sources)
+    if not any(question.kind == "answerable" for question in held.questions):
+        reason = f" ({held.left_out[0][0]}: {held.left_out[0][1]})" if held.left_out else ""
+        advice = "raise data.splits.test or add examples to data.examples"
+        raise DataRejected(f"no answerable held-out question can be asked{reason}", next_step=advice)
+    return held
+
+
+def served_models(adapters: Path, cache: Path) -> dict[str, Model]:
+    """The models that the step train left: GGUF files for OpenVINO, or else adapters beside their base."""
+    folder = adapters / "served"
+    if (folder / "raft.gguf").is_file():
+        return {name: _openvino(folder / f"{name}.gguf") for name in MODELS if (folder / f"{name}.gguf").is_file()}
+    about = read_json(adapters / "train.json")
+    if not (adapters / "raft").is_dir():
+        raise StepError(f"{adapters}: no adapter", next_step="run the train step again")
+    present = [name for name in MODELS if name == "base" or (adapters / name).is_dir()]
+    return {name: _transformers(name, adapters, str(about["base"]), cache) for name in present}
+
+
+def _openvino(gguf: Path) -> Model:
+    engine = f"openvino-genai {version('openvino-genai')}"
+    return Model(sha256_json([sha256_file(gguf), engine]), lambda: OpenVinoGenerator(gguf))
+
+
+def _transformers(name: str, adapters: Path, base: str, cache: Path) -> Model:
+    adapter = None if name == "base" else adapters / name
+    local = resolve(base, cache)
+    engine = f"transformers {version('transformers')}"
+    digest = sha256_json([local.digest, sha256_tree(adapter) if adapter else "", engine])
+    module = import_module("raftops.generation.transformers")  # torch, needed for bases without GGUF only
+    return Model(digest, lambda: module.TransformersGenerator(local.path, adapters / "tokenizer", adapter))
