@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Sequence
+from importlib import import_module
 
 import typer
 
-from pipelines.cli import authoring, running, serving
 from pipelines.cli.screen import screen
 from raftops import __version__
 from raftops.errors import RaftopsError, SpecError
@@ -23,9 +24,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-authoring.add_to(app)
-running.add_to(app)
-serving.add_to(app)
+COMMANDS = {
+    "init": "authoring", "validate": "authoring", "schema": "authoring", "plan": "planning", "compile": "planning",
+    "run": "running", "doctor": "running", "serve": "serving", "ask": "serving", "demo": "serving",
+    "release": "serving",
+}  # fmt: skip
+"""Which module has a command: only that one is loaded, so that `validate` does not wait for Kubeflow's client."""
+
+
+def load_commands(arguments: Sequence[str]) -> typer.Typer:
+    """The app with the command that is asked for, or with all of them where none is (help, completion)."""
+    named = next((COMMANDS[word] for word in arguments if word in COMMANDS), None)
+    for module in [named] if named else dict.fromkeys(COMMANDS.values()):
+        import_module(f"pipelines.cli.{module}").add_to(app)
+    return app
 
 
 def _version(shown: bool) -> None:
@@ -49,7 +61,7 @@ def options(
 def main() -> None:
     """Run the command line. A user's mistake is a line on stderr and an exit code, never a traceback."""
     try:
-        app()
+        load_commands(sys.argv[1:])()
     except RaftopsError as error:
         _fail(error, str(error), error.next_step, "spec" if isinstance(error, SpecError) else "")
         sys.exit(error.exit_code)

@@ -1,24 +1,20 @@
-"""Commands about specs: init, validate, schema, plan, compile."""
+"""Commands about spec files: init, validate, schema. Light: nothing here knows Kubeflow."""
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from raftops.spec.template import write_project
 from rich.markup import escape
 
-from pipelines.cli.screen import duration, screen
-from pipelines.compile import Compiled, compile_spec
-from pipelines.plan import PlannedStep, plan
-from pipelines.store import Store
+from pipelines.cli.screen import screen
 from raftops.files import write_text
 from raftops.spec.load import LoadedSpec, load_spec
 from raftops.spec.schema import json_schema
+from raftops.spec.template import write_project
 
 SpecPath = Annotated[Path, typer.Argument(help="The spec file.", metavar="SPEC")]
 Overlays = Annotated[list[Path] | None, typer.Option("-f", "--overlay", help="Overlay merged by key; repeatable.")]
@@ -29,13 +25,11 @@ def add_to(app: typer.Typer) -> None:
     app.command()(init)
     app.command()(validate)
     app.command()(schema)
-    app.command("plan")(plan_command)
-    app.command("compile")(compile_command)
 
 
-def store_of(loaded: LoadedSpec) -> Store:
-    """The project's store."""
-    return Store(loaded.root / loaded.assistant.spec.platform.store)
+def store_folder(loaded: LoadedSpec) -> Path:
+    """The project's store: runs, results, releases, caches."""
+    return loaded.root / loaded.assistant.spec.platform.store
 
 
 def init(
@@ -67,43 +61,3 @@ def schema(
         write_text(out, text)
     else:
         screen.raw(text)
-
-
-def plan_command(spec: SpecPath, overlay: Overlays = None) -> None:
-    """Show what a run would do: which steps, why, how much work, how long."""
-    loaded = load_spec(spec, overlay or ())
-    compiled = compile_spec(loaded)
-    planned = plan(loaded.assistant, compiled, store_of(loaded))
-    show_plan(loaded, compiled, planned)
-
-
-def show_plan(loaded: LoadedSpec, compiled: Compiled, planned: list[PlannedStep]) -> None:
-    """The plan as a table, or as JSON."""
-    rows = [
-        (p.step, "run" if p.runs else "skip", "; ".join(p.reasons) or "nothing changed", p.work, duration(p.seconds))
-        for p in planned
-    ]
-    screen.table(f"plan of {loaded.assistant.name}", ("step", "", "why", "work", "time"), rows)
-    known = [p.seconds for p in planned if p.runs and p.seconds is not None]
-    running = sum(p.runs for p in planned)
-    if running:
-        guess = f", about {duration(sum(known))} by the last runs" if known else ""
-        screen.say(f"{running} of {len(planned)} steps run{guess}")
-    else:
-        screen.say("nothing changed: no step runs")
-    screen.result({"name": loaded.assistant.name, "data": compiled.inputs.dvc, "steps": [asdict(p) for p in planned]})
-
-
-def compile_command(
-    spec: SpecPath,
-    overlay: Overlays = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Pipeline file to write.")] = None,
-) -> None:
-    """Compile a spec to a Kubeflow pipeline (IR YAML), the same bytes each time."""
-    loaded = load_spec(spec, overlay or ())
-    compiled = compile_spec(loaded)
-    target = out or Path("build") / f"{loaded.assistant.name}.yaml"
-    write_text(target, compiled.text)
-    shown = escape(str(target))
-    screen.say(f"wrote {shown} ({len(compiled.text) / 1024:.1f} kB); submit it by: kfp run create -f {shown}")
-    screen.result({"pipeline": str(target), "keys": {step: key.digest for step, key in compiled.keys.items()}})

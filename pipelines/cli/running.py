@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from pipelines.cli.authoring import Overlays, SpecPath, store_of
+from pipelines.cli.authoring import Overlays, SpecPath, store_folder
 from pipelines.cli.screen import RunScreen, duration, screen
 from pipelines.compile import compile_spec, downstream
 from pipelines.doctor import examine
 from pipelines.run import run_local
-from pipelines.store import RunRecord
+from pipelines.store import RunRecord, Store
 from raftops.errors import SpecError
 from raftops.spec.load import load_spec
 from raftops.spec.model import STEPS, StepName
@@ -37,7 +37,7 @@ def run(
     """Run a spec on this machine: only what changed runs."""
     again = downstream(_steps(force or []))
     loaded = load_spec(spec, overlay or ())
-    compiled, store = compile_spec(loaded), store_of(loaded)
+    compiled, store = compile_spec(loaded), Store(store_folder(loaded))
     screen.say(f"[bold]{loaded.assistant.name}[/] from {escape(str(spec))}; results in {escape(str(store.root))}")
     with RunScreen(screen) as follower:
         record = run_local(loaded, compiled, store, follower, again)

@@ -6,15 +6,17 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from pipelines.store import StepRecord
 from raftops.spec.model import STEPS, StepName
+
+if TYPE_CHECKING:
+    from pipelines.store import StepRecord
 
 
 class Screen:
