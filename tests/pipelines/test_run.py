@@ -118,7 +118,7 @@ def test_a_run_leaves_working_directory_environment_and_stdout_as_they_were(tiny
 def test_the_listener_prints_to_the_terminal_and_not_into_the_log(
     tiny_run: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tiny_run.heard.started = lambda step: print(f"now {step}")
+    tiny_run.heard.started = lambda step: sys.stdout.write(f"now {step}\n")
     record = tiny_run.run()
     assert capsys.readouterr().out.split("\n")[:2] == ["now validate", "now ingest"]
     assert "now ingest" not in (tiny_run.store.runs / record.run_id / "ingest.log").read_text(encoding="utf-8")

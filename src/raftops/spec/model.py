@@ -45,7 +45,7 @@ def _cpu(quantity: str) -> str:
 
 
 def _memory(quantity: str) -> str:
-    if not re.fullmatch(r"\d+(\.\d+)?(Ki|Mi|Gi|Ti|k|M|G|T)", quantity):
+    if not re.fullmatch(r"\d+(Ki|Mi|Gi|Ti|M|G|T)", quantity):
         raise ValueError("must be a memory quantity such as 512Mi or 8Gi")
     return quantity
 
@@ -57,7 +57,7 @@ def _number_as_text(value: Any) -> Any:
 _LABEL = {"pattern": r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"}
 _SOURCE = {"pattern": r"^(hf://[\w.-]+/[\w.-]+(@[\w./-]+)?|file://.+|package://[A-Za-z_]\w*(/.*)?)$"}
 _CPU = {"type": ["string", "number"], "pattern": r"^(\d+(\.\d+)?|\d+m)$"}
-_MEMORY = {"pattern": r"^\d+(\.\d+)?(Ki|Mi|Gi|Ti|k|M|G|T)$"}
+_MEMORY = {"pattern": r"^\d+(Ki|Mi|Gi|Ti|M|G|T)$"}
 
 Label = Annotated[str, AfterValidator(_rfc1123), Field(json_schema_extra=_LABEL)]
 ModelSource = Annotated[str, AfterValidator(_model_source), Field(json_schema_extra=_SOURCE)]

@@ -33,8 +33,10 @@ def _step(step: str, manner: str, made: Path) -> dict[str, float]:
     if manner == "silent":
         os._exit(3)
     if manner == "noise":
-        print("Executing task 'train'\n11:11:11.111 - INFO - Executing task 'deploy'\nraftops-progress not json")
-        print("raftops-progress [1, 2]\nTask 'train' finished with status FAILURE")
+        sys.stdout.write(
+            "Executing task 'train'\n11:11:11.111 - INFO - Executing task 'deploy'\nraftops-progress not json\n"
+        )
+        sys.stdout.write("raftops-progress [1, 2]\nTask 'train' finished with status FAILURE\n")
     if manner == "slow":
         time.sleep(60)
     write_text(made / "made.txt", step)
