@@ -71,6 +71,7 @@ def source(module: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
+@lru_cache(maxsize=512)
 def _tree(module: str) -> ast.Module:
     path = source(module)
     return ast.parse(path.read_text(encoding="utf-8") if path else "")

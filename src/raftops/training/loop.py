@@ -120,7 +120,27 @@ def _arguments(todo: Plan, config: Train, work: Path) -> SFTConfig:
 
 
 class _Trainer(SFTTrainer):
-    """trl's trainer with a cosine schedule that wastes no step: transformers' own starts with a learning rate of 0."""
+    """trl's trainer with two differences that save time.
+
+    A cosine schedule that wastes no step (transformers' own starts with a learning rate of 0), and logits from the first
+    label on only: with a vocabulary of 49,152 those of the prompt cost as much as the model itself.
+    """
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        labels = inputs["labels"]
+        first = int((labels != -100).any(dim=0).nonzero()[0])
+        kept = labels.shape[1] - max(0, first - 1)
+        outputs = model(
+            input_ids=inputs["input_ids"], attention_mask=inputs.get("attention_mask"), labels=labels[:, -kept:],
+            logits_to_keep=kept, num_items_in_batch=num_items_in_batch,
+        )  # fmt: skip
+        return (outputs.loss, outputs) if return_outputs else outputs.loss
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LambdaLR:
         self.lr_scheduler: LambdaLR = LambdaLR(optimizer or self.optimizer, partial(rate, steps=num_training_steps))
