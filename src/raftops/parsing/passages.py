@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ class Cutter:
 
     def _passage(self, document: Document, cut: Cut, part: Chunk) -> Passage:
         text = cut.text[part.start : part.end]
-        where = [part.start, part.end, text, cut.title, part.locator.as_dict()]
+        where = [part.start, part.end, text, cut.title, _place(part.locator)]
         return Passage(
             passage_id=sha256_json([document.doc_id, document.version, where, self._settings])[:32],
             doc_id=document.doc_id,
@@ -86,13 +86,18 @@ def code_version() -> str:
 
 
 def _as_json(cut: Cut) -> dict[str, Any]:
-    rows = [[c.start, c.end, c.tokens, c.locator.as_dict(), spans_as_json(c.spans)] for c in cut.chunks]
+    rows = [[c.start, c.end, c.tokens, _place(c.locator), spans_as_json(c.spans)] for c in cut.chunks]
     return {"title": cut.title, "text": cut.text, "notes": list(cut.notes), "chunks": rows}
 
 
 def spans_as_json(spans: tuple[Span, ...]) -> list[list[Any]]:
     """[[start, end, locator], ...]"""
-    return [[s.start, s.end, s.locator.as_dict()] for s in spans]
+    return [[s.start, s.end, _place(s.locator)] for s in spans]
+
+
+@lru_cache(maxsize=4096)
+def _place(locator: Locator) -> dict[str, Any]:
+    return locator.as_dict()
 
 
 def _read(file: Path) -> Cut | None:

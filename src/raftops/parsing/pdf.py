@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -33,7 +33,7 @@ def parse_pdf(path: Path) -> Parsed:
         builder = Builder()
         lines = _lines(document, builder)
         title = (document.get_metadata_value("Title") or "").strip()
-    except pdfium.PdfiumError as error:
+    except (pdfium.PdfiumError, ValueError) as error:
         raise StepError(f"is not a readable PDF ({error})") from error
     finally:
         document.close()
@@ -137,22 +137,50 @@ class _Open:
     lines: list[Line] = field(default_factory=list)
 
 
-def _write(builder: Builder, lines: Iterable[Line]) -> None:
-    lines = list(lines)
+def _write(builder: Builder, lines: Sequence[Line]) -> None:
     look = _look(lines)
     open_ = _Open()
     group = object()
-    for line in [*lines, None]:
+    for part in [*_tables(lines), None]:
+        line = part if isinstance(part, Line) else None
         if line and open_.lines and _continues(open_, line, look):
             open_.lines.append(line)
             continue
         if open_.lines:
             _flush(builder, open_, look, group)
-        if line:
-            previous = open_.lines[-1].text if open_.lines else ""
-            item = starts_item(line.text, previous)
-            group = group if item and open_.item else object()
-            open_ = _Open(look.level(line), item, [line])
+        previous = open_.lines[-1].text if open_.lines else ""
+        item = line is not None and starts_item(line.text, previous, in_item=open_.item)
+        group = group if item and open_.item else object()
+        open_ = _Open(look.level(line), item, [line]) if line else _Open()
+        if isinstance(part, list):
+            rows = [[cell.text for cell in row.cells] for row in part]
+            builder.table(rows, has_header=_has_header(part), page=part[0].page)
+
+
+def _tables(lines: Sequence[Line]) -> Iterator[Line | list[Line]]:
+    """The lines; two or more in a row whose cells stand in the same columns come as one list."""
+    run: list[Line] = []
+    for line in [*lines, None]:
+        if run and line and len(line.cells) == len(run[-1].cells) > 1 and _same_columns(run[-1], line):
+            run.append(line)
+            continue
+        if len(run) > 1:
+            yield run
+        else:
+            yield from run
+        run = [line] if line else []
+
+
+def _same_columns(one: Line, other: Line) -> bool:
+    return all(a.aligned(b) for a, b in zip(one.cells, other.cells, strict=True))
+
+
+def _has_header(rows: Sequence[Line]) -> bool:
+    """Alone in bold, or three columns or more of names above figures."""
+    if rows[0].bold != rows[1].bold:
+        return rows[0].bold
+    named = not any(c.isdigit() for c in rows[0].text)
+    return len(rows[0].cells) > 2 and named and any(c.isdigit() for row in rows[1:] for c in row.text)
 
 
 def _flush(builder: Builder, open_: _Open, look: _Look, group: object) -> None:
@@ -172,7 +200,7 @@ def _continues(open_: _Open, line: Line, look: _Look) -> bool:
         return True
     if look.level(line) != open_.level or (open_.level and last.size != line.size):
         return False
-    if not open_.level and starts_item(line.text, last.text):
+    if not open_.level and starts_item(line.text, last.text, in_item=open_.item):
         return False
     ended = bool(_PERIOD.search(last.text))
     step = last.bottom - line.bottom

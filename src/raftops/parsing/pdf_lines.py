@@ -1,4 +1,4 @@
-"""The text layer of a PDF as lines with place and size. No OCR; tables are lines like any other."""
+"""The text layer of a PDF as lines with place and size, each parted into cells at wide gaps. No OCR."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ctypes
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import pypdfium2 as pdfium
@@ -15,6 +16,23 @@ from raftops.parsing.document import clean
 
 _SOFT_HYPHENS = (0xFFFE, 0x02, 0xAD)
 _LINE_ENDS = (0x0A, 0x0D)
+
+
+_GAP = 1.2
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands between two wide gaps of a line."""
+
+    text: str
+    left: float
+    right: float
+
+    def aligned(self, other: Cell) -> bool:
+        """Whether both stand in one column: left, right or middle."""
+        left, right = self.left - other.left, self.right - other.right
+        return min(abs(left), abs(right), abs(left + right) / 2) < 4
 
 
 @dataclass(frozen=True)
@@ -32,6 +50,7 @@ class Line:
     hyphen: bool
     """The line ends inside a hyphenated word; the hyphen itself is not in `text`."""
     page_height: float
+    cells: tuple[Cell, ...] = ()
 
 
 def page_lines(page: Any, number: int) -> list[Line]:
@@ -64,17 +83,41 @@ def _runs(text_page: Any) -> Iterator[tuple[list[tuple[int, int]], bool]]:
 
 
 def _line(handle: Any, run: list[tuple[int, int]], hyphen: bool, page: int, height: float) -> Line | None:
-    text = clean("".join(chr(code) for _, code in run).encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     solid = [index for index, code in run if not chr(code).isspace()]
+    text = _text(run)
     if not text or not solid:
         return None
-    first, last = _box(handle, solid[0]), _box(handle, solid[-1])
     sample = [solid[0], solid[len(solid) // 3], solid[len(solid) // 2], solid[2 * len(solid) // 3], solid[-1]]
     size = sorted(_size(handle, i) for i in sample)[2]
-    middle = _box(handle, sample[2])
     bold = _bold(handle, sample[0]) and _bold(handle, sample[2]) and _bold(handle, sample[-1])
-    left, right = min(first.left, last.left), max(first.right, last.right)
-    return Line(text, page, left, right, middle.bottom, middle.top, size, bold, hyphen, height)
+    cells = tuple(_cells(handle, run, _GAP * size))
+    middle = _box(handle, sample[2])
+    left, right = min(cell.left for cell in cells), max(cell.right for cell in cells)
+    return Line(text, page, left, right, middle.bottom, middle.top, size, bold, hyphen, height, cells)
+
+
+def _text(run: list[tuple[int, int]]) -> str:
+    text = "".join(chr(code) for _, code in run)
+    return clean(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+
+
+def _cells(handle: Any, run: list[tuple[int, int]], gap: float) -> Iterator[Cell]:
+    """Words with at most `gap` points between them."""
+    current: list[tuple[int, int]] = []
+    left = right = 0.0
+    for is_space, part in groupby(run, key=lambda at: chr(at[1]).isspace()):
+        word = list(part)
+        if is_space:
+            current += word if current else []
+            continue
+        first, last = _box(handle, word[0][0]), _box(handle, word[-1][0])
+        if current and first.left - right > gap:
+            yield Cell(_text(current), left, right)
+            current = []
+        left = left if current else first.left
+        right = last.right
+        current += word
+    yield Cell(_text(current), left, right)
 
 
 def _box(handle: Any, index: int) -> Any:

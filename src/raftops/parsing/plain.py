@@ -13,12 +13,12 @@ _NUMBER = re.compile(r"\s*\(?(?:\d{1,3}|[a-zA-Z])[.)]\s+(?=\S)")
 _ENDED = re.compile(r"[.:;!?,][\"')\]”’]?\s*$")
 
 
-def starts_item(line: str, previous: str) -> bool:
+def starts_item(line: str, previous: str = "", *, in_item: bool = False) -> bool:
     """Whether a line begins a list item; a number or a dash after an unfinished line is a wrapped sentence."""
     if not (_BULLET.match(line) or _NUMBER.match(line)):
         return False
     certain = line.lstrip()[0] in "*•◦▪‣"
-    return certain or not previous or bool(_ENDED.search(previous)) or starts_item(previous, "")
+    return certain or not previous or in_item or bool(_ENDED.search(previous))
 
 
 def without_bullet(text: str) -> str:
@@ -33,7 +33,7 @@ def parse_plain(path: Path) -> Parsed:
     lines: list[str] = []
     first, group = 1, object()
     for number, line in enumerate([*read_text(path).split("\n"), ""], 1):
-        if lines and (not line.strip() or starts_item(line, lines[-1])):
+        if lines and (not line.strip() or starts_item(line, lines[-1], in_item=starts_item(lines[0]))):
             _flush(builder, lines, first, group)
             lines = []
         if not line.strip():
@@ -46,6 +46,9 @@ def parse_plain(path: Path) -> Parsed:
 
 
 def _flush(builder: Builder, lines: list[str], first: int, group: object) -> None:
-    item = starts_item(lines[0], "")
+    item = starts_item(lines[0])
     text = " ".join(lines)
-    builder.add("item" if item else "paragraph", without_bullet(text) if item else text, line=first, group=group)
+    if item:
+        builder.add("item", without_bullet(text), line=first, group=group)
+    else:
+        builder.add("paragraph", text, line=first)

@@ -84,7 +84,7 @@ def units(parsed: Parsed, limits: Limits) -> list[Unit]:
 
 
 def _ranges(block: Block, limits: Limits, outer: int | None) -> Iterator[Range]:
-    whole = block.start, block.end
+    whole = trimmed(limits.text, block.start, block.end)
     long_item = block.kind == "item" and limits.tokens.count(*whole) > ITEM_TOKENS
     pieces = sentences(limits.text, *whole) if block.kind == "paragraph" or long_item else [whole]
     for start, end in pieces:
