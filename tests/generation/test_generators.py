@@ -1,0 +1,95 @@
+import math
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from raftops.errors import ModelError
+from raftops.generation.openvino import OpenVinoGenerator
+from raftops.generation.transformers import TransformersGenerator
+from raftops.records import Message
+from raftops.retrieval.protocols import Generator
+
+ASKED = [Message(role="user", content="Question: How many days of paid leave are there in Spain?")]
+
+
+class GeneratorContract:
+    """What every generator keeps; a random model never ends its turn by itself, so the limit does."""
+
+    def test_the_same_question_gives_the_same_answer(self, generator: Generator) -> None:
+        assert generator.generate(ASKED, 12) == generator.generate(ASKED, 12)
+
+    def test_the_limit_is_kept_and_reported(self, generator: Generator) -> None:
+        result = generator.generate(ASKED, 5)
+        assert result.completion_tokens == 5
+        assert not result.stopped
+
+    def test_the_prompt_is_counted_with_its_template(self, generator: Generator) -> None:
+        more = [Message(role="system", content="x"), *ASKED]
+        assert 0 < generator.generate(ASKED, 1).prompt_tokens != generator.generate(more, 1).prompt_tokens
+
+    def test_the_stream_gives_the_same_text(self, generator: Generator) -> None:
+        assert "".join(generator.stream(ASKED, 12)).rstrip("\ufffd") == generator.generate(ASKED, 12).text
+
+    def test_a_stream_can_be_left_and_the_next_question_is_answered(self, generator: Generator) -> None:
+        stream = generator.stream(ASKED, 200)
+        next(stream)
+        stream.close()
+        assert generator.generate(ASKED, 3).completion_tokens == 3
+
+    def test_questions_asked_at_once_get_their_own_answers(self, generator: Generator) -> None:
+        asked = [[Message(role="user", content=f"Hotel {i * 'night '}?")] for i in range(4)]
+        alone = [generator.generate(messages, 6) for messages in asked]
+        together: dict[int, object] = {}
+        threads = [
+            threading.Thread(target=lambda i=i: together.update({i: generator.generate(asked[i], 6)})) for i in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [together[i] for i in range(4)] == alone
+
+    def test_confidence_is_a_probability(self, generator: Generator) -> None:
+        confidence = generator.generate(ASKED, 8).confidence
+        assert confidence is not None
+        assert 0 < confidence <= 1
+
+
+class TestOpenVino(GeneratorContract):
+    @pytest.fixture(scope="class")
+    def generator(self, tiny_gguf: Path) -> OpenVinoGenerator:
+        return OpenVinoGenerator(tiny_gguf)
+
+    def test_a_prompt_longer_than_the_model_reads_is_refused(self, generator: OpenVinoGenerator) -> None:
+        with pytest.raises(ModelError, match="with 12 to come; the model reads 512"):
+            generator.generate([Message(role="user", content="days " * 600)], 12)
+
+    def test_the_first_token_and_its_probability_are_those_of_transformers(
+        self, generator: OpenVinoGenerator, tiny: Path
+    ) -> None:
+        other = TransformersGenerator(tiny, tiny).generate(ASKED, 1)
+        own = generator.generate(ASKED, 1)
+        assert (own.text, own.prompt_tokens) == (other.text, other.prompt_tokens)
+        assert own.confidence is not None
+        assert math.isclose(own.confidence, other.confidence or 0, rel_tol=0.2)
+
+
+class TestTransformers(GeneratorContract):
+    @pytest.fixture(scope="class")
+    def generator(self, tiny: Path) -> TransformersGenerator:
+        return TransformersGenerator(tiny, tiny)
+
+    def test_a_gguf_file_is_a_base_too(self, generator: TransformersGenerator, tiny: Path, tiny_gguf: Path) -> None:
+        assert TransformersGenerator(tiny_gguf, tiny).generate(ASKED, 2).text == generator.generate(ASKED, 2).text
+
+    def test_a_folder_without_a_model_is_named(self, tiny: Path, tmp_path: Path) -> None:
+        with pytest.raises(ModelError, match="transformers cannot load it"):
+            TransformersGenerator(tmp_path, tiny)
+
+
+def test_the_serving_engine_imports_neither_torch_nor_transformers() -> None:
+    code = "import sys, raftops.generation.openvino; sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
