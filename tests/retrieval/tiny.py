@@ -45,6 +45,9 @@ class HashEmbedder:
     def __init__(self):
         self.seen = []
 
+    def tokens(self, text):
+        return len(text.split())
+
     def embed(self, texts):
         self.seen += texts
         vectors = np.full((len(texts), DIMENSION), 1e-6, dtype=np.float32)
