@@ -1,8 +1,8 @@
 """Passages to evidence: the sentences, list items and table rows that the model reads, best first, within a budget.
 
 Scores are a weighted sum of likeness to the question (dense), words shared with it (stemmed, weighted by how rare they
-are among the candidates) and the passage's own score. The weights are not tuned: a grid over NQ-open-oracle found none that
-is better on questions it was not chosen on (`benchmarks/evidence.py`).
+are among the candidates) and the passage's own score. The weights are not tuned: a grid over NQ-open-oracle found none
+that is better on questions it was not chosen on (`benchmarks/evidence.py`).
 """
 
 from __future__ import annotations
