@@ -9,54 +9,77 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from raftops.files import sha256_json
+from raftops.files import read_json, sha256_json, sha256_text, write_json
 
 LIBRARY = "raftops"
 LEFT_OUT = ("raftops.spec", "raftops.errors", "raftops.progress", "raftops.files")
-_MODULE = re.compile(rf"{LIBRARY}(\.\w+)+")
+_MODULE = re.compile(rf"{LIBRARY}(\.\w+)*")
 
 
-def code_hash(module: str) -> str:
-    """Hash of a module's code and of everything in the library that it imports, itself or through others."""
-    return sha256_json({name: _shape(name) for name in sorted(code_closure(module))})
+@dataclass(frozen=True)
+class Module:
+    """What is kept of a module's text."""
 
-
-def code_closure(module: str) -> set[str]:
-    """A module and every module of the library that it leads to."""
-    seen: set[str] = set()
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        if name in seen or _is_left_out(name) or source(name) is None:
-            continue
-        seen.add(name)
-        waiting.extend(_imports(name))
-    return seen
-
-
-def _is_left_out(name: str) -> bool:
-    return any(name == left or name.startswith(f"{left}.") for left in LEFT_OUT)
-
-
-@lru_cache(maxsize=512)
-def _imports(module: str) -> tuple[str, ...]:
+    shape: str
+    """Hash of the code as the parser understands it: no comments, docstrings, attribute docstrings or layout."""
+    imports: tuple[str, ...]
     """Names that may be modules of ours: `from a import b` may mean module a.b or a name in a; so may a string."""
-    return tuple(name for name in _named(_tree(module)) if name == LIBRARY or _MODULE.fullmatch(name))
 
 
-def _named(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):  # import_module("raftops.hub")
-            yield node.value
+@lru_cache(maxsize=1024)
+def read(text: str) -> Module:
+    """Read a module's text."""
+    tree = ast.parse(text)
+    names = dict.fromkeys(name for name in _named(tree) if _MODULE.fullmatch(name))
+    return Module(sha256_text(ast.unparse(tree)), tuple(names))
+
+
+class Code:
+    """Our code. Keeps what it read below `cache`, by the content of each file, for reading it costs a second."""
+
+    def __init__(self, cache: Path | None = None) -> None:
+        self._memo = cache / "code.json" if cache else None
+        self._known: dict[str, dict[str, Any]] = read_json(self._memo) if self._memo and self._memo.is_file() else {}
+        self._modules: dict[str, Module] = {}
+        self._fresh = False
+
+    def hash_of(self, module: str) -> str:
+        """Hash of a module's code and of everything in the library that it imports, itself or through others."""
+        return sha256_json({name: self._module(name).shape for name in sorted(self.closure(module))})
+
+    def closure(self, module: str) -> set[str]:
+        """A module and every module of the library that it leads to."""
+        seen: set[str] = set()
+        waiting = [module]
+        while waiting:
+            name = waiting.pop()
+            if name not in seen and not _is_left_out(name) and source(name) is not None:
+                seen.add(name)
+                waiting.extend(self._module(name).imports)
+        return seen
+
+    def keep(self) -> None:
+        """Write what was read, for the next process; nothing where it knew all of it."""
+        if self._memo and self._fresh:
+            write_json(self._memo, self._known)
+
+    def _module(self, name: str) -> Module:
+        if name not in self._modules:
+            path = source(name)
+            text = path.read_text(encoding="utf-8") if path else ""
+            digest = sha256_text(text)
+            if digest not in self._known:
+                self._known[digest] = asdict(read(text))
+                self._fresh = True
+            known = self._known[digest]
+            self._modules[name] = Module(known["shape"], tuple(known["imports"]))
+        return self._modules[name]
 
 
 @lru_cache(maxsize=2048)
@@ -71,23 +94,23 @@ def source(module: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-@lru_cache(maxsize=512)
-def _tree(module: str) -> ast.Module:
-    path = source(module)
-    return ast.parse(path.read_text(encoding="utf-8") if path else "")
+def _is_left_out(name: str) -> bool:
+    return any(name == left or name.startswith(f"{left}.") for left in LEFT_OUT)
 
 
-@lru_cache(maxsize=512)
-def _shape(module: str) -> str:
-    return shape(_tree(module))
+def _named(tree: ast.Module) -> Iterator[str]:
+    """Every name that may be a module. On its way it takes the docstrings out of the tree."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):  # import_module("raftops.hub")
+            yield node.value
+        elif isinstance(body := getattr(node, "body", None), list):
+            body[:] = [statement for statement in body if not _is_text(statement)]
 
 
-def shape(tree: ast.Module) -> str:
-    """The code as the parser understands it: no comments, docstrings, attribute docstrings or layout."""
-    return ast.unparse(_WithoutDocstrings().visit(tree))
-
-
-class _WithoutDocstrings(ast.NodeTransformer):
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return None if is_text else node
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

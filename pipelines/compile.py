@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kfp import compiler
-from raftops.spec.load import LoadedSpec
 
+from pipelines.code import Code
 from pipelines.inputs import Inputs, read_inputs
 from pipelines.keys import Key, step_keys
 from pipelines.raft import raft
+from raftops.spec.load import LoadedSpec
 from raftops.spec.model import STEPS, StepName
 
 
@@ -30,7 +31,9 @@ class Compiled:
 def compile_spec(loaded: LoadedSpec) -> Compiled:
     """Compile a spec: hash its inputs, key its steps, write the pipeline."""
     inputs = read_inputs(loaded.assistant, loaded.root)
-    keys = step_keys(loaded.assistant, inputs)
+    code = Code(loaded.root / loaded.assistant.spec.platform.store / "cache")
+    keys = step_keys(loaded.assistant, inputs, code)
+    code.keep()
     pipeline = raft(loaded.assistant, {step: key.digest for step, key in keys.items()})
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "pipeline.yaml")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.code import code_hash
+from pipelines.code import Code
 from pipelines.config import configs
 from pipelines.inputs import Inputs
 from raftops.access import AccessPolicies
@@ -38,7 +38,7 @@ class Key:
         return sorted(name for name in names if self.parts.get(name) != before.get(name))
 
 
-def step_keys(assistant: Assistant, inputs: Inputs) -> dict[StepName, Key]:
+def step_keys(assistant: Assistant, inputs: Inputs, code: Code) -> dict[StepName, Key]:
     """The key of every step."""
     config, keys = configs(assistant), dict[StepName, Key]()
     content = _content(assistant, inputs)
@@ -46,7 +46,7 @@ def step_keys(assistant: Assistant, inputs: Inputs) -> dict[StepName, Key]:
         parts = {f"spec.{name}": sha256_json(value) for name, value in _sections(step, config[step]).items()}
         parts |= {name: content[name] for name in _INPUTS[step]}
         parts |= {f"step {name}": keys[name].digest for name in _UPSTREAM[step]}
-        keys[step] = Key(parts | {"code": code_hash(f"components.{step}.component")})
+        keys[step] = Key(parts | {"code": code.hash_of(f"components.{step}.component")})
     return keys
 
 

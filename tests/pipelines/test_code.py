@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.code import code_closure, code_hash, shape, source
+from pipelines import code
+from pipelines.code import Code, read, source
 from raftops.spec.model import STEPS
 
 LIBRARY = Path(str(source("raftops"))).parent
@@ -29,7 +30,7 @@ def f(x):
 
 
 def shaped(text: str) -> str:
-    return shape(ast.parse(text))
+    return read(text).shape
 
 
 @pytest.mark.parametrize(
@@ -60,29 +61,36 @@ def test_a_string_that_is_used_is_code() -> None:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_the_code_of_a_step_holds_its_component_and_its_module(step: str) -> None:
-    closure = code_closure(f"components.{step}.component")
+    closure = Code().closure(f"components.{step}.component")
     assert {f"components.{step}.component", f"raftops.steps.{step}"} <= closure
     assert not any(name.startswith(("raftops.spec", "pipelines")) for name in closure)
 
 
 def test_modules_that_are_imported_by_name_are_found() -> None:
-    assert "raftops.retrieval.export" in code_closure("raftops.steps.index")
+    assert "raftops.retrieval.export" in Code().closure("raftops.steps.index")
 
 
-def test_a_change_far_below_changes_the_hash(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipelines import code
+def test_a_change_far_below_changes_the_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = tmp_path / "records.py"
+    changed.write_text((LIBRARY / "records.py").read_text(encoding="utf-8") + "\nx = 1\n", encoding="utf-8")
+    before = Code().hash_of("components.index.component")
+    monkeypatch.setattr(code, "source", lambda name: changed if name == "raftops.records" else source(name))
+    assert Code().hash_of("components.index.component") != before
 
-    before = code_hash("components.index.component")
-    real = code._shape
-    monkeypatch.setattr(code, "_shape", lambda name: real(name) + ("x" if name == "raftops.records" else ""))
-    assert code_hash("components.index.component") != before
+
+def test_what_was_read_once_is_known_to_the_next_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Code(tmp_path)
+    expected = first.hash_of("components.index.component")
+    first.keep()
+    monkeypatch.setattr(code, "read", None)
+    assert Code(tmp_path).hash_of("components.index.component") == expected
 
 
 def test_hashing_imports_nothing_of_what_it_hashes() -> None:
     program = (
-        "import sys; from pipelines.code import code_hash; from raftops.spec.model import STEPS; "
-        "[code_hash(f'components.{step}.component') for step in STEPS]; "
-        "print([m for m in sys.modules if m.startswith(('raftops.steps', 'components', 'torch', 'pymilvus'))])"
+        "import sys; from pipelines.code import Code; from raftops.spec.model import STEPS; "
+        "[Code().hash_of(f'components.{step}.component') for step in STEPS]; "
+        "print([m for m in sys.modules if m.startswith(('raftops.steps', 'components.', 'torch', 'pymilvus'))])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.code import Code
 from pipelines.compile import Compiled
 from pipelines.keys import step_keys
 
@@ -172,6 +173,6 @@ def test_every_part_of_the_spec_is_in_a_key_or_left_out_on_purpose(project: Any,
     from raftops.spec.model import Spec
 
     loaded, compiled = project.load(), compile_project(project)
-    parts = {part for key in step_keys(loaded.assistant, compiled.inputs).values() for part in key.parts}
+    parts = {part for key in step_keys(loaded.assistant, compiled.inputs, Code()).values() for part in key.parts}
     sections = {field.alias or name for name, field in Spec.model_fields.items()}
     assert sections - {part.split(".")[1] for part in parts if part.startswith("spec.")} == {"models", "platform"}
