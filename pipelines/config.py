@@ -14,7 +14,7 @@ def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
     section |= {name: as_json(getattr(spec, name)) for name in ("augment", "train", "evaluate", "deploy")}
     section["validate"] = as_json(spec.validate_)
     milvus = as_json(spec.platform.milvus)
-    cache, releases = f"{spec.platform.store}/cache", f"{spec.platform.store}/releases"
+    cache, releases = f"{spec.platform.store}/cache", f"{spec.platform.store}/releases/{assistant.name}"
 
     def pick(*names: str, **more: Any) -> dict[str, Any]:
         return {name: section[name] for name in names} | more

@@ -69,7 +69,7 @@ def _reasons(
         return ("never run here",)
     changed = compiled.keys[step].changed(record.steps[step].parts)
     if not changed:
-        return ("its result is gone",)
+        return ("its release is not the current one",) if step == "deploy" else ("its result is gone",)
     return tuple(_named(part, compiled, record, running) for part in changed)
 
 

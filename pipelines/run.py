@@ -86,6 +86,8 @@ def _skip_known(record: RunRecord, store: Store, listener: Listener) -> None:
             state.status = "skipped"
             _fill(state, step, store)
             listener.skipped(step, state)
+        else:
+            store.forget(step, state.key)  # so that KFP does not take for a result what the store does not
 
 
 def _fill(state: StepRecord, step: StepName, store: Store) -> None:

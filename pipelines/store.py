@@ -65,19 +65,32 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()  # a run changes the working directory
         self.artifacts = self.root / "artifacts"
-        self.releases = self.root / "releases"
         self.runs = self.root / "runs"
         self.cache = self.root / "cache"
         self.keys = self.root / "keys"
         """Where KFP keeps what it made with which key."""
 
     def result(self, step: StepName, key: str) -> Result | None:
-        """What a step made with this key, or None where it never did or the result is gone."""
+        """What a step made with this key; None where it never did, the result is gone, or is not served any more."""
         if not self.keys.is_dir():
             return None
         cache = LocalCache(str(self.keys))
         outputs = cache.get(self._entry(cache, step, key))
-        return _result(outputs) if outputs is not None else None
+        result = _result(outputs) if outputs is not None else None
+        return result if result and self._is_served(result) else None
+
+    def _is_served(self, result: Result) -> bool:
+        """Whether a release is still the current one of its assistant; true of results that are no release.
+
+        A spec that goes back to what it was finds all its keys known, and has to be promoted again.
+        """
+        record = result.artifacts.get("release", Path()) / "release.json"
+        if not record.is_file():
+            return True
+        name, release = Path(read_json(record)["path"]).parts[-2:]
+        releases = self.root / "releases" / name
+        current = releases / "current"
+        return (releases / release).is_dir() and current.is_file() and read_json(current).get("hash") == release
 
     def forget(self, step: StepName, key: str) -> None:
         """Let a step run again although its key is known."""

@@ -32,6 +32,11 @@ def store_folder(loaded: LoadedSpec) -> Path:
     return loaded.root / loaded.assistant.spec.platform.store
 
 
+def releases_folder(loaded: LoadedSpec) -> Path:
+    """The releases of one assistant of the project."""
+    return store_folder(loaded) / "releases" / loaded.assistant.name
+
+
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder to write into; made if absent.")] = Path(),
     name: Annotated[str, typer.Option(help="Name of the assistant.")] = "",

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.cli.authoring import Overlays, SpecPath, store_folder
+from pipelines.cli.authoring import Overlays, SpecPath, releases_folder, store_folder
 from pipelines.cli.screen import screen
 from raftops.client import ask as ask_service
 from raftops.dev_tokens import EVERYONE, DevUser, ensure_dev_tokens
@@ -85,7 +85,7 @@ def _started(loaded: LoadedSpec, port: int) -> Service:
     if identity.dev_tokens:
         identity = identity.model_copy(update={"dev_tokens": str(loaded.root / identity.dev_tokens)})
         ensure_dev_tokens(Path(identity.dev_tokens), tuple(_current(loaded).access.groups))
-    launch = Launch(store / "releases", None, deploy.host, port or deploy.port, identity, deploy.timeout_seconds)
+    launch = Launch(releases_folder(loaded), None, deploy.host, port or deploy.port, identity, deploy.timeout_seconds)
     service = Service(launch, store / "service.log")
     try:
         with screen.out.status("starting the service"):
@@ -97,7 +97,7 @@ def _started(loaded: LoadedSpec, port: int) -> Service:
 
 
 def _current(loaded: LoadedSpec) -> Any:
-    return current_release(store_folder(loaded) / "releases")
+    return current_release(releases_folder(loaded))
 
 
 def _user(loaded: LoadedSpec, name: str) -> DevUser:
@@ -142,8 +142,8 @@ def _place(citation: dict[str, Any]) -> str:
 
 
 def release_list(spec: SpecPath, overlay: Overlays = None) -> None:
-    """The releases of this project, newest first."""
-    found = list_releases(store_folder(load_spec(spec, overlay or ())) / "releases")
+    """The releases of this assistant, newest first."""
+    found = list_releases(releases_folder(load_spec(spec, overlay or ())))
     keys = ("hash", "created", "arm", "name")
     rows = [("*" if row.get("current") else "", *(str(row.get(key, "")) for key in keys)) for row in found]
     screen.table("releases", ("", *keys), [(r[0], r[1][:16], *r[2:]) for r in rows])
@@ -156,7 +156,7 @@ def release_show(
     overlay: Overlays = None,
 ) -> None:
     """The parts of a release and their hashes."""
-    folder = store_folder(load_spec(spec, overlay or ())) / "releases"
+    folder = releases_folder(load_spec(spec, overlay or ()))
     release = find_release(folder, prefix) if prefix else current_release(folder)
     record = as_record(release)
     rows = [(name, digest[:16]) for name, digest in sorted(release.parts.items())]
@@ -171,7 +171,7 @@ def release_rollback(
     overlay: Overlays = None,
 ) -> None:
     """Serve an earlier release again; a running service takes it up by itself."""
-    folder = store_folder(load_spec(spec, overlay or ())) / "releases"
+    folder = releases_folder(load_spec(spec, overlay or ()))
     current = rollback(folder, find_release(folder, prefix).short if prefix else "")
     screen.say(f"release {current.hash} is current again")
     screen.result({"current": current.hash})

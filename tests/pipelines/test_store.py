@@ -4,7 +4,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+from kfp.dsl import Artifact
+from kfp.local.cache import LocalCache
+
 from pipelines.store import RECORDS, RunRecord, StepRecord, Store
+from raftops.files import write_json
 
 
 def record(run_id: str, name: str, artifacts: dict[str, str] | None = None) -> RunRecord:
@@ -80,3 +85,33 @@ def test_the_store_is_found_from_another_working_directory(tmp_path: Path, monke
     store = Store(Path(".raftops"))
     monkeypatch.chdir("/")
     assert store.artifacts == tmp_path.resolve() / ".raftops" / "artifacts"
+
+
+class TestAReleaseThatIsNotServed:
+    """Known by its key, and yet deploy runs again: it is what promotes."""
+
+    @pytest.fixture
+    def served(self, tiny_run: Any) -> tuple[Store, str, Path]:
+        """A store whose deploy made release r1; its key; the folder of releases."""
+        store, releases = tiny_run.store, tiny_run.store.root / "releases" / "tiny"
+        pointer = store.artifacts / "run" / "deploy" / "release"
+        write_json(pointer / "release.json", {"hash": "r1", "path": str(releases / "r1")})
+        (releases / "r1").mkdir(parents=True)
+        write_json(releases / "current", {"hash": "r1", "previous": [], "promoted": ""})
+        name = LocalCache(str(store.keys)).compute_key("comp-deploy", "", [], {}, custom_cache_key="key")
+        LocalCache(str(store.keys)).put(name, {"release": Artifact(uri=str(pointer))})
+        return store, "key", releases
+
+    def test_it_is_known_while_it_is_current(self, served: tuple[Store, str, Path]) -> None:
+        store, key, _ = served
+        assert store.result("deploy", key) is not None
+
+    def test_it_is_not_known_when_another_is_current(self, served: tuple[Store, str, Path]) -> None:
+        store, key, releases = served
+        write_json(releases / "current", {"hash": "r2", "previous": ["r1"], "promoted": ""})
+        assert store.result("deploy", key) is None
+
+    def test_it_is_not_known_when_it_was_deleted(self, served: tuple[Store, str, Path]) -> None:
+        store, key, releases = served
+        (releases / "r1").rmdir()
+        assert store.result("deploy", key) is None
