@@ -103,7 +103,8 @@ class _Table:
         self._writer.close()
 
     def _flush(self) -> None:
-        self._writer.write_table(pa.Table.from_pylist(self._rows, self._schema))
+        if self._rows:
+            self._writer.write_table(pa.Table.from_pylist(self._rows, self._schema))
         self._rows, self._chars = [], 0
 
 
