@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+
+def test_a_valid_spec_is_said_to_be_valid(raftops: Run, project: Any) -> None:
+    project.save()
+    ended = raftops("validate", project.path)
+    assert (ended.code, ended.err) == (0, "")
+    assert "is valid" in ended.out and "tiny" in ended.out
+    assert json.loads(raftops("--output", "json", "validate", project.path).out) == {"valid": True, "name": "tiny"}
+
+
+def test_an_overlay_is_merged_before_it_is_checked(raftops: Run, project: Any) -> None:
+    project.save()
+    overlay = project.write("specs/env/wrong.yaml", "spec:\n  train:\n    rank: 0\n")
+    ended = raftops("validate", project.path, "-f", overlay)
+    assert ended.code == 2 and "wrong.yaml:3" in ended.err
+
+
+def test_the_schema_is_json_and_can_be_written_to_a_file(raftops: Run, tmp_path: Path) -> None:
+    shown = json.loads(raftops("schema").out)
+    assert raftops("schema", "-o", tmp_path / "schema.json").code == 0
+    assert json.loads((tmp_path / "schema.json").read_text(encoding="utf-8")) == shown
+    assert "draft-07" in shown["$schema"]
+
+
+def test_what_init_writes_is_valid_and_named_after_its_folder(
+    raftops: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = raftops("--output", "json", "init", "My Handbook")
+    assert ended.code == 0
+    written = [Path(path) for path in json.loads(ended.out)["written"]]
+    assert written and all(path.is_file() for path in written)
+    monkeypatch.chdir(tmp_path / "My Handbook")
+    checked = raftops("--output", "json", "validate", "raftops.yaml")
+    assert (checked.code, json.loads(checked.out or "{}").get("name")) == (0, "my-handbook"), checked.err
+
+
+def test_init_overwrites_nothing(raftops: Run, tmp_path: Path) -> None:
+    assert raftops("init", tmp_path).code == 0
+    spec = tmp_path / "raftops.yaml"
+    spec.write_text("mine", encoding="utf-8")
+    ended = raftops("init", tmp_path)
+    assert ended.code in (1, 2) and "Traceback" not in ended.err
+    assert spec.read_text(encoding="utf-8") == "mine"

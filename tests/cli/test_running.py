@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.cli import running
+from pipelines.cli.screen import RunScreen, Screen, duration
+from pipelines.follow import Listener
+from pipelines.store import RunRecord, StepRecord
+from raftops.errors import RaftopsError, StepError
+from raftops.spec.model import STEPS
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def instead(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., RunRecord]], None]:
+    """Put a function in the place of the local run."""
+    return lambda run: monkeypatch.setattr(running, "run_local", run)
+
+
+def finished(loaded: Any, compiled: Any, store: Any, listener: Listener, again: Any) -> RunRecord:
+    """A run in which validate was skipped and the other steps ran."""
+    steps = {}
+    for step in STEPS:
+        record = StepRecord("key", {}, "done", 61.5, {"rows": 1200.0, "share": 0.25}, {"made": "/x"})
+        if step == "validate":
+            record.status = "skipped"
+            listener.skipped(step, record)
+        else:
+            listener.started(step)
+            listener.progressed(step, 1, 2, "half [of it]")
+            listener.finished(step, record)
+        steps[step] = record
+    return RunRecord("1", loaded.assistant.name, "s", "t", steps, {}, {}, seconds=400.0)
+
+
+def test_a_run_shows_each_step_and_ends_with_a_table(raftops: Run, project: Any, instead: Any) -> None:
+    project.save()
+    instead(finished)
+    ended = raftops("run", project.path)
+    assert (ended.code, ended.err) == (0, "")
+    lines = ended.out.splitlines()
+    assert any("1/7 validate" in line and "skipped" in line for line in lines)
+    assert any("5/7 train" in line and "done" in line and "61.5 s" in line for line in lines)
+    assert "half [of it]" in ended.out
+    assert "6 of 7 steps ran in 6 min 40 s" in ended.out
+
+
+def test_a_run_as_json_is_one_object_a_line(raftops: Run, project: Any, instead: Any) -> None:
+    project.save()
+    instead(finished)
+    rows = [json.loads(line) for line in raftops("--output", "json", "run", project.path).out.splitlines()]
+    assert rows[0] == {"step": "validate", "event": "skipped"}
+    assert {"step": "train", "event": "progress", "done": 1, "total": 2, "note": "half [of it]"} in rows
+    assert rows[-1]["steps"]["train"]["metrics"]["rows"] == 1200.0
+
+
+def test_a_failed_step_is_one_line_and_the_next_step(raftops: Run, project: Any, instead: Any) -> None:
+    def failed(*_: object) -> RunRecord:
+        raise StepError("augment: row k7 has no evidence", next_step="mend data/examples.jsonl")
+
+    project.save()
+    instead(failed)
+    ended = raftops("run", project.path)
+    assert ended.code == 1
+    assert ended.err == "error: augment: row k7 has no evidence\n  next: mend data/examples.jsonl\n"
+
+
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(raftops: Run, project: Any, instead: Any) -> None:
+    def interrupted(*_: object) -> RunRecord:
+        raise KeyboardInterrupt
+
+    project.save()
+    instead(interrupted)
+    ended = raftops("run", project.path)
+    assert ended.code == 130 and "goes on where it stopped" in ended.err and "Traceback" not in ended.err
+
+
+def test_forcing_a_step_runs_those_behind_it_too(raftops: Run, project: Any, instead: Any) -> None:
+    asked: list[object] = []
+
+    def noted(loaded: Any, compiled: Any, store: Any, listener: Listener, again: Any) -> RunRecord:
+        asked.append(set(again))
+        return finished(loaded, compiled, store, listener, again)
+
+    project.save()
+    instead(noted)
+    assert raftops("run", project.path, "--force", "evaluate").code == 0
+    assert asked == [{"evaluate", "deploy"}]
+
+
+def test_forcing_an_unknown_step_names_the_steps(raftops: Run, project: Any) -> None:
+    project.save()
+    ended = raftops("run", project.path, "--force", "trian")
+    assert ended.code == 2 and "trian" in ended.err and "train" in ended.err
+
+
+def test_doctor_fails_when_something_needed_is_missing(raftops: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipelines.doctor import Finding
+
+    assert raftops("doctor").code == 0
+    found = [Finding("step train", False, "without peft", "pip install peft"), Finding("disk", True, "9 GiB", "")]
+    monkeypatch.setattr(running, "examine", lambda: found)
+    ended = raftops("doctor")
+    assert ended.code == 1 and "pip install peft" in ended.out
+    rows = json.loads(raftops("--output", "json", "doctor").out)
+    assert [row["fine"] for row in rows] == [False, True]
+
+
+def test_the_screen_still_reaches_the_terminal_while_stdout_is_listened_to(capsys: pytest.CaptureFixture[str]) -> None:
+    import io
+    from contextlib import redirect_stdout
+
+    screen = Screen()
+    with RunScreen(screen) as shown, redirect_stdout(io.StringIO()) as heard:
+        shown.started("train")
+    assert "5/7 train" in capsys.readouterr().out and heard.getvalue() == ""
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(None, "-"), (1.25, "1.2 s"), (59.9, "59.9 s"), (61.0, "1 min 1 s")])
+def test_times_are_said_as_people_say_them(seconds: float | None, said: str) -> None:
+    assert duration(seconds) == said
+
+
+def test_where_to_look_is_shown_from_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert running._look({"report": str(tmp_path / "a" / "report")}, "evaluate") == "a/report/report.html"
+    assert running._look({}, "evaluate") == ""
+
+
+def test_a_refused_run_says_so(raftops: Run, project: Any, instead: Any) -> None:
+    def refused(*_: object) -> RunRecord:
+        raise RaftopsError("another run is at work in /x", next_step="wait for it")
+
+    project.save()
+    instead(refused)
+    assert raftops("run", project.path).err == "error: another run is at work in /x\n  next: wait for it\n"
