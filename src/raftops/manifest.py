@@ -16,14 +16,13 @@ def list_documents(documents: Documents, root: Path) -> list[tuple[str, Path]]:
     folder = root / documents.path
     if not folder.is_dir():
         raise StepError(f"{folder}: no such folder", next_step="check data.documents.path; `dvc pull` fetches data")
-    include = [glob_pattern(glob) for glob in documents.include]
-    exclude = [glob_pattern(glob) for glob in documents.exclude]
-    found = []
-    for path in _files(folder):
-        doc_id = path.relative_to(folder).as_posix()
-        if any(p.fullmatch(doc_id) for p in include) and not any(p.fullmatch(doc_id) for p in exclude):
-            found.append((doc_id, path))
-    return sorted(found)
+    return sorted((d, path) for path in _files(folder) if is_taken(d := path.relative_to(folder).as_posix(), documents))
+
+
+def is_taken(doc_id: str, documents: Documents) -> bool:
+    """Whether the globs take a document of this id."""
+    included = any(glob_pattern(glob).fullmatch(doc_id) for glob in documents.include)
+    return included and not any(glob_pattern(glob).fullmatch(doc_id) for glob in documents.exclude)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -33,8 +32,15 @@ def _files(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(parent, name)
-            if not name.startswith(".") and path.resolve().is_relative_to(real):
+            if not name.startswith(".") and _lies_below(real, path):
                 yield path
+
+
+def _lies_below(real: Path, path: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(real)
+    except (OSError, RuntimeError):  # links in a circle
+        return False
 
 
 def example_files(data: Data, root: Path) -> list[Path]:

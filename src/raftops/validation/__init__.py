@@ -1,0 +1,1 @@
+"""What `validate` checks, part by part. Only `expectations.py` needs Great Expectations."""

@@ -1,0 +1,183 @@
+"""The document manifest as rows: what is there, whether it can be read, who may read it.
+
+Every file that the globs take becomes a row, the unusable ones too. Does not follow links out of the folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from raftops.access import AccessPolicies
+from raftops.errors import StepError
+from raftops.files import sha256_file
+from raftops.manifest import is_taken, list_documents
+from raftops.parsing.parse import media_type_of, parse_document
+from raftops.progress import progress
+from raftops.records import Document
+from raftops.spec.model import Data, Documents, Validate
+from raftops.validation.findings import Noted, note_personal_data, personal_data_checks
+from raftops.validation.language import foreign_language
+from raftops.validation.rows import Check, Row
+from raftops.validation.texts import TextsOnDisk
+
+MIB = 1024 * 1024
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+@dataclass
+class DocumentRows:
+    """The manifest before it is judged."""
+
+    rows: list[Row] = field(default_factory=list)
+    documents: dict[str, Document] = field(default_factory=dict)
+    """By the place of their row; those whose every field is known."""
+    noted: list[Noted] = field(default_factory=list)
+    left_out: int = 0
+    """Files below the folder that no glob takes, and hidden ones."""
+
+
+def document_checks(config: Validate, access: AccessPolicies) -> list[Check]:
+    """What every document must satisfy."""
+    most = int(config.document_mib_max * MIB)
+    return [
+        Check("doc_id", "unique", "critical", "every document id stands once"),
+        Check("doc_id", "regex", "critical", "a document id is a path below the folder", (r"^(?!/|\.\.?/).+$",)),
+        Check("has_plain_name", "true", "critical", "a document's name is UTF-8 without control characters"),
+        Check("is_inside", "true", "critical", "no document is a link that leaves the folder"),
+        Check("is_readable", "true", "critical", "every document can be opened and parsed"),
+        Check("media_type", "not_null", "critical", "every document has a media type that can be parsed"),
+        Check("media_type", "regex", "critical", "a media type is type/subtype", (r"^[a-z]+/[a-z0-9.+-]+$",)),
+        Check("version", "regex", "critical", "a version is a SHA-256", (r"^[0-9a-f]{64}$",)),
+        Check("version", "unique", "info", "no two documents are copies of each other"),
+        Check("size", "between", "critical", f"a document has 1 byte to {config.document_mib_max:g} MiB", (1, most)),
+        Check("chars", "between", "critical", "a document has text", (1, None)),
+        Check("policy_id", "not_null", "critical", "every document has a policy"),
+        Check("policy_id", "in_set", "critical", "every document's policy exists", sorted(access.policies)),
+        Check("is_in_language", "true", "critical", f"documents are in the language {config.language}"),
+        *personal_data_checks(config.personal_data),
+    ]  # fmt: skip
+
+
+def document_rows(config: Validate, data: Data, access: AccessPolicies, texts: TextsOnDisk) -> DocumentRows:
+    """Look at every document once, in order of ids; parsed texts go to `texts`."""
+    found = DocumentRows()
+    listed = list_documents(data.documents, Path())
+    refused = _refused(data.documents, {doc_id for doc_id, _ in listed}, found)
+    for number, (doc_id, path) in enumerate(listed, 1):
+        inspector = _Inspector(config, data, access, texts, found)
+        found.rows.append(inspector.row(doc_id, path))
+        progress("validate", number, len(listed), _shown(doc_id))
+    for path, why in refused:
+        row = Row(_shown(str(path)), _shown(path.relative_to(data.documents.path).as_posix()))
+        row.columns |= {"doc_id": row.id}
+        row.fail("is_inside", why)
+        found.rows.append(row)
+    return found
+
+
+def _refused(documents: Documents, listed: set[str], found: DocumentRows) -> list[tuple[Path, str]]:
+    """Links that are not followed; counts what is left out on the way."""
+    folder = Path(documents.path)
+    refused = []
+    for path in _everything(folder):
+        doc_id = path.relative_to(folder).as_posix()
+        if path.is_dir():
+            refused.append((path, "is a link to a folder; links to folders are not followed"))
+        elif path.name.startswith(".") or not is_taken(doc_id, documents):
+            found.left_out += 1
+        elif doc_id not in listed:
+            refused.append((path, "is a link that leaves the documents folder, or leads nowhere"))
+    return refused
+
+
+def _everything(folder: Path) -> Iterator[Path]:
+    """Files, and links to folders, below a folder; hidden folders are passed by."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(parent, name) for name in folders if Path(parent, name).is_symlink())
+        yield from (Path(parent, name) for name in sorted(names))
+
+
+def _shown(name: str) -> str:
+    """A file name that can be printed: what is not UTF-8, and control characters, as escapes."""
+    text = name.encode("utf-8", "backslashreplace").decode()
+    return _CONTROL.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
+
+
+@dataclass(frozen=True)
+class _Inspector:
+    config: Validate
+    data: Data
+    access: AccessPolicies
+    texts: TextsOnDisk
+    found: DocumentRows
+
+    def row(self, doc_id: str, path: Path) -> Row:
+        """Everything there is to know about one file."""
+        row = Row(_shown(f"{self.data.documents.path.rstrip('/')}/{doc_id}"), _shown(doc_id))
+        row.columns |= {"doc_id": row.id, "has_plain_name": True, "is_inside": True, "is_readable": True}
+        if row.id != doc_id:
+            row.fail("has_plain_name", "its name has control characters or is not UTF-8")
+        self._kind(row, doc_id, path)
+        try:
+            readable = self._bytes(row, path)
+            if readable and row.columns.get("media_type") and not row.reasons.keys() & {"has_plain_name", "size"}:
+                self._text(row, doc_id, path)
+        except (OSError, StepError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error).removeprefix(f"{path}: ")
+            row.fail("is_readable", f"cannot be read: {reason}")
+        self._document(row, doc_id, path)
+        return row
+
+    def _kind(self, row: Row, doc_id: str, path: Path) -> None:
+        row.columns["media_type"] = media_type_of(path)
+        if row.columns["media_type"] is None:
+            row.explain("media_type", f"files of type {_shown(path.suffix) or 'unknown'} cannot be parsed")
+        row.columns["policy_id"] = self.access.policy_of(doc_id)
+        if row.columns["policy_id"] is None:
+            row.explain("policy_id", "has no policy: nobody may read it")
+
+    def _bytes(self, row: Row, path: Path) -> bool:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            row.fail("is_readable", "is not a regular file")
+            return False
+        row.columns |= {"size": status.st_size, "version": sha256_file(path)}
+        if status.st_size == 0:
+            row.explain("size", "is empty")
+        elif status.st_size > self.config.document_mib_max * MIB:
+            row.explain(
+                "size", f"has {status.st_size / MIB:.1f} MiB; at most {self.config.document_mib_max:g} are allowed"
+            )
+        return True
+
+    def _text(self, row: Row, doc_id: str, path: Path) -> None:
+        text = parse_document(path, row.columns["media_type"]).text
+        row.columns |= {"chars": len(text.strip()), "is_in_language": True}
+        if not text.strip():
+            row.explain("chars", "has no text")
+        foreign = foreign_language(text, self.config.language)
+        if foreign:
+            row.fail("is_in_language", f"is in another language ({foreign}) than {self.config.language}")
+        self.found.noted += note_personal_data(row, [("text", text)], self.config.personal_data)
+        self.texts.put(doc_id, text)
+
+    def _document(self, row: Row, doc_id: str, path: Path) -> None:
+        known = [row.columns.get(name) for name in ("version", "media_type", "policy_id", "size")]
+        if None not in known and "has_plain_name" not in row.reasons:
+            base = self.data.documents.uri
+            self.found.documents[row.where] = Document(
+                doc_id=doc_id,
+                version=row.columns["version"],
+                media_type=row.columns["media_type"],
+                policy_id=row.columns["policy_id"],
+                uri=base + quote(doc_id) if base else doc_id,
+                path=path.as_posix(),
+                size=row.columns["size"],
+            )

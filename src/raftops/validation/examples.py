@@ -1,0 +1,220 @@
+"""The examples as rows: well formed, asked once, within bounds, and proved by quotes that stand where they say.
+
+Rows come from JSON Lines files, each with file and line. A line that cannot be read is a bad row, not an end.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from raftops.manifest import example_files
+from raftops.quotes import Verdict, check_quotes
+from raftops.records import Example
+from raftops.spec.model import Data, Validate
+from raftops.validation.findings import Noted, note_personal_data, personal_data_checks
+from raftops.validation.language import foreign_language
+from raftops.validation.questions import question_key
+from raftops.validation.rows import Check, Row
+from raftops.validation.texts import TextsOnDisk
+
+
+@dataclass
+class ExampleRows:
+    """The examples before they are judged."""
+
+    rows: list[Row] = field(default_factory=list)
+    examples: dict[str, Example] = field(default_factory=dict)
+    """By the place of their row; those that are well formed."""
+    noted: list[Noted] = field(default_factory=list)
+
+
+def example_checks(config: Validate) -> list[Check]:
+    """What every example must satisfy."""
+    question = f"a question has at most {config.question_chars_max} characters"
+    answer = f"an answer has at most {config.answer_chars_max} characters"
+    return [
+        Check("is_well_formed", "true", "critical", "every line is an example with the fields of its kind"),
+        Check("has_no_split", "true", "critical", "no example sets its split; validate draws it"),
+        Check("id", "not_null", "critical", "every example has an id"),
+        Check("id_is_new", "true", "critical", "an example with the id of an earlier one is not taken"),
+        Check("id", "unique", "warning", "every id stands once over all files"),
+        Check("kind", "in_set", "critical", "an example is of kind knowledge or behaviour", ("knowledge", "behaviour")),
+        Check("question_chars", "between", "critical", question, (1, config.question_chars_max)),
+        Check("answer_chars", "between", "critical", answer, (0, config.answer_chars_max)),
+        Check("question_is_new", "true", "critical", "a question that was asked before is not taken"),
+        Check("question_key", "unique", "warning", "no question is asked twice, whatever its case and punctuation"),
+        Check("evidence_exists", "true", "critical", "every document of an evidence exists"),
+        Check("evidence_is_accepted", "true", "critical", "every document of an evidence was accepted"),
+        Check("quote_is_verbatim", "true", "critical", "every quote stands verbatim in its document"),
+        Check("is_in_language", "true", "critical", f"examples are in the language {config.language}"),
+        *personal_data_checks(config.personal_data),
+    ]  # fmt: skip
+
+
+def example_rows(config: Validate, data: Data, documents: Collection[str], texts: TextsOnDisk) -> ExampleRows:
+    """Read and look at every example. `documents` are all ids there are; `texts` holds the accepted ones."""
+    found = ExampleRows()
+    for path in example_files(data, Path()):
+        for number, line in _lines(path):
+            row = Row(f"{path}:{number}", "")
+            example = _parsed(row, line)
+            found.rows.append(row)
+            if example:
+                found.examples[row.where] = example
+                found.noted += _look(row, example, config)
+                _evidence(row, example, documents, texts)
+    _quotes(found, texts)
+    _repetitions(found)
+    return found
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            stripped = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).strip()
+            if stripped:
+                yield number, stripped
+
+
+def _parsed(row: Row, line: bytes) -> Example | None:
+    try:
+        value = json.loads(line.decode("utf-8"), object_pairs_hook=_unique_keys)
+        if not isinstance(value, dict):
+            raise TypeError("a row must be a JSON object")
+        value = _without_split(row, value)
+        json.dumps(value, ensure_ascii=False).encode("utf-8")  # a lone surrogate could not be written again
+        example = Example.model_validate(value)
+    except ValidationError as error:
+        row.fail("is_well_formed", "; ".join(map(_sentence, error.errors())))
+    except json.JSONDecodeError as error:
+        row.fail("is_well_formed", f"is not valid JSON ({error.msg} at character {error.colno})")
+    except UnicodeError:
+        row.fail("is_well_formed", "is not valid UTF-8")
+    except (TypeError, ValueError, RecursionError) as error:
+        row.fail("is_well_formed", str(error))
+    else:
+        row.id = example.id
+        row.columns |= {"is_well_formed": True, "id": example.id, "kind": example.kind}
+        return example
+    return None
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    repeated = sorted({key for key in keys if keys.count(key) > 1})
+    if repeated:
+        raise TypeError(f"the key {repeated[0]!r} stands twice")
+    return dict(pairs)
+
+
+def _without_split(row: Row, value: dict[str, Any]) -> dict[str, Any]:
+    row.id = value["id"] if isinstance(value.get("id"), str) else ""
+    row.columns |= {"id": row.id or None, "has_no_split": True}
+    if value.get("split") is not None:
+        row.fail("has_no_split", "sets its split by hand; splits are drawn by validate: take the key out")
+    return {k: v for k, v in value.items() if k != "split"}
+
+
+def _sentence(error: Any) -> str:
+    """A pydantic error without jargon and without the value."""
+    place = ".".join(map(str, error["loc"]))
+    match error["type"]:
+        case "missing":
+            return f"{place} is missing"
+        case "extra_forbidden":
+            near = difflib.get_close_matches(str(error["loc"][-1]), list(Example.model_fields), 1)
+            return f"{place}: unknown key" + (f", did you mean {near[0]}?" if near else "")
+        case "literal_error":
+            return f"{place} must be {error['ctx']['expected']}"
+        case "value_error":
+            return f"{place}: {error['ctx']['error']}" if place else str(error["ctx"]["error"])
+        case _:
+            return f"{place}: {error['msg'][:1].lower()}{error['msg'][1:]}"
+
+
+def _look(row: Row, example: Example, config: Validate) -> list[Noted]:
+    row.columns |= {
+        "question_chars": len(example.asked),
+        "answer_chars": len(example.answer),
+        "question_key": question_key(example),
+        "is_in_language": True,
+    }
+    for name, most in (("question", config.question_chars_max), ("answer", config.answer_chars_max)):
+        if row.columns[f"{name}_chars"] > most:
+            row.explain(f"{name}_chars", f"the {name} has {row.columns[f'{name}_chars']} characters; at most {most}")
+    foreign = foreign_language(f"{example.asked}\n{example.answer}", config.language)
+    if foreign:
+        row.fail("is_in_language", f"is in another language ({foreign}) than {config.language}")
+    return note_personal_data(row, _fields(example), config.personal_data)
+
+
+def _fields(example: Example) -> list[tuple[str, str]]:
+    return [
+        ("question", example.question),
+        *((f"messages.{n}", m.content) for n, m in enumerate(example.messages)),
+        ("answer", example.answer),
+        *((f"evidence.{n}.quote", e.quote) for n, e in enumerate(example.evidence)),
+    ]
+
+
+def _evidence(row: Row, example: Example, documents: Collection[str], texts: TextsOnDisk) -> None:
+    if example.evidence:
+        row.columns |= {"evidence_exists": True, "evidence_is_accepted": True, "quote_is_verbatim": True}
+    for number, evidence in enumerate(example.evidence, 1):
+        if evidence.doc_id not in documents:
+            row.fail("evidence_exists", f"evidence {number}: there is no document {evidence.doc_id}")
+        elif evidence.doc_id not in texts:
+            row.fail("evidence_is_accepted", f"evidence {number}: the document {evidence.doc_id} was not accepted")
+
+
+def _quotes(found: ExampleRows, texts: TextsOnDisk) -> None:
+    """Check all quotes together: each text is read once for its own, whatever the order of the examples."""
+    claims = [
+        (row, number, evidence.quote, evidence.doc_id)
+        for row in found.rows
+        for number, evidence in enumerate(_evidence_of(found, row), 1)
+        if evidence.doc_id in texts
+    ]
+    verdicts = check_quotes([(quote, doc_id) for _, _, quote, doc_id in claims], texts)
+    for (row, number, _, doc_id), verdict in zip(claims, verdicts, strict=True):
+        if verdict.kind != "found":
+            row.fail("quote_is_verbatim", f"evidence {number}: {_verdict(verdict, doc_id)}")
+
+
+def _evidence_of(found: ExampleRows, row: Row) -> Sequence[Any]:
+    example = found.examples.get(row.where)
+    return example.evidence if example else ()
+
+
+def _verdict(verdict: Verdict, doc_id: str) -> str:
+    place = f"{verdict.doc_id}, characters {verdict.start} to {verdict.end}"
+    match verdict.kind:
+        case "misattributed":
+            return f"the quote is misattributed: it does not stand in {doc_id} but in {place}"
+        case "stitched":
+            return f"the quote is stitched: its parts stand in {place}, but not one after the other"
+        case _:
+            return f"the quote is fabricated: it stands neither in {doc_id} nor in another accepted document"
+
+
+def _repetitions(found: ExampleRows) -> None:
+    """Among rows that are good so far, the first of an id and of a question stays."""
+    ids: dict[str, str] = {}
+    keys: dict[str, str] = {}
+    for row in (r for r in found.rows if r.where in found.examples):
+        row.columns |= {"id_is_new": True, "question_is_new": True}
+        key = row.columns["question_key"]
+        if row.id in ids:
+            row.fail("id_is_new", f"has the same id as {ids[row.id]}")
+        if key in keys:
+            row.fail("question_is_new", f"asks the same question as {keys[key]}")
+        if not row.reasons:
+            ids.setdefault(row.id, row.where)
+            keys.setdefault(key, row.where)

@@ -1,0 +1,106 @@
+"""Great Expectations: judges tables of rows by their checks and writes its Data Docs. The only module that needs it."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import great_expectations as gx
+import great_expectations.expectations as gxe
+import pandas as pd
+from great_expectations.data_context.types.base import ProgressBarsConfig
+
+from raftops.errors import StepError
+from raftops.validation.rows import Check, Outcome, Row
+
+_SITE = "report"
+_RESULT = {"result_format": "COMPLETE", "unexpected_index_column_names": ["where"]}
+
+
+class Judge:
+    """One ephemeral context: a suite, a validation definition and a checkpoint for each table."""
+
+    def __init__(self, folder: Path) -> None:
+        """Data Docs will be written to `folder`, which is emptied."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        logging.getLogger("great_expectations").setLevel(logging.ERROR)
+        self._folder = folder.resolve()
+        self._context = gx.get_context(mode="ephemeral")
+        self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
+        self._context.enable_analytics(False)
+        for site in self._context.get_site_names():
+            self._context.delete_data_docs_site(site)
+        self._context.add_data_docs_site(_SITE, _site(self._folder))
+        self._source = self._context.data_sources.add_pandas("raftops")
+
+    def judge(self, table: str, rows: Sequence[Row], checks: Sequence[Check]) -> list[Outcome]:
+        """Run the checks on the rows; an outcome for each check. No rows: nothing to judge."""
+        if not rows:
+            return []
+        results = self._run(table, _frame(rows, checks), checks)
+        by_name = {r.expectation_config.meta["check"]: r for r in results}
+        order = {row.where: number for number, row in enumerate(rows)}
+        return [_outcome(check, by_name[number], order) for number, check in enumerate(checks)]
+
+    def write_docs(self) -> None:
+        """Data Docs of all tables judged so far: `index.html` and what belongs to it."""
+        self._context.build_data_docs(site_names=[_SITE])
+
+    def _run(self, table: str, frame: Any, checks: Sequence[Check]) -> Any:
+        batch = self._source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("all")
+        expectations = [_expectation(check, number) for number, check in enumerate(checks)]
+        suite = self._context.suites.add(gx.ExpectationSuite(name=table, expectations=expectations))
+        definition = gx.ValidationDefinition(name=table, data=batch, suite=suite)
+        definition = self._context.validation_definitions.add(definition)
+        checkpoint = gx.Checkpoint(name=table, validation_definitions=[definition], result_format=_RESULT)
+        ran = self._context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": frame})
+        return next(iter(ran.run_results.values())).results
+
+
+def _site(folder: Path) -> dict[str, Any]:
+    return {
+        "class_name": "SiteBuilder",
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)},
+    }
+
+
+def _frame(rows: Sequence[Row], checks: Sequence[Check]) -> Any:
+    columns = list(dict.fromkeys(check.column for check in checks))
+    cells = {name: [row.columns.get(name) for row in rows] for name in columns}
+    return pd.DataFrame({"where": [row.where for row in rows], **cells}, dtype=object)
+
+
+def _expectation(check: Check, number: int) -> Any:
+    said = {"column": check.column, "severity": check.severity, "description": check.says, "meta": {"check": number}}
+    match check.condition:
+        case "not_null":
+            return gxe.ExpectColumnValuesToNotBeNull(**said)
+        case "unique":
+            return gxe.ExpectColumnValuesToBeUnique(**said)
+        case "true":
+            return gxe.ExpectColumnValuesToBeInSet(value_set=[True], **said)
+        case "in_set":
+            return gxe.ExpectColumnValuesToBeInSet(value_set=list(check.values), **said)
+        case "zero":
+            return gxe.ExpectColumnValuesToBeBetween(min_value=0, max_value=0, **said)
+        case "between":
+            return gxe.ExpectColumnValuesToBeBetween(min_value=check.values[0], max_value=check.values[1], **said)
+        case "regex":
+            return gxe.ExpectColumnValuesToMatchRegex(regex=check.values[0], **said)
+
+
+def _outcome(check: Check, result: Any, order: dict[str, int]) -> Outcome:
+    """What an expectation found. One that could not run is an error: it must not pass for a success."""
+    raised = result.exception_info or {}
+    if raised.get("raised_exception") or (not result.success and "unexpected_count" not in result.result):
+        raise StepError(f"the check on {check.column} ({check.says}) could not run: {raised}")
+    places = [str(at["where"]) for at in result.result.get("unexpected_index_list") or []]
+    if len(places) != result.result.get("unexpected_count", 0):
+        raise StepError(f"the check on {check.column} ({check.says}) does not name every row that failed it")
+    missing = 0 if check.condition == "not_null" else result.result.get("missing_count", 0)
+    return Outcome(check, result.result["element_count"] - missing, tuple(sorted(places, key=order.__getitem__)))
