@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from raftops.answering import Library, gather
 from raftops.evaluation.metrics import hit, ndcg
 from raftops.evaluation.questions import Question
 from raftops.raftdata.golden import is_golden
-from raftops.records import Unit
+from raftops.records import Hit, Unit
+from raftops.retrieval.fusion import Scored, candidates, fuse
 from raftops.retrieval.protocols import Retriever
 from raftops.spec.model import Prompt
 
@@ -35,6 +37,26 @@ class Given:
 def given(library: Library, question: Question, prompt: Prompt) -> Given:
     """The evidence, gathered as the service gathers it, under the asker's policies."""
     return Given(question, tuple(gather(library, question.example.asked, question.policies, prompt)))
+
+
+class TwoSided(Protocol):
+    """An index that can be asked for its two signals."""
+
+    def found(self, question: str, policies: frozenset[str], limit: int) -> tuple[Scored, Scored]:
+        """What the dense and the sparse side find, before fusion."""
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A `Retriever` over the same index with another weight of the dense signal: 0 is BM25 alone, 1 dense alone."""
+
+    index: TwoSided
+    dense_share: float
+
+    def search(self, question: str, policies: frozenset[str], top_k: int) -> list[Hit]:
+        """Best first."""
+        dense, sparse = self.index.found(question, policies, candidates(top_k))
+        return fuse(dense if self.dense_share else {}, sparse if self.dense_share < 1 else {}, self.dense_share, top_k)
 
 
 def ranked_documents(retriever: Retriever, question: Question) -> list[str]:

@@ -6,7 +6,6 @@ Deterministic measures only. Asks nothing that was trained on: only examples of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +16,7 @@ from raftops.evaluation.gates import check_gates, hold
 from raftops.evaluation.generations import Model, Models
 from raftops.evaluation.page import write_report
 from raftops.evaluation.questions import HeldOut, held_out, sources_of
+from raftops.evaluation.ranking import Weighted
 from raftops.evaluation.report import Report
 from raftops.evaluation.staleness import staleness
 from raftops.evaluation.study import MODELS, Bench, Study
@@ -27,7 +27,6 @@ from raftops.models import resolve
 from raftops.raftdata.golden import Source
 from raftops.records import Example
 from raftops.retrieval.hybrid import open_index
-from raftops.retrieval.protocols import Retriever
 from raftops.router import Router as Routing
 from raftops.spec.model import Evaluate, Prompt, Router
 
@@ -55,12 +54,8 @@ def evaluate(  # noqa: PLR0913  one argument per artifact
     sources = sources_of(built)
     held = _held_out(config, accepted, access, sources)
     models = Models(served_models(adapters, cache), cache)
-    with ExitStack() as stack:
-        library = stack.enter_context(open_index(built, prompt.dense_share))
-        single: dict[str, Retriever] = {
-            name: stack.enter_context(open_index(built, share, library.embedder))
-            for name, share in (("bm25", 0.0), ("dense", 1.0))
-        }
+    with open_index(built, prompt.dense_share) as library:
+        single = {"bm25": Weighted(library, 0.0), "dense": Weighted(library, 1.0)}
         bench = Bench(library, single, models, prompt, Routing(router, library.embedder), title, access, sources)
         summariser = Summariser(config)
         found = Study(config, bench, held).run(summariser.winner)

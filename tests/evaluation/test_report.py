@@ -1,0 +1,139 @@
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from raftops.evaluation.gates import check_gates
+from raftops.evaluation.page import write_report
+from raftops.evaluation.report import Report
+from raftops.evaluation.staleness import staleness
+from raftops.files import write_jsonl
+from raftops.spec.model import Evaluate, Gate
+from tests.evaluation.doubles import SOURCES, babbles, reads, study
+
+CONFIG = Evaluate(bootstrap=200, forgetting=4, questions=3, gates=[Gate(metric="raft.answer_contained.low", min=0.5)])
+
+
+def report(tmp_path, config=CONFIG, stale=None, **say):
+    found, summary, _ = study(tmp_path / "cache", config, **say)
+    made = Report("a handbook", config, found, summary, check_gates(config.gates, summary.gated), stale)
+    write_report(made, tmp_path / "report")
+    return made, (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+        if tag not in ("meta", "br", "hr", "img", "path", "use", "line", "rect", "circle"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if tag in self.open:
+            assert self.open.pop() == tag
+
+
+def test_a_win_is_called_a_win(tmp_path):
+    made, page = report(tmp_path)
+    assert made.conclusion.verdict == "won" and "Yes. RAFT answers" in page and "Served: raft" in page
+    assert made.loss == ""
+
+
+def test_a_loss_is_called_a_loss_with_the_arm_that_is_served_instead(tmp_path):
+    made, page = report(tmp_path, base=reads, plain=babbles, raft=babbles)
+    assert made.conclusion.verdict == "lost" and "No. RAFT lost to base+rag" in page
+    assert "Served instead: base+rag" in page and "Yes." not in made.conclusion.headline
+
+
+def test_a_lead_within_the_noise_is_not_called_a_win(tmp_path):
+    def once(asked):
+        return reads(asked) if "merit" not in asked else babbles(asked)
+
+    made, _ = report(tmp_path, Evaluate(bootstrap=500, forgetting=0), base=once, plain=babbles, raft=reads)
+    assert made.found.winner == "raft" and made.conclusion.verdict == "ahead"
+    assert "chance could explain it" in made.conclusion.headline
+
+
+def test_where_the_spec_says_stop_nothing_is_said_to_be_served(tmp_path):
+    config = Evaluate(bootstrap=100, forgetting=0, when_raft_loses="fail")
+    made, page = report(tmp_path, config, base=reads, plain=babbles, raft=babbles)
+    assert "so base+rag is not served" in page and made.loss.startswith("RAFT lost to base+rag")
+
+
+def test_the_page_stands_alone_and_is_well_formed(tmp_path):
+    _, page = report(tmp_path)
+    tags = Tags()
+    tags.feed(page)
+    assert tags.open == []
+    assert not [a for tag, a in tags.seen if tag in ("script", "link", "iframe", "img")]
+    assert not re.search(r"(?:src|href)=[\"']https?:", page) and "url(http" not in page
+    assert page.count("<svg") >= 4 and "#010101" not in page
+
+
+def test_the_page_says_who_may_read_it_and_what_was_limited(tmp_path):
+    _, page = report(tmp_path)
+    assert "Who may read this" in page and "managers" in page
+    assert "3 of 4 held-out answerable questions" in page
+
+
+def test_what_a_model_writes_is_shown_as_text(tmp_path):
+    _, page = report(tmp_path, base=lambda asked: "<script>alert(1)</script>", plain=babbles, raft=reads)
+    assert "<script>" not in page and "&lt;script&gt;" in page
+
+
+def test_report_json_has_flat_figures_gates_and_the_winner(tmp_path):
+    report(tmp_path)
+    made = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))
+    assert made["winner"] == "raft" and made["metrics"]["raft.answer_contained"] == 1
+    assert made["arms"]["raft"]["f1"].keys() == {"value", "low", "high", "n"}
+    assert made["gates"][0]["passed"] is True
+    assert made["questions"]["answerable"] == {"asked": 3, "held_out": 4}
+
+
+def test_the_report_is_the_same_again_but_for_timings(tmp_path):
+    first, _ = report(tmp_path / "one")
+    second, _ = report(tmp_path / "two")
+    assert first.as_json()["identity"] == second.as_json()["identity"]
+    assert list(first.rows()) == list(second.rows())
+
+
+def test_every_question_and_arm_has_a_row(tmp_path):
+    made, _ = report(tmp_path)
+    lines = (tmp_path / "report" / "answers.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert len(rows) == 6 * len(made.found.shown)
+    assert {row["arm"] for row in rows} == {"base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft", "served"}
+    cited = next(row for row in rows if row["arm"] == "raft" and row["quotes"])
+    assert cited["quotes"][0]["text"] in SOURCES[cited["quotes"][0]["doc_id"]].text
+
+
+def test_training_rows_on_changed_documents_are_counted(tmp_path):
+    rows = [("leave/ireland.md", "v1"), ("leave/germany.md", "v0"), ("gone.md", "v1")]
+    write_jsonl(
+        tmp_path / "sources.jsonl",
+        ({"id": d, "sources": [{"doc_id": d, "version": v}]} for d, v in rows),
+    )  # fmt: skip
+    found = staleness(tmp_path, SOURCES)
+    assert found == {"rows": 3, "stale_rows": 2, "documents": ["gone.md", "leave/germany.md"]}
+    _, page = report(tmp_path, stale=found)
+    assert "2 of 3 training rows lean on documents that have changed" in page
+
+
+def test_adapters_without_a_record_of_their_sources_are_said_to_have_none(tmp_path):
+    assert staleness(tmp_path, SOURCES) is None
+    _, page = report(tmp_path)
+    assert "do not record which document versions" in page
+
+
+@pytest.mark.parametrize("unanswerable", [0, 2])
+def test_a_page_without_unanswerable_questions_is_drawn_too(tmp_path, unanswerable):
+    config = Evaluate(bootstrap=100, forgetting=0, unanswerable=unanswerable)
+    _, page = report(tmp_path, config)
+    assert ("Questions that no document answers" in page) == bool(unanswerable)

