@@ -25,7 +25,7 @@ def luhn(digits: str) -> bool:
 
 def card(digits: str) -> bool:
     """A payment card: an issuer's prefix with its length, and Luhn."""
-    return _issued(digits) and len(set(digits)) > 2 and luhn(digits)
+    return _issued(digits) and len(set(digits)) > 1 and luhn(digits)
 
 
 def _issued(digits: str) -> bool:
@@ -74,5 +74,5 @@ def portuguese_nif(digits: str) -> bool:
 
 
 def canadian_sin(digits: str) -> bool:
-    """Nine digits, Luhn; none begins with 0 or 8."""
-    return digits[0] not in "08" and luhn(digits)
+    """Nine digits, Luhn; those with 8 in front are businesses'."""
+    return digits[0] != "8" and len(set(digits)) > 1 and luhn(digits)

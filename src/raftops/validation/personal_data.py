@@ -70,6 +70,12 @@ _PHONE = "|".join(
         r"0\d{1,4}[ \u00a0/-]\d{3,4}[ \u00a0-]?\d{3,5}",
     )
 )
+
+
+def _phone(digits: str) -> bool:
+    return 8 <= len(digits) <= 16 and len(set(digits)) > 2
+
+
 _DETECTORS = (
     _Detector(
         "email",
@@ -115,7 +121,7 @@ _DETECTORS = (
         checksums.canadian_sin,
         _label(r"SIN|NAS|social insurance|assurance sociale"),
     ),
-    _Detector("phone", "telephone number", _shape(_PHONE), lambda v: 8 <= len(v) <= 16),
+    _Detector("phone", "telephone number", _shape(rf"(?<!\d[ \u00a0-])(?:{_PHONE})(?![ \u00a0-]?\d)"), _phone),
 )
 _LABEL_REACH = 60
 
