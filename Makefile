@@ -3,12 +3,14 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SPEC ?= specs/handbook.yaml
 OVERLAY ?=
+HANDBOOK := ../shared/data/handbooks/18f-handbook
+SPECS := $(filter-out $(if $(wildcard $(HANDBOOK)),,specs/18f.yaml),$(wildcard specs/*.yaml))
 FLAGS := $(addprefix -f ,$(OVERLAY))
 
 export DVC_NO_ANALYTICS := 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: run test test-all serve check format images compile bench data setup lock schema golden clean
+.PHONY: run test test-all serve check format images compile bench data setup lock schema golden clean inputs-18f
 
 run: setup data  ## the main job: spec to cited answers
 	$(BIN)/raftops run $(SPEC) $(FLAGS)
@@ -30,8 +32,11 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-compile: setup data  ## every spec to build/*.yaml
-	for spec in specs/*.yaml; do $(BIN)/raftops compile $$spec || exit 1; done
+compile: setup data inputs-18f  ## every spec to build/*.yaml (18f only where its handbook lies beside the project)
+	for spec in $(SPECS); do $(BIN)/raftops validate $$spec && $(BIN)/raftops compile $$spec || exit 1; done
+
+inputs-18f: setup
+	@test ! -d $(HANDBOOK) || $(BIN)/python benchmarks/prepare_18f.py $(HANDBOOK)
 
 bench: setup data  ## each prints one JSON line per figure
 	for bench in benchmarks/[!_]*.py; do $(BIN)/python $$bench || exit 1; done
