@@ -65,13 +65,13 @@ def _show(record: RunRecord) -> None:
 
 
 _SHOWN: Mapping[str, tuple[str, ...]] = {
-    "validate": ("documents", "examples", "quarantined"),
+    "validate": ("documents_accepted", "examples_accepted", "documents_quarantined", "examples_quarantined"),
     "ingest": ("documents", "passages", "parsed", "skipped"),
     "index": ("rows", "embedded", "reused"),
     "augment": ("examples", "conversations", "refused"),
-    "train": ("tokens", "tokens_per_second", "raft_loss", "peak_memory_mib"),
+    "train": ("tokens", "tokens_per_second", "raft_final_loss", "peak_memory_mib"),
     "evaluate": ("raft.answer_contained", "base+rag.answer_contained", "raft.citation_precision", "retrieval.hit@10"),
-    "deploy": ("smoke_questions", "start_seconds"),
+    "deploy": ("start_seconds", "slowest_answer_seconds", "sources_trained"),
 }
 _LOOK = {
     "validate": ("report", "index.html"), "ingest": ("passages", "ingest.json"), "index": ("built", "index.json"),
