@@ -77,8 +77,8 @@ def _citations(summary: Summary) -> str:
     if not raft or not rival or not difference:
         return ""
     return (
-        f"Citations: the model's own citations point at the proof in {raft.value:.3f} (RAFT) and {rival.value:.3f} "
-        f"({RIVAL}) of its answers, weighted by what each answer cites; difference {difference.delta:+.3f}, "
+        f"Citations that the model itself writes: {raft.value:.3f} of them point at the proof with RAFT, "
+        f"{rival.value:.3f} with {RIVAL} (an answer without one counts 0); difference {difference.delta:+.3f}, "
         f"95 % interval {difference.low:+.3f} to {difference.high:+.3f}."
     )
 

@@ -30,8 +30,8 @@ Outcome = tuple[float, float, float]
 def outcomes(rows: Mapping[str, Outcome], labels: tuple[str, str, str]) -> str:
     """Stacked bars of what happened to the questions, one bar for each arm."""
     with matplotlib.rc_context(_SETTINGS):
-        figure = Figure(figsize=(7.6, 0.62 + 0.36 * len(rows)))
-        axes = figure.add_axes((0.185, 0.16, 0.79, 0.74))
+        figure = Figure(figsize=(7.6, 0.4 + 0.33 * len(rows)))
+        axes = figure.add_axes((0.155, 0.02, 0.835, 0.86))
         names = list(rows)[::-1]
         left = [0.0] * len(names)
         for part, (colour, label) in enumerate(zip(("good", "idle", "bad"), labels, strict=True)):
@@ -64,9 +64,9 @@ def intervals(panels: Mapping[str, Mapping[str, Interval]], highlight: str = "ra
             for place, arm in enumerate(arms):
                 if arm in rows:
                     _dot(axes, rows[arm], place, "accent" if arm == highlight else "rival")
-            axes.set_title(metric, fontsize=10, loc="left")
+            axes.set_title(metric, fontsize=9.5, loc="left")
             axes.set_xlim(-0.03, 1.03)
-            axes.set_xticks([0, 0.5, 1])
+            axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
             axes.grid(axis="x")
         every[0].set_yticks(range(len(arms)), arms)
         every[0].set_ylim(-0.6, len(arms) - 0.4)
