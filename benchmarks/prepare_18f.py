@@ -1,4 +1,4 @@
-"""Make the inputs of specs/18f.yaml from the 18F handbook (CC0), read where it lies: examples with evidence, access file.
+"""Make the inputs of specs/18f.yaml from the 18F handbook (CC0), read where it lies: examples with evidence, access.
 
     python benchmarks/prepare_18f.py ../shared/data/handbooks/18f-handbook
 
