@@ -22,7 +22,7 @@ CHECKS: dict[Check, tuple[str, ...]] = {**DATA_CHECKS, **LEARNING_CHECKS, **SERV
 def check(project: Project, tree: Tree, lost: Iterable[Loc] = ()) -> list[Located]:
     """Run every check whose inputs are sound; problems are located in the merged tree."""
     gone = [loc for loc in lost if loc]
-    sound = [run for run, reads in CHECKS.items() if not any(_touch(undotted(r), loc) for r in reads for loc in gone)]
+    sound = [run for run, reads in CHECKS.items() if not _any_touch(map(undotted, reads), gone)]
     return [_located(problem, tree) for run in sound for problem in run(project)]
 
 
@@ -32,9 +32,9 @@ def problems(project: Project) -> Iterator[Problem]:
         yield from run(project)
 
 
-def _touch(one: Loc, other: Loc) -> bool:
-    shared = min(len(one), len(other))
-    return one[:shared] == other[:shared]
+def _any_touch(reads: Iterable[Loc], gone: list[Loc]) -> bool:
+    """Whether a lost location lies above or below one that is read."""
+    return any(read[: len(loc)] == loc[: len(read)] for read in reads for loc in gone)
 
 
 def _located(problem: Problem, tree: Tree) -> Located:

@@ -167,7 +167,7 @@ def _runs_nf4(resource: str) -> bool:
 LEARNING_CHECKS: dict[Check, tuple[str, ...]] = {
     units_fit_the_evidence: ("spec.prompt", "spec.ingest.chunk_tokens"),
     conversation_fits: (
-        "metadata", "spec.prompt", "spec.validate.question_chars_max", "spec.evaluate.max_new_tokens",
+        "metadata.description", "spec.prompt", "spec.validate.question_chars_max", "spec.evaluate.max_new_tokens",
         "spec.train.sequence_tokens",
     ),
     router_is_whole: ("spec.router",),

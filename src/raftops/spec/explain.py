@@ -16,6 +16,9 @@ from raftops.spec.place import Loc, Located, dotted, quoted
 from raftops.spec.tree import Items, Leaf, Tree, at, place_of
 
 _KEY = "[key]"
+MOST_EXPLAINED = 1000
+"""Errors put into words; a file with more is no spec, and words take time."""
+MOST_LETTERS = 60
 _FORMS = {
     r"^([a-z]{2}|any)$": "two lower-case letters such as en, or any",
     r"^[a-z0-9_+@.-]+$": "a dotted path of lower-case letters, digits and _ + @ . - such as raft.citation_precision",
@@ -50,17 +53,25 @@ class _Fault:
 
 def explain(error: ValidationError, model: shape.Model, tree: Tree) -> Iterator[tuple[Loc, bool, Located]]:
     """Each error with its location in the tree, and whether it is the key that is wrong."""
-    for item in error.errors(include_url=False, include_input=False):
+    for number, item in enumerate(error.errors(include_url=False, include_input=False)):
         loc = tuple(item["loc"])
         of_key = item["type"] == "extra_forbidden" or loc[-1:] == (_KEY,)
         loc = loc[:-1] if loc[-1:] == (_KEY,) else loc
         fault = _Fault(model, tree, loc, item.get("ctx", {}), item["msg"])
-        say = _unknown_key if of_key else _SENTENCES.get(item["type"], _as_said)
+        say = (
+            _briefly if number > MOST_EXPLAINED else _unknown_key if of_key else _SENTENCES.get(item["type"], _as_said)
+        )
         yield loc, of_key, Located(place_of(tree, loc, key=of_key), dotted(loc), say(fault))
+
+
+def _briefly(_: _Fault) -> str:
+    return "is wrong too"
 
 
 def did_you_mean(word: str, choices: tuple[str, ...]) -> str:
     """`, did you mean x?` where something is close, else nothing."""
+    if len(word) > MOST_LETTERS:
+        return ""
     lowered = {choice.lower(): choice for choice in choices}
     close = get_close_matches(word.lower(), lowered, 1, 0.6)
     inside = [c for c in choices if len(c) > 2 and c in word.lower().replace("-", "_").split("_")]

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 HIDDEN = "***"
+MOST_ABOVE = 500
+"""Lines that the value of one key may run over and still be known as its value."""
 _NAME = (
     r"(?:token|pass(?:word|wd|phrase|code)?|pwd|secret|(?:api|access|private|secret)[_-]?key|credentials?"
     r"|bearer|authorization)"
 )
-_KEY = re.compile(rf"(?:^|.*[^A-Za-z]|.*[a-z](?=[A-Z])){_NAME}", re.IGNORECASE)
-_PAIR = re.compile(rf"""(?P<key>["']?[\w.-]*{_NAME}["']?\s*:)(?P<gap>\s+|$|(?=["']))(?P<value>\S.*)?""", re.IGNORECASE)
+_KEY = re.compile(rf"{_NAME}$", re.IGNORECASE)
+_PAIR = re.compile(rf"""(?P<key>{_NAME}["']?\s*:)(?P<gap>\s+|$|(?=["']))(?P<value>\S.*)?""", re.IGNORECASE)
 _FORM = re.compile(
     r"hf_[A-Za-z0-9]{16,}|gh[a-z]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|sk-[\w-]{16,}|AKIA[A-Z0-9]{12,}"
-    r"|xox[a-z]-[\w-]{10,}|eyJ[\w-]{8,}\.[\w-]*(?:\.[\w-]*)?|-----BEGIN.*|(?<=://)[^/\s@]+:[^/\s@]+(?=@)"
+    r"|xox[a-z]-[\w-]{10,}|eyJ[\w-]{8,400}\.[\w-]*(?:\.[\w-]*)?|-----BEGIN.*|(?<=://)[^/\s@]{1,200}:[^/\s@]{1,200}(?=@)"
 )
 
 
 def is_secret_key(key: object) -> bool:
     """Whether a key names a secret given by value: token, password, apiKey, `db_secret`; not `max_new_tokens`."""
-    return isinstance(key, str) and _KEY.fullmatch(key) is not None
+    return isinstance(key, str) and _KEY.search(key) is not None
 
 
 def masked(text: str) -> str:
@@ -34,6 +37,12 @@ def masked_line(lines: Sequence[str], number: int) -> str:
     if _below_a_secret(lines, number):
         indent = line[: len(line) - len(line.lstrip())]
         return indent + HIDDEN
+    return _masked_pairs(line)
+
+
+@lru_cache(maxsize=16)
+def _masked_pairs(line: str) -> str:
+    """The line without values beside a secret's key; kept, because many problems may stand on one long line."""
     return masked(_PAIR.sub(lambda m: m["key"] + m["gap"] + HIDDEN if m["value"] else m[0], line))
 
 
@@ -42,7 +51,7 @@ def _below_a_secret(lines: Sequence[str], number: int) -> bool:
     depth = _indent(lines[number - 1])
     if re.match(r"\s*(- )?[\w.-]+\s*:(\s|$)", lines[number - 1]):
         return False
-    for above in reversed(lines[: number - 1]):
+    for above in reversed(lines[max(0, number - 1 - MOST_ABOVE) : number - 1]):
         if not above.strip() or above.lstrip().startswith("#") or _indent(above) >= depth > 0:
             continue
         pair = _PAIR.search(above)
@@ -51,7 +60,8 @@ def _below_a_secret(lines: Sequence[str], number: int) -> bool:
 
 
 def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
+    """Depth of a line; a tab, which YAML refuses, counts as deep."""
+    return len(line[: len(line) - len(line.lstrip())].expandtabs(100))
 
 
 def _open_quote(line: str) -> bool:

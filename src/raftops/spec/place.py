@@ -14,9 +14,9 @@ MOST_SHOWN = 100
 WIDTH = 110
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
-    """A file as a person named it, and its lines."""
+    """A file as a person named it, and its lines. Compared by identity: lines are many."""
 
     name: str
     lines: tuple[str, ...] = field(default=(), repr=False)
@@ -87,10 +87,10 @@ def _excerpt(place: Place) -> str:
     if not 0 < place.line <= len(lines) or not lines[place.line - 1].strip():
         return ""
     original = lines[place.line - 1]
-    line = _printable(masked_line(lines, place.line).replace("\t", " "))
+    line = masked_line(lines, place.line)
     column = min(place.column, len(original) + 1, len(line) + 1)
     first = max(0, column - WIDTH // 2) if len(line) > WIDTH else 0
-    cut = line[first : first + WIDTH]
+    cut = _printable(line[first : first + WIDTH].replace("\t", " "))
     number = f"{place.line:>5}"
     return f"\n{number} | {cut}\n{' ' * len(number)} | {' ' * _cells(cut[: column - 1 - first])}^"
 

@@ -123,7 +123,8 @@ class _Builder:
         after = next(self._events)
         if not isinstance(tree, Mapping):
             found = "a list" if isinstance(tree, Items) else "a single value" if tree.text else "nothing"
-            raise self._stop(tree.place, (), f"the file must hold {holds}, found {found}")
+            place = Place(self._read.source) if found == "nothing" else tree.place
+            raise self._stop(place, (), f"the file must hold {holds}, found {found}")
         if isinstance(after, yaml.DocumentStartEvent):
             self._problem(self._place(after), (), "a second document starts here; a file holds one")
         return tree

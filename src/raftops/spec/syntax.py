@@ -12,9 +12,9 @@ _OPENED = {
     "flow mapping": "this mapping is not closed by }, or a comma is missing in it",
 }
 _SAID = {
+    "expected node content": "a value is missing here, or a bracket is not closed",
     "mapping values are not allowed": "a colon is not expected here; "
     "put text that holds ': ' in quotes, or mend the indentation",
-    "could not find expected ':'": "a colon is missing after this key",
     "block mapping": "this line does not fit the mapping above it; mend its indentation",
     "block collection": "this line does not fit the list above it; mend its indentation",
     "unknown escape": "this backslash is no escape that YAML knows; use single quotes",
@@ -39,6 +39,8 @@ def syntax_problem(error: yaml.YAMLError, source: Source) -> Located:
     for phrase, message in _OPENED.items():
         if phrase in context and opened is not None and "escape" not in problem:
             return Located(_place(opened, source), "", message)
+    if "simple key" in context and opened is not None:
+        return Located(_place(opened, source), "", "a colon is missing after this key")
     if "cannot start any token" in problem:
         return Located(place, "", f"{_character(source, place)} cannot start a value; put the text in quotes")
     said = next((message for phrase, message in _SAID.items() if phrase in f"{problem} {context}"), None)

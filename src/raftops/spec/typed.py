@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from raftops.spec import shape
 from raftops.spec.explain import explain
 from raftops.spec.place import Loc, Located, Place
 from raftops.spec.tree import Mapping, plain
 
 M = TypeVar("M", bound=BaseModel)
+MOST_ROUNDS = 6
+"""Levels of required sections that placeholders are put into."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +23,10 @@ class Typed(Generic[M]):
     """A model, or what could be saved of it."""
 
     value: M | None
-    """The model; with problems, the model of what is right by type, or None if too much is missing."""
+    """The model; with problems, the model of what is right by type, with placeholders for what is lost and required."""
     problems: tuple[Located, ...] = ()
     lost: frozenset[Loc] = frozenset()
-    """Locations whose written values are not in `value`."""
+    """Locations that are wrong or missing: `value` holds a default or a placeholder there."""
 
 
 def typed(model: type[M], tree: Mapping, broken: dict[Loc, Place] | None = None) -> Typed[M]:
@@ -37,37 +40,38 @@ def typed(model: type[M], tree: Mapping, broken: dict[Loc, Place] | None = None)
         for loc, of_key, problem in explain(error, model, tree):
             if not any(loc[: len(b)] == b for b in known) or (of_key and problem.place not in known.values()):
                 problems.append(problem)
-            lost.add(loc[:-1] if _absent(data, loc) else loc)
+            lost.add(loc)
         value = None
     return Typed(_saved(model, data, lost) if lost else value, tuple(problems), frozenset(lost))
 
 
 def _saved(model: type[M], data: Any, lost: Iterable[Loc]) -> M | None:
+    """The model of what is not lost: defaults where there are any, placeholders where there are none."""
     for loc in lost:
-        data = _without(data, loc)
-    try:
-        return model.model_validate(data, strict=True)
-    except ValidationError:
-        return None
+        _remove(data, loc)
+    for _ in range(MOST_ROUNDS):
+        try:
+            return model.model_validate(data, strict=True)
+        except ValidationError as error:
+            missing = [tuple(item["loc"]) for item in error.errors(include_url=False) if item["type"] == "missing"]
+        for loc in missing:
+            _fill(data, loc, shape.wanted(model, loc))
+    return None
 
 
-def _absent(data: Any, loc: Loc) -> bool:
-    for part in loc:
-        if isinstance(data, dict) and part in data:
-            data = data[str(part)]
-        elif isinstance(data, tuple) and isinstance(part, int) and part < len(data):
-            data = data[part]
-        else:
-            return True
-    return False
+def _fill(data: Any, loc: Loc, kind: Any) -> None:
+    for part in loc[:-1]:
+        data = data[part]
+    one = {} if shape.is_section(kind) else (shape.choices(kind) or ("x",))[0]
+    data[loc[-1]] = ("x",) if get_origin(kind) is tuple else one
 
 
-def _without(data: Any, loc: Loc) -> Any:
-    """The data without a key; a bad list item takes its whole list along, so that no index moves."""
-    if not isinstance(data, dict) or not loc or loc[0] not in data:
-        return data
-    rest = {key: value for key, value in data.items() if key != loc[0]}
-    inner = data[str(loc[0])]
-    if len(loc) == 1 or not isinstance(inner, dict):
-        return rest
-    return {**rest, str(loc[0]): _without(inner, loc[1:])}
+def _remove(data: Any, loc: Loc) -> None:
+    """Take a key out of the data; a bad list item takes its whole list along, so that no index moves."""
+    for depth, part in enumerate(loc):
+        if not isinstance(data, dict) or part not in data:
+            return
+        if depth == len(loc) - 1 or not isinstance(data[str(part)], dict):
+            del data[str(part)]
+            return
+        data = data[str(part)]
