@@ -88,16 +88,17 @@ def _parsed(row: Row, line: bytes) -> Example | None:
         value = json.loads(line.decode("utf-8"), object_pairs_hook=_unique_keys)
         if not isinstance(value, dict):
             raise TypeError("a row must be a JSON object")
-        value = _without_split(row, value)
         json.dumps(value, ensure_ascii=False).encode("utf-8")  # a lone surrogate could not be written again
-        example = Example.model_validate(value)
+        example = Example.model_validate(_without_split(row, value))
     except ValidationError as error:
         row.fail("is_well_formed", "; ".join(map(_sentence, error.errors())))
     except json.JSONDecodeError as error:
         row.fail("is_well_formed", f"is not valid JSON ({error.msg} at character {error.colno})")
     except UnicodeError:
         row.fail("is_well_formed", "is not valid UTF-8")
-    except (TypeError, ValueError, RecursionError) as error:
+    except RecursionError:
+        row.fail("is_well_formed", "is nested too deep")
+    except (TypeError, ValueError) as error:
         row.fail("is_well_formed", str(error))
     else:
         row.id = example.id
