@@ -1,3 +1,5 @@
+from time import sleep
+
 import pytest
 
 from raftops.errors import StepError
@@ -15,6 +17,13 @@ def test_what_was_written_is_not_written_again_by_the_next_run(tmp_path):
     assert again["base"].timed(ASKED, 8) == first
     assert first.generation.text == "ü 25\u2028days"
     assert (len(made["base"].seen), fresh["base"].seen) == (1, [])
+
+
+def test_remembered_answers_keep_the_seconds_they_took(tmp_path):
+    models, _ = models_of(tmp_path, base=lambda asked: sleep(0.02) or "25")
+    first = models["base"].timed(ASKED, 8)
+    models["base"].generate(ASKED, 8)
+    assert first.seconds >= 0.02 and models["base"].spent == 2 * first.seconds
 
 
 def test_another_limit_another_question_or_another_model_is_asked(tmp_path):

@@ -86,12 +86,13 @@ def bound(text: str, units: Sequence[Unit]) -> tuple[Quote, ...]:
     return tuple(Quote(u.number, u.doc_id, u.version, u.start, u.end, u.text) for u in cited)
 
 
-def served_reply(shown: Given, answerer: Answerer) -> Reply:
-    """What users get: routed, checked, repaired or withheld."""
+def served_reply(shown: Given, answerer: Answerer, model: Remembered) -> Reply:
+    """What users get: routed, checked, repaired or withheld. `model` is the answerer's; it knows the real seconds."""
+    before = model.spent
     answer = answerer.answer(shown.question.example.asked, shown.question.policies)
     quotes = tuple(Quote(c.marker, c.doc_id, c.version, c.start, c.end, c.quote) for c in answer.citations)
     note = f"route {answer.route.name}" + (f", abstained: {answer.reason}" if answer.abstained else "")
     return Reply(
         shown.question.example.id, answer.text, quotes, answer.abstained,
-        answer.prompt_tokens, answer.completion_tokens, answer.seconds.get("generation", 0.0), note,
+        answer.prompt_tokens, answer.completion_tokens, model.spent - before, note,
     )  # fmt: skip

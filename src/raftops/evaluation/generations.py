@@ -67,6 +67,8 @@ class Remembered:
     """A `Generator` that keeps what it wrote in a file of JSON Lines; a torn last line of a killed run is dropped."""
 
     def __init__(self, path: Path, load: Callable[[], Generator]) -> None:
+        self.spent = 0.0
+        """Seconds of everything it gave, as they were when it was made."""
         self._path, self._load = path, load
         path.parent.mkdir(parents=True, exist_ok=True)
         self._known = {row["key"]: row for row in self._read()}
@@ -81,6 +83,7 @@ class Remembered:
             made = generator.generate(messages, max_new_tokens)
             self._keep({"key": key, "seconds": round(time.perf_counter() - started, 4), "generation": asdict(made)})
         row = self._known[key]
+        self.spent += row["seconds"]
         return Timed(Generation(**row["generation"]), row["seconds"])
 
     def generate(self, messages: Sequence[Message], max_new_tokens: int) -> Generation:

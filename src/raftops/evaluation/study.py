@@ -121,7 +121,7 @@ class Study:
         model = bench.models[CONTENDERS[winner].model]
         answerer = Answerer(bench.library, model, bench.prompt, bench.router, bench.title, self._config.max_new_tokens)
         asked = self._tally.over(self.findings.shown, "served")
-        self._note(SERVED, [served_reply(shown, answerer) for shown in asked], True)
+        self._note(SERVED, [served_reply(shown, answerer, model) for shown in asked], True)
 
     def _note(self, name: str, replies: list[Reply], cites: bool) -> None:
         found = self.findings
