@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any
 
 from jwt import PyJWK
-from jwt.exceptions import PyJWKError
+from jwt.exceptions import PyJWTError
 
 from raftops.errors import ServiceError
 
@@ -72,7 +72,7 @@ class KeySet:
             keys = {str(row.get("kid", "")): _key(row) for row in raw["keys"] if _usable(row)}
         except (OSError, urllib.error.URLError) as error:
             raise ServiceError(f"{self._source}: the key set cannot be read ({error})", next_step=step) from error
-        except (ValueError, KeyError, TypeError, AttributeError, PyJWKError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, PyJWTError) as error:
             raise ServiceError(f"{self._source}: not a key set ({type(error).__name__})", next_step=step) from error
         if not keys:
             raise ServiceError(f"{self._source}: no RSA or P-256 signing key", next_step=step)
