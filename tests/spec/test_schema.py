@@ -59,7 +59,9 @@ def test_every_key_is_described_and_no_title_is_in_the_way() -> None:
 def test_the_committed_schema_is_in_step(made: Any) -> None:
     name = "raftops.schema.json" if made is json_schema else "raftops.overlay.schema.json"
     committed = (ROOT / "schema" / name).read_text(encoding="utf-8")
-    assert committed == json.dumps(made(), indent=2, ensure_ascii=False) + "\n", "run: make schema"
+    assert committed == json.dumps(made(), indent=2, ensure_ascii=False) + "\n", (
+        f"schema/{name} is out of step with the model: regenerate it (make schema)"
+    )
 
 
 @pytest.mark.skipif(not SPECS, reason="the checkout has no specs yet")
