@@ -74,9 +74,15 @@ def test_the_order_is_the_same_each_time_and_another_in_each_epoch() -> None:
     assert order[:40] != order[40:]
 
 
+def test_a_batch_mixes_short_and_long_conversations() -> None:
+    ordered = arrange(rows_of([20] * 64 + [200] * 64), 128, 2, seed=1)
+    batches = [{len(row) for row in ordered[i : i + 8]} for i in range(0, 128, 8)]
+    assert sum(len(lengths) == 2 for lengths in batches) >= 12
+
+
 def test_neighbours_are_alike_in_length_so_that_little_is_padded() -> None:
     rows = rows_of([10 + (37 * i) % 200 for i in range(256)])
-    ordered = arrange(rows, 256, 8, seed=1)
-    groups = [ordered[i : i + 8] for i in range(0, 256, 8)]
-    computed = sum(8 * max(map(len, group)) for group in groups)
+    ordered = arrange(rows, 256, 4, seed=1)
+    groups = [ordered[i : i + 4] for i in range(0, 256, 4)]
+    computed = sum(4 * max(map(len, group)) for group in groups)
     assert sum(map(len, rows)) / computed > 0.9

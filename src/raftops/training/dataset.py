@@ -17,8 +17,8 @@ from raftops.errors import StepError
 from raftops.files import read_jsonl
 
 IGNORED = -100
-WINDOW = 16
-"""Batches that are sorted by length together: enough to leave little padding, few enough to stay mixed."""
+WINDOW = 128
+"""Rows that are sorted by length together: enough to leave little padding, few enough to stay mixed."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,13 @@ def _until_end_of_turn(ids: list[int], tokenizer: PreTrainedTokenizerBase, name:
     return ids[: ids.index(end) + 1]
 
 
-def arrange(rows: Sequence[Row], count: int, batch: int, seed: int) -> list[Row]:
-    """The rows in training order, over as many epochs as `count` rows need: shuffled, neighbours alike in length.
+def arrange(rows: Sequence[Row], count: int, group: int, seed: int) -> list[Row]:
+    """The rows in training order, over as many epochs as `count` rows need: groups alike in length, in random order.
 
+    Groups and not whole batches, because length goes with kind: a batch of abstentions alone unlearns the answers.
     A pure function of its arguments, so that a resumed run sees the same batches.
     """
-    ordered = (row for epoch in _epochs(seed) for row in _epoch(rows, batch, random.Random(epoch)))
+    ordered = (row for epoch in _epochs(seed) for row in _epoch(rows, group, random.Random(epoch)))
     return [next(ordered) for _ in range(count)]
 
 
@@ -104,12 +105,11 @@ def _epochs(seed: int) -> Iterator[str]:
         epoch += 1
 
 
-def _epoch(rows: Sequence[Row], batch: int, draw: random.Random) -> list[Row]:
+def _epoch(rows: Sequence[Row], size: int, draw: random.Random) -> list[Row]:
     shuffled = draw.sample(list(rows), len(rows))
-    size = batch * WINDOW
-    windows = [sorted(shuffled[i : i + size], key=len) for i in range(0, len(shuffled), size)]
-    batches = [window[i : i + batch] for window in windows for i in range(0, len(window), batch)]
-    whole = [b for b in batches if len(b) == batch]
-    rest = [b for b in batches if len(b) < batch]
+    windows = [sorted(shuffled[i : i + WINDOW], key=len) for i in range(0, len(shuffled), WINDOW)]
+    groups = [window[i : i + size] for window in windows for i in range(0, len(window), size)]
+    whole = [g for g in groups if len(g) == size]
+    rest = [g for g in groups if len(g) < size]
     draw.shuffle(whole)
     return [row for group in whole + rest for row in group]

@@ -34,6 +34,8 @@ from raftops.training.dataset import Row, arrange
 COMPLETE = "complete"
 MICRO_TOKENS = {"cpu": 1024, "cuda": 16384}
 """Tokens of one forward pass; activations of a 135M model take about 4 MiB a token on a CPU."""
+GROUPS = 4
+"""Least micro-batches of a batch: each is alike in length, together they mix lengths and kinds of conversations."""
 WARM_UP = 0.05
 Tell = Callable[[int, int, float], None]
 """Called after each step with step, steps and loss."""
@@ -82,8 +84,9 @@ def plan(rows: Sequence[Row], config: Train) -> Plan:
     steps = min(math.ceil(count / batch), config.max_steps or count)
     count = min(count, steps * batch)
     longest = max(map(len, rows))
-    fitting = [n for n in range(1, batch + 1) if batch % n == 0 and n * longest <= MICRO_TOKENS[device()]]
-    return Plan(arrange(rows, count, batch, config.seed), steps, batch, max(fitting, default=1))
+    fitting = [n for n in range(1, batch // GROUPS + 1) if batch % n == 0 and n * longest <= MICRO_TOKENS[device()]]
+    micro = max(fitting, default=1)
+    return Plan(arrange(rows, count, micro, config.seed), steps, batch, micro)
 
 
 def run(  # noqa: PLR0913  model, data, settings, place and listener
@@ -122,8 +125,9 @@ def _arguments(todo: Plan, config: Train, work: Path) -> SFTConfig:
 class _Trainer(SFTTrainer):
     """trl's trainer with two differences that save time.
 
-    A cosine schedule that wastes no step (transformers' own starts with a learning rate of 0), and logits from the first
-    label on only: with a vocabulary of 49,152 those of the prompt cost as much as the model itself.
+    A cosine schedule that wastes no step (transformers' own starts with a learning rate of 0), and logits from the
+    first label on only: those of the prompt cost more than the model (47 against 108 tokens/s), and trl's own way
+    round them more than this one (56 against 77 tokens per CPU second; 135M model, 49,152 tokens).
     """
 
     def compute_loss(

@@ -15,7 +15,7 @@ from raftops.training.base import load_for_training, load_tokenizer, positions
 from raftops.training.dataset import Row, read_rows
 from raftops.training.loop import Plan, peak_memory_mib, plan, run
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the same inputs would give another adapter."""
 ELSEWHERE = {"audience", "plain", "init_from", "threads", "checkpoint_steps"}
 """Settings that do not change an adapter, or are part of its key by content."""
