@@ -148,7 +148,9 @@ def test_a_base_without_gguf_form_is_released_by_its_source(tmp_path):
     assert made.model is None and (made.base, made.base_digest) == ("hf://a/b@1", "d") and made.adapter
 
 
-@pytest.mark.parametrize("name", ["access.json", "prompt.json", "model/raft.gguf", "index/bm25.json", "report/report.json"])
+@pytest.mark.parametrize(
+    "name", ["access.json", "prompt.json", "model/raft.gguf", "index/bm25.json", "report/report.json"]
+)
 @pytest.mark.parametrize("how", ["changed", "gone", "added"])
 def test_a_release_that_was_touched_does_not_open(tmp_path, name, how):
     made = write(tmp_path)

@@ -1,4 +1,4 @@
-"""The folders of the earlier steps, for a release: with made-up bytes (`fake_parts`) or with real models (`real_parts`)."""
+"""The folders of the earlier steps: with made-up bytes (`fake_parts`) or with real models (`real_parts`)."""
 
 import hashlib
 import json
@@ -56,7 +56,14 @@ def fake_parts(folder: Path, winner: str = "raft", weights: str = "weights") -> 
     accepted, built, adapters = _accepted(folder), folder / "built", folder / "adapters"
     write_json(
         built / "index.json",
-        {"built_from": "b", "embedder": "e", "engine": "onnxruntime", "rows": 3, "dense_type": "flat", "uri": "embedded"},
+        {
+            "built_from": "b",
+            "embedder": "e",
+            "engine": "onnxruntime",
+            "rows": 3,
+            "dense_type": "flat",
+            "uri": "embedded",
+        },
     )
     write_json(built / "bm25.json", {})
     rows = [json.loads(line) for line in (accepted / "documents.jsonl").read_text().splitlines()]
@@ -71,7 +78,9 @@ def fake_parts(folder: Path, winner: str = "raft", weights: str = "weights") -> 
     write_json(adapters / "tokenizer" / "tokenizer.json", {})
     write_json(adapters / "train.json", {"base": BASE, "base_digest": "d", "not_served": ""})
     source = {"doc_id": "leave.md", "version": sha256_text("leave")}
-    write_jsonl(adapters / "sources.jsonl", [{"id": "1#golden", "sources": [source]}, {"id": "2#abstain", "sources": []}])
+    write_jsonl(
+        adapters / "sources.jsonl", [{"id": "1#golden", "sources": [source]}, {"id": "2#abstain", "sources": []}]
+    )
     return Parts("handbook", "the handbook", accepted, built, adapters, _report(folder, winner))
 
 

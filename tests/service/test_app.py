@@ -144,7 +144,9 @@ def test_a_long_body_without_a_length_is_cut_off():
 
 
 def test_unknown_fields_and_sampling_settings_are_accepted_and_ignored():
-    answer = ask(service(), temperature=0.9, top_p=0.1, seed=4, tools=[{"a": 1}], made_up={"x": 1}, response_format=None)
+    answer = ask(
+        service(), temperature=0.9, top_p=0.1, seed=4, tools=[{"a": 1}], made_up={"x": 1}, response_format=None
+    )
     assert answer.status_code == 200
 
 
@@ -190,10 +192,8 @@ def test_control_tokens_in_a_document_or_a_question_are_plain_text():
 
 
 def test_streaming_gives_the_role_at_once_then_the_checked_text_then_our_fields():
-    with service().stream(
-        "POST", "/v1/chat/completions", headers=STAFF,
-        json={"messages": [{"role": "user", "content": LEAVE}], "stream": True, "stream_options": {"include_usage": True}},
-    ) as answer:  # fmt: skip
+    body = {"messages": [{"role": "user", "content": LEAVE}], "stream": True, "stream_options": {"include_usage": True}}
+    with service().stream("POST", "/v1/chat/completions", headers=STAFF, json=body) as answer:
         lines = [line.removeprefix("data: ") for line in answer.iter_lines() if line]
     assert lines[-1] == "[DONE]"
     chunks = [json.loads(line) for line in lines[:-1]]
@@ -255,7 +255,9 @@ def test_models_lists_the_assistant():
     assert service().get("/v1/models").status_code == 401
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v1/nope-SECRETWORD", 404), ("GET", "/v1/search", 405)])
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/v1/nope-SECRETWORD", 404), ("GET", "/v1/search", 405)]
+)
 def test_wrong_paths_and_methods_get_the_same_shape_and_do_not_become_labels(method, path, status):
     client = service()
     answer = client.request(method, path, headers=STAFF)

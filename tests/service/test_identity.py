@@ -227,7 +227,9 @@ def test_development_tokens_are_made_once_readable_by_their_owner_only(tmp_path)
         load_dev_tokens(path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"users": {"a": {"token": "short", "groups": []}}}', '{"users": {"a": 1}}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"users": {"a": {"token": "short", "groups": []}}}', '{"users": {"a": 1}}']
+)
 def test_a_broken_token_file_is_named(tmp_path, text):
     path = tmp_path / "tokens.json"
     path.write_text(text)
@@ -266,7 +268,9 @@ def test_a_service_that_nobody_could_call_does_not_start():
         open_verifier(Identity(), "127.0.0.1", ())
 
 
-@pytest.mark.parametrize("header", [None, "", "staff", "Bearer", "Bearer  ", "Basic abc", "Bearer a b", "Bearer " + "x" * 20000])
+@pytest.mark.parametrize(
+    "header", [None, "", "staff", "Bearer", "Bearer  ", "Basic abc", "Bearer a b", "Bearer " + "x" * 20000]
+)
 def test_only_a_bearer_header_carries_a_token(header):
     with pytest.raises(Denied):
         bearer(header)

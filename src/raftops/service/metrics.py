@@ -24,8 +24,13 @@ class Metrics:
             "raftops_request_seconds", "Time to the last byte.", ["endpoint"], buckets=BUCKETS, registry=self.registry
         )
         self._release = Gauge(
-            "raftops_release", "The release that is served: 1.", ["name", "release", "arm"], registry=self.registry
+            "raftops_release",
+            "1 for the release that is served, 0 for an earlier one.",
+            ["name", "release", "arm"],
+            registry=self.registry,
         )
+
+        self._before: tuple[str, str, str] | None = None
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)
@@ -40,8 +45,10 @@ class Metrics:
 
     def serving(self, name: str, release: str, arm: str) -> None:
         """Say which release is served."""
-        self._release.clear()
-        self._release.labels(name, release, arm).set(1)
+        if self._before:
+            self._release.labels(*self._before).set(0)
+        self._before = (name, release, arm)
+        self._release.labels(*self._before).set(1)
 
     def text(self) -> bytes:
         """In Prometheus' format."""
