@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,17 @@ def steady(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: steady(v) for k, v in value.items() if not any(mark in k.lower() for mark in VOLATILE)}
     return [steady(v) for v in value] if isinstance(value, list) else value
+
+
+def digest_of(path: Path) -> str:
+    """Hex SHA-256 of a file. One that this process read before and that was not touched since is not read again."""
+    about = path.stat()
+    return _digest_of(path, about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _digest_of(path: Path, *touched: int) -> str:
+    return sha256_file(path)
 
 
 def needed(path: Path, step: str) -> Path:

@@ -17,8 +17,17 @@ from typing import Any
 
 from raftops.access import AccessPolicies
 from raftops.errors import ReleaseError
-from raftops.files import link_or_copy, read_jsonl, sha256_file, sha256_json, write_json, write_jsonl
-from raftops.parts import SERVED, adapter_digest, index_digest, needed, read_part, report_digest, served_weights
+from raftops.files import link_or_copy, read_jsonl, sha256_json, write_json, write_jsonl
+from raftops.parts import (
+    SERVED,
+    adapter_digest,
+    digest_of,
+    index_digest,
+    needed,
+    read_part,
+    report_digest,
+    served_weights,
+)
 from raftops.spec.model import Deploy, Prompt, Router
 
 HASH_DIGITS = 16
@@ -128,7 +137,7 @@ def write_release(config: Deploy, prompt: Prompt, router: Router, parts: Parts, 
             "deploy": config.model_dump(mode="json", exclude=PLACE_ONLY),
             "trained_policies": _trained_policies(sources, parts.accepted, access),
             "sources_trained": len(sources),
-            "files": {name: sha256_file(draft / name) for name in _files(draft)},
+            "files": {name: digest_of(draft / name) for name in _files(draft)},
         }
         write_json(draft / RECORD, record)
         _sync(draft)
@@ -177,7 +186,7 @@ def _verify(path: Path, record: Mapping[str, Any]) -> None:
         what = "missing" if strange[0] in written else "was not written with the release"
         raise ReleaseError(f"{path / strange[0]}: {what}", next_step=again)
     for name in sorted(present):
-        if sha256_file(path / name) != written[name]:
+        if digest_of(path / name) != written[name]:
             raise ReleaseError(f"{path / name}: is not what was written", next_step=again)
 
 
@@ -197,7 +206,7 @@ def _digests(config: Deploy, prompt: Prompt, router: Router, parts: Parts, arm: 
     serving = config.model_dump(mode="json", exclude=PLACE_ONLY)
     return {
         "adapter": adapter_digest(parts.adapters, arm),
-        "model": sha256_file(model) if model else read_part(parts.adapters / "train.json")["base_digest"],
+        "model": digest_of(model) if model else read_part(parts.adapters / "train.json")["base_digest"],
         "index": index_digest(parts.built),
         "prompt": sha256_json(prompt.model_dump(mode="json")),
         "router": sha256_json(router.model_dump(mode="json")),

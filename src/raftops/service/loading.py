@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from raftops.answering import Answerer
 from raftops.errors import ModelError
 from raftops.models import resolve
-from raftops.release import Release
+from raftops.release import HASH_DIGITS, Release
+from raftops.releases import CONVERTED
 from raftops.retrieval.hybrid import open_index
 from raftops.retrieval.protocols import Generator
 from raftops.router import Router
@@ -34,11 +38,13 @@ class Loader:
     def __call__(self, release: Release) -> tuple[Live, Callable[[], None]]:
         """Open a release, put one question to it, and say how to close it."""
         began = time.monotonic()
-        library = open_index(release.index, release.prompt.dense_share)
+        with ThreadPoolExecutor(1) as beside:  # the model's engine is busy outside of Python: open the index meanwhile
+            model = beside.submit(self._generator_of, release)
+            library = open_index(release.index, release.prompt.dense_share)
         try:
             answerer = Answerer(
                 library=library,
-                generator=self._generator_of(release),
+                generator=model.result(),
                 prompt=release.prompt,
                 router=Router(release.router, library.embedder),
                 title=release.title,
@@ -70,7 +76,7 @@ def open_generator(release: Release, engine: str) -> Generator:
     module: Any = importlib.import_module(f"raftops.generation.{engine}")
     generator: Generator
     if engine == "openvino":
-        generator = module.OpenVinoGenerator(release.model)
+        generator = module.OpenVinoGenerator(release.model, converted=converted(release))
     elif release.model:  # merged weights: no adapter beside them
         generator = module.TransformersGenerator(release.model, release.tokenizer)
     else:
@@ -79,6 +85,12 @@ def open_generator(release: Release, engine: str) -> Generator:
             raise ModelError(f"{release.base}: is not the model that was trained on", next_step="run the spec again")
         generator = module.TransformersGenerator(base.path, release.tokenizer, release.adapter)
     return generator
+
+
+def converted(release: Release) -> Path | None:
+    """Where the model's form for the engine is kept between starts; None where the releases may not be written."""
+    folder = release.path.parent
+    return folder / CONVERTED / release.parts["model"][:HASH_DIGITS] if os.access(folder, os.W_OK) else None
 
 
 def warm_up(answerer: Answerer, release: Release) -> None:

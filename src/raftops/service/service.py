@@ -1,6 +1,7 @@
-"""The BentoML service: `bentoml serve raftops.service.service:RaftopsService`. Settings: see `Settings.of`.
+"""The BentoML service: `bentoml serve raftops.service.service:RaftopsService`. Settings: see `serving.Settings.of`.
 
-/livez and /readyz are BentoML's; /metrics is ours, because BentoML's labels hold the path that a caller wrote.
+/livez and /readyz are BentoML's; /metrics is ours, because BentoML's labels hold the path that a caller wrote. BentoML
+imports this module in two processes; what is slow to import is imported by the worker alone, beside its start.
 """
 
 from __future__ import annotations
@@ -8,41 +9,50 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-from collections.abc import Callable
+from threading import Thread
 from typing import Any
 
 import bentoml
 
-from raftops.release import Release
-from raftops.service.app import Live, create_app
-from raftops.service.metrics import Metrics
-from raftops.service.serving import ReleaseServing, Settings
-
 AT_ONCE = 64
 """Above the bound of `guard.py`, whose refusal has OpenAI's shape."""
+STARTING = b'{"error": {"message": "starting", "type": "server_error", "param": null, "code": "starting"}}'
 
 logging.getLogger("raftops").setLevel(logging.INFO)
-settings = Settings.of(os.environ)
-metrics = Metrics()
 
 
-def load(release: Release) -> tuple[Live, Callable[[], None]]:
-    """Open a release. What reads indexes and models is imported by the worker alone, beside its start."""
-    global _loader
-    _loader = _loader or importlib.import_module("raftops.service.loading").Loader()
-    opened: tuple[Live, Callable[[], None]] = _loader(release)
-    return opened
+class Late:
+    """An ASGI app that is imported after the service has started; until then it asks for patience."""
+
+    def __init__(self) -> None:
+        self.assembled: Any = None
+        """`assembly.Assembled`, once it is there."""
+
+    def start(self) -> None:
+        """Import, open the release, follow `current`; in the background."""
+        Thread(target=self._assemble, name="raftops-assembly", daemon=True).start()
+
+    def _assemble(self) -> None:
+        self.assembled = importlib.import_module("raftops.service.assembly").assemble(os.environ)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass on, or 503."""
+        if self.assembled:
+            await self.assembled.app(scope, receive, send)
+        elif scope["type"] == "http":
+            headers = [(b"content-type", b"application/json"), (b"retry-after", b"2")]
+            await send({"type": "http.response.start", "status": 503, "headers": headers})
+            await send({"type": "http.response.body", "body": STARTING})
 
 
-_loader: Any = None
-serving = ReleaseServing(settings, metrics, load)
+late = Late()
 
 
-@bentoml.asgi_app(create_app(serving, metrics), path="/")
+@bentoml.asgi_app(late, path="/")
 @bentoml.service(
     name="raftops",
     workers=1,
-    traffic={"timeout": settings.timeout_seconds, "max_concurrency": AT_ONCE},
+    traffic={"timeout": float(os.environ.get("RAFTOPS_TIMEOUT", "60")), "max_concurrency": AT_ONCE},
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
 )
@@ -50,13 +60,14 @@ class RaftopsService:
     """One process, one model, one release at a time."""
 
     def __init__(self) -> None:
-        serving.start()
+        late.start()
 
     async def __is_ready__(self) -> bool:
         """Whether a release is open and was asked once."""
-        return serving.ready
+        return bool(late.assembled and late.assembled.serving.ready)
 
     @bentoml.on_shutdown
     def shutdown(self) -> None:
         """Close index and model."""
-        serving.close()
+        if late.assembled:
+            late.assembled.serving.close()
