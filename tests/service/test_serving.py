@@ -91,6 +91,18 @@ def test_a_release_that_cannot_be_opened_changes_nothing_and_is_not_tried_again(
     assert served(serving) == releases[2].short
 
 
+def test_what_could_not_be_opened_is_tried_again_after_a_while(serving, releases, tmp_path, monkeypatch):
+    serving._load.bad = {releases[0].short}
+    promote(tmp_path / "releases", releases[0].hash)
+    serving.look()
+    serving._load.bad = set()
+    serving.look()
+    assert not serving.ready
+    monkeypatch.setattr("raftops.service.serving.RETRY_SECONDS", 0.0)
+    serving.look()
+    assert served(serving) == releases[0].short
+
+
 def test_a_broken_pointer_changes_nothing(serving, releases, tmp_path):
     promote(tmp_path / "releases", releases[0].hash)
     serving.look()

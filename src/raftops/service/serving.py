@@ -7,6 +7,7 @@ out. A new release that cannot be opened changes nothing.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from raftops.service.wire import Refused
 from raftops.spec.model import Identity
 
 LOOK_SECONDS = 1.0
+RETRY_SECONDS = 30.0
+"""What could not be opened is tried again after this time: a Milvus server may have been away."""
 log = logging.getLogger("raftops.service")
 
 
@@ -77,7 +80,7 @@ class ReleaseServing:
         self._settings, self._metrics, self._load = settings, metrics, load
         self._lock = Lock()
         self._now: Opened | None = None
-        self._refused = ""
+        self._tried: tuple[str, float] = ("", 0.0)
         self._stop = Event()
         self._watcher = Thread(target=self._watch, name="raftops-releases", daemon=True)
 
@@ -133,9 +136,12 @@ class ReleaseServing:
         """Take up what should be served, if it is not served yet."""
         try:
             wanted = self._wanted()
-            if wanted in (self._refused, self._now and self._now.live.release):
+            if self._now and self._now.live.release == wanted:
                 return
-            self._refused = wanted
+            before, at = self._tried
+            if before == wanted and time.monotonic() - at < RETRY_SECONDS:
+                return
+            self._tried = (wanted, time.monotonic())
             self._take(reported(self._open)())
         except RaftopsError as error:
             self._metrics.swaps.labels("refused").inc()

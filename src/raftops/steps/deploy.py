@@ -105,13 +105,13 @@ def _asked(service: Service, token: str, question: str, timeout_seconds: float) 
     began = time.monotonic()
     try:
         answer = ask(service.url, token, question, timeout_seconds=timeout_seconds)
-        _check_shape(answer)
+        check_shape(answer)
     except ServiceError as error:
         raise ServiceError(f"{error}{service.last_lines()}", next_step=error.next_step) from error
     return answer, time.monotonic() - began
 
 
-def _check_shape(answer: Any) -> None:
+def check_shape(answer: Any) -> None:
     """A well-formed answer has our fields and a text, and is cited or abstains or is about form only."""
     missing = [name for name in FIELDS if not isinstance(answer, dict) or name not in answer]
     if missing:
