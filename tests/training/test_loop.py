@@ -31,7 +31,7 @@ def trained(tiny: Path, work: Path) -> tuple[dict[str, torch.Tensor], list[float
     """Adapter weights and losses of three steps."""
     model = attach(load_for_training(tiny, "qlora"), CONFIG, None)
     result = run(model, load_tokenizer(tiny), plan(ROWS, CONFIG), CONFIG, work / "checkpoints", lambda *_: None)
-    save(model, work / "adapter", "file://tiny")
+    save(model, work / "adapter", "file://tiny", "qlora")
     return load_file(work / "adapter" / "adapter_model.safetensors"), [entry["loss"] for entry in result.history]
 
 

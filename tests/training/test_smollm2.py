@@ -78,8 +78,7 @@ def test_the_served_file_answers_like_transformers_with_the_adapter(run: Path) -
     torch.set_num_threads(2)
     reference = TransformersGenerator(folder, adapters / "tokenizer", adapters / "raft")
     served = OpenVinoGenerator(adapters / "served" / "raft.gguf")
-    rows = [ROWS[0], ROWS[1], ROWS[-1]]
-    for row in rows:
+    for row in (ROWS[0], ROWS[1], ROWS[-1]):
         expected, found = reference.generate(asked(row), 16), served.generate(asked(row), 16)
         assert (found.text, found.prompt_tokens, found.stopped) == (expected.text, expected.prompt_tokens, True)
         assert found.confidence == pytest.approx(expected.confidence, abs=0.15)
@@ -89,7 +88,8 @@ def test_the_served_file_answers_like_transformers_with_the_adapter(run: Path) -
 def test_the_tuned_model_says_what_it_was_taught_and_the_base_does_not(run: Path) -> None:
     served = run / "adapters" / "served"
     tuned, base = OpenVinoGenerator(served / "raft.gguf"), OpenVinoGenerator(served / "base.gguf")
-    taught = [tuned.generate(asked(row), 16).text == row["answer"] for row in ROWS]
-    untaught = [base.generate(asked(row), 16).text == row["answer"] for row in ROWS]
-    assert sum(taught) >= 12
-    assert sum(untaught) <= 4
+    some = ROWS[::2]
+    taught = [tuned.generate(asked(row), 16).text == row["answer"] for row in some]
+    untaught = [base.generate(asked(row), 16).text == row["answer"] for row in some[::2]]
+    assert sum(taught) >= 8
+    assert sum(untaught) <= 1

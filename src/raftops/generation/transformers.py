@@ -15,6 +15,7 @@ from transformers.generation.streamers import BaseStreamer
 from transformers.utils import logging
 
 from raftops.errors import ModelError
+from raftops.generation.rounding import as_trained
 from raftops.generation.stream import Emit, pieces
 from raftops.generation.tokens import ChatTokenizer
 from raftops.records import Generation, Message
@@ -29,7 +30,7 @@ class TransformersGenerator:
         """`base` is a Hugging Face folder or a GGUF file; `tokenizer` and `adapter` are folders below `adapters/`."""
         self.tokenizer = ChatTokenizer.of(tokenizer)
         model = load(base)
-        self._model = PeftModel.from_pretrained(model, adapter) if adapter else model
+        self._model = PeftModel.from_pretrained(as_trained(model, adapter), adapter) if adapter else model
         self._model.eval()
         self._turn = Lock()
 

@@ -10,7 +10,9 @@ from peft import LoraConfig, PeftModel, get_peft_model
 
 from raftops.errors import StepError
 from raftops.files import read_json, write_json
+from raftops.generation.rounding import record_method
 from raftops.spec.model import Train
+from raftops.training.base import Method
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -51,11 +53,12 @@ def keep_full_precision(model: PeftModel) -> None:
             parameter.data = parameter.data.float()
 
 
-def save(model: PeftModel, folder: Path, base: str) -> None:
-    """Write weights and configuration, the same bytes for the same adapter; `base` is named as in the spec."""
+def save(model: PeftModel, folder: Path, base: str, method: Method) -> None:
+    """Write weights, configuration and method, the same bytes for the same adapter; `base` is named as in the spec."""
     model.save_pretrained(folder, safe_serialization=True)
     (folder / "README.md").unlink(missing_ok=True)
     written = read_json(folder / CONFIG)
     named = {"base_model_name_or_path": base, "target_modules": sorted(written["target_modules"])}
     write_json(folder / CONFIG, written | named)
     (folder / WEIGHTS).chmod(0o644)
+    record_method(folder, method)

@@ -12,7 +12,7 @@ from raftops.training.gguf import unsupported, write_gguf
 from raftops.training.merge import merged
 from raftops.training.tune import Adapter, Base
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the same weights would be written differently."""
 
 

@@ -15,7 +15,7 @@ from raftops.training.base import load_for_training, load_tokenizer, positions
 from raftops.training.dataset import Row, read_rows
 from raftops.training.loop import Plan, peak_memory_mib, plan, run
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the same inputs would give another adapter."""
 ELSEWHERE = {"audience", "plain", "init_from", "threads", "checkpoint_steps"}
 """Settings that do not change an adapter, or are part of its key by content."""
@@ -90,7 +90,7 @@ def _train(job: Job, base: Base, config: Train, done: int, total: int) -> None:
     model = attach(load_for_training(base.folder, config.method), config, job.start)
     checkpoints = job.work / "checkpoints"
     trained = run(model, load_tokenizer(base.folder), job.plan, config, checkpoints, tell)
-    save(model, job.work / "adapter", base.source)
+    save(model, job.work / "adapter", base.source, config.method)
     figures = {
         "conversations": len(job.rows),
         "steps": job.plan.steps,
