@@ -45,8 +45,9 @@ images:  ## one image per step
 	for step in validate ingest index augment train evaluate deploy; do \
 	  docker build -f components/$$step/Dockerfile -t ghcr.io/raftops/$$step:0.1.0 . || exit 1; done
 
-schema: setup  ## the JSON Schema that editors read
+schema: setup  ## the JSON Schemas that editors read
 	$(BIN)/raftops schema -o schema/raftops.schema.json
+	$(BIN)/raftops schema --for-overlays -o schema/raftops.overlay.schema.json
 
 golden: setup data  ## the compiled quickstart as reviewed
 	RAFTOPS_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/pipelines/test_compile.py

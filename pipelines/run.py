@@ -44,6 +44,7 @@ def run_local(
         with _finished(record, store):
             if any(step.status == "waiting" for step in record.steps.values()):
                 _execute(folder / "pipeline.yaml", loaded.root, store, Follower(record, folder, listener))
+        store.link(record)
         store.prune()
     return record
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -66,6 +67,7 @@ class Store:
         self.root = root.resolve()  # a run changes the working directory
         self.artifacts = self.root / "artifacts"
         self.runs = self.root / "runs"
+        self.latest = root / "latest"
         self.cache = self.root / "cache"
         self.keys = self.root / "keys"
         """Where KFP keeps what it made with which key."""
@@ -117,6 +119,17 @@ class Store:
     def write(self, record: RunRecord) -> None:
         """Keep a run's record."""
         write_json(self.runs / record.run_id / "run.json", asdict(record))
+
+    def link(self, record: RunRecord) -> None:
+        """Point `latest/<assistant>/<step>/<artifact>` at what the run made or used: short paths for people."""
+        for step, state in record.steps.items():
+            for name, uri in state.artifacts.items():
+                link = self.latest / record.name / step / name
+                link.parent.mkdir(parents=True, exist_ok=True)
+                draft = link.with_name(f".{name}")
+                draft.unlink(missing_ok=True)
+                draft.symlink_to(os.path.relpath(uri, link.parent))
+                os.replace(draft, link)
 
     def records(self, name: str) -> list[RunRecord]:
         """The runs of an assistant, newest first."""

@@ -13,7 +13,7 @@ from rich.markup import escape
 from pipelines.cli.screen import screen
 from raftops.files import write_text
 from raftops.spec.load import LoadedSpec, load_spec
-from raftops.spec.schema import json_schema
+from raftops.spec.schema import json_schema, overlay_schema
 from raftops.spec.template import write_project
 
 SpecPath = Annotated[Path, typer.Argument(help="The spec file.", metavar="SPEC")]
@@ -59,9 +59,12 @@ def validate(spec: SpecPath, overlay: Overlays = None) -> None:
 
 def schema(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="File to write; standard output if absent.")] = None,
+    for_overlays: Annotated[
+        bool, typer.Option("--for-overlays", help="The schema of overlays: no key is needed.")
+    ] = False,
 ) -> None:
     """Print the JSON Schema (draft 7) that editors read."""
-    text = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(overlay_schema() if for_overlays else json_schema(), indent=2, ensure_ascii=False) + "\n"
     if out:
         write_text(out, text)
     else:

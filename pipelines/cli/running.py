@@ -41,7 +41,7 @@ def run(
     screen.say(f"[bold]{loaded.assistant.name}[/] from {escape(str(spec))}; results in {escape(str(store.root))}")
     with RunScreen(screen) as follower:
         record = run_local(loaded, compiled, store, follower, again)
-    _show(record)
+    _show(record, store)
 
 
 def _steps(names: list[str]) -> list[StepName]:
@@ -51,10 +51,11 @@ def _steps(names: list[str]) -> list[StepName]:
     return [step for step in STEPS if step in names]
 
 
-def _show(record: RunRecord) -> None:
+def _show(record: RunRecord, store: Store) -> None:
+    folder = store.latest / record.name
     rows = [
         (step, state.status, duration(state.seconds) if state.status == "done" else "-",
-         _figures(step, state.metrics), _look(state.artifacts, step))
+         _figures(step, state.metrics), _look(folder, step))
         for step, state in record.steps.items()
     ]  # fmt: skip
     ran = sum(state.status == "done" for state in record.steps.values())
@@ -74,9 +75,9 @@ _SHOWN: Mapping[str, tuple[str, ...]] = {
     "deploy": ("start_seconds", "slowest_answer_seconds", "sources_trained"),
 }
 _LOOK = {
-    "validate": ("report", "index.html"), "ingest": ("passages", "ingest.json"), "index": ("built", "index.json"),
-    "augment": ("conversations", "raft.jsonl"), "train": ("adapters", "loss.png"),
-    "evaluate": ("report", "report.html"), "deploy": ("release", "release.json"),
+    "validate": "report/index.html", "ingest": "passages/ingest.json", "index": "built/index.json",
+    "augment": "conversations/raft.jsonl", "train": "adapters/loss.png", "evaluate": "report/report.html",
+    "deploy": "release/release.json",
 }  # fmt: skip
 
 
@@ -89,11 +90,8 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3f}"
 
 
-def _look(artifacts: Mapping[str, str], step: str) -> str:
-    name, file = _LOOK[step]
-    if name not in artifacts:
-        return ""
-    path = Path(artifacts[name]) / file
+def _look(folder: Path, step: str) -> str:
+    path = folder / step / _LOOK[step]
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 

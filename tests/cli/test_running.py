@@ -129,8 +129,7 @@ def test_times_are_said_as_people_say_them(seconds: float | None, said: str) -> 
 
 def test_where_to_look_is_shown_from_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    assert running._look({"report": str(tmp_path / "a" / "report")}, "evaluate") == "a/report/report.html"
-    assert running._look({}, "evaluate") == ""
+    assert running._look(tmp_path / "latest" / "tiny", "evaluate") == "latest/tiny/evaluate/report/report.html"
 
 
 def test_a_refused_run_says_so(raftops: Run, project: Any, instead: Any) -> None:

@@ -115,3 +115,14 @@ class TestAReleaseThatIsNotServed:
         store, key, releases = served
         (releases / "r1").rmdir()
         assert store.result("deploy", key) is None
+
+
+def test_latest_points_at_what_a_run_made(tmp_path: Path) -> None:
+    store = Store(tmp_path / ".raftops")
+    for run in ("one", "two"):
+        made = tmp_path / ".raftops" / "artifacts" / run / "report"
+        made.mkdir(parents=True)
+        (made / "report.html").write_text(run, encoding="utf-8")
+        step = StepRecord("key", {}, "done", artifacts={"report": str(made)})
+        store.link(RunRecord(run, "tiny", "tiny.yaml", "now", {"evaluate": step}, {}, {}))
+        assert (store.latest / "tiny/evaluate/report/report.html").read_text(encoding="utf-8") == run

@@ -359,7 +359,7 @@ class Router(Section):
     """Requests for a form that needs facts."""
     fallback: Literal["behaviour", "knowledge", "both"] = "knowledge"
     """Class taken when the decision is not clear."""
-    margin: Fraction = 0.03
+    margin: Fraction = 0.06
     """Least difference between the best two classes' scores."""
 
 

@@ -144,7 +144,7 @@ class _Known:
     def _read(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         if not self._path.is_file():
             return
-        for line in self._path.read_text(encoding="utf-8").splitlines():
+        for line in self._path.read_text(encoding="utf-8").split("\n"):
             try:
                 row = json.loads(line)
             except ValueError:
