@@ -52,6 +52,15 @@ def test_what_differs_from_run_to_run_is_not_part_of_the_hash(tmp_path):
     assert made.hash == first.hash
 
 
+def test_a_report_with_an_identity_is_that_identity(tmp_path):
+    hashes = []
+    for name, body in enumerate([{"identity": "i", "page": 1}, {"identity": "i", "page": 2}, {"identity": "j"}]):
+        parts = fake_parts(tmp_path / str(name))
+        write_json(parts.report / "report.json", body | {"winner": "raft"})
+        hashes.append(write_release(Deploy(), Prompt(), Router(), parts, tmp_path / "releases").hash)
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
 def changed_weights(folder):
     return write(folder, weights="other")
 
