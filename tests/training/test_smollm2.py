@@ -88,8 +88,8 @@ def test_the_served_file_answers_like_transformers_with_the_adapter(run: Path) -
 def test_the_tuned_model_says_what_it_was_taught_and_the_base_does_not(run: Path) -> None:
     served = run / "adapters" / "served"
     tuned, base = OpenVinoGenerator(served / "raft.gguf"), OpenVinoGenerator(served / "base.gguf")
-    some = ROWS[::2]
+    some = ROWS[::3]
     taught = [tuned.generate(asked(row), 16).text == row["answer"] for row in some]
-    untaught = [base.generate(asked(row), 16).text == row["answer"] for row in some[::2]]
-    assert sum(taught) >= 8
-    assert sum(untaught) <= 1
+    untaught = [base.generate(asked(row), 16).text == row["answer"] for row in some]
+    assert sum(taught) >= 4
+    assert sum(untaught) == 0
