@@ -6,8 +6,10 @@ import pytest
 
 from raftops.evaluation.gates import check_gates
 from raftops.evaluation.page import write_report
-from raftops.evaluation.report import Report
+from raftops.evaluation.questions import HeldOut
+from raftops.evaluation.report import Report, limits
 from raftops.evaluation.staleness import staleness
+from raftops.evaluation.study import Findings
 from raftops.files import write_jsonl
 from raftops.spec.model import Evaluate, Gate
 from tests.evaluation.doubles import SOURCES, babbles, reads, study
@@ -137,3 +139,10 @@ def test_a_page_without_unanswerable_questions_is_drawn_too(tmp_path, unanswerab
     config = Evaluate(bootstrap=100, forgetting=0, unanswerable=unanswerable)
     _, page = report(tmp_path, config)
     assert ("Questions that no document answers" in page) == bool(unanswerable)
+
+
+def test_a_starter_is_named_in_the_limits():
+    found = Findings(HeldOut((), (), (), ()))
+    assert not any("starter" in said for said in limits(found))
+    found.continued = True
+    assert any("continue from a starter" in said for said in limits(found))

@@ -104,5 +104,7 @@ def limits(found: Findings) -> Iterator[str]:
             yield f"{asked} of {there} held-out {kind} {'requests' if kind == 'behaviour' else 'questions'}"
     if found.held.left_out:
         yield f"{len(found.held.left_out)} held-out questions cannot be asked of this index"
+    if found.continued:
+        yield "the adapters continue from a starter (train.init_from); its model card says what it was trained on"
     if found.missing:
         yield f"not trained, so not measured: {', '.join(found.missing)}"

@@ -61,6 +61,8 @@ class Findings:
     routed: Routed | None = None
     missing: tuple[str, ...] = ()
     """Arms of the spec whose model was not trained."""
+    continued: bool = False
+    """Whether the adapters continue from a starter (`train.init_from`)."""
 
 
 class Study:

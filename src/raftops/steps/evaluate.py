@@ -59,6 +59,7 @@ def evaluate(  # noqa: PLR0913  one argument per artifact
         bench = Bench(library, single, models, prompt, Routing(router, library.embedder), title, access, sources)
         summariser = Summariser(config)
         found = Study(config, bench, held).run(summariser.winner)
+    found.continued = _continued(adapters)
     summary = summariser.summary(found)
     gates = check_gates(config.gates, summary.gated)
     made = Report(title, config, found, summary, gates, staleness(adapters, sources))
@@ -75,6 +76,11 @@ def _held_out(config: Evaluate, accepted: Path, access: AccessPolicies, sources:
         advice = "raise data.splits.test or add examples to data.examples"
         raise DataRejected(f"no answerable held-out question can be asked{reason}", next_step=advice)
     return held
+
+
+def _continued(adapters: Path) -> bool:
+    path = adapters / "train.json"
+    return path.is_file() and bool(read_json(path).get("raft", {}).get("init_from"))
 
 
 def served_models(adapters: Path, cache: Path) -> dict[str, Model]:
