@@ -3,8 +3,8 @@
     python benchmarks/prepare_18f.py ../shared/data/handbooks/18f-handbook
     python benchmarks/handbook_18f.py
 
-Runs validate, ingest and index of specs/18f.yaml as plain functions, no training. One JSON line per figure. BM25 of this set
-as published: hit@1 0.400, hit@10 0.807 (whole documents; here the best passage stands for its document).
+Runs validate, ingest and index of specs/18f.yaml as plain functions, no training. One JSON line per figure.
+Published BM25 of this set: hit@1 0.400, hit@10 0.807 (whole documents; here the best passage stands for its document).
 """
 
 from __future__ import annotations
