@@ -10,8 +10,13 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, settings
 
 from raftops.spec.load import LoadedSpec, load_spec
+
+# No test is about time: on a loaded machine an example may take long.
+settings.register_profile("raftops", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("raftops")
 
 DOCUMENTS = {
     "leave/annual.md": "# Annual leave\n\nEvery employee has 30 days of annual leave. It is asked for in Compass.\n",
