@@ -138,3 +138,11 @@ def test_without_a_number_the_best_carrying_unit_is_cited():
     units = [Unit(i, t, d, "v", d, "", "staff", 0, len(t), Locator(), 1.0) for i, (d, t) in enumerate(TEXTS.items(), 1)]
     assert [u.number for u in supporting_units("25 working days", "leave?", units)] == [2]
     assert supporting_units("25 working days [2]", "leave?", [replace(u, number=9) for u in units])
+
+
+def test_evidence_far_from_the_question_is_not_put_to_the_model():
+    one = answerer("30 working days. [1]")
+    strict = replace(one, prompt=PROMPT.model_copy(update={"least_score": 3.0}))
+    answer = strict.answer("How much annual leave in Germany?", frozenset({"staff"}))
+    assert (answer.abstained, answer.reason) == (True, "nothing found")
+    assert not hasattr(one.generator, "messages")

@@ -81,11 +81,17 @@ class Answerer:
             return self._abstain(route, "audience", (), {})
         units = [] if route.name == "behaviour" else self.units(question, policies)
         found = time.perf_counter()
-        if route.name != "behaviour" and not units:
+        if route.name != "behaviour" and not self._answerable(units):
             return self._abstain(route, "nothing found", (), {"retrieval": found - started})
         generation = self.generator.generate(self.messages(route, question, units, history), self.max_new_tokens)
         seconds = {"retrieval": found - started, "generation": time.perf_counter() - found}
         return self.checked(question, route, units, generation, seconds)
+
+    def _answerable(self, units: Sequence[Unit]) -> bool:
+        """Whether the evidence comes near enough to the question to ask the model at all."""
+        if self.prompt.evidence == "passages":
+            return bool(units)
+        return any(unit.score >= self.prompt.least_score for unit in units)
 
     def messages(
         self, route: Route, question: str, units: Sequence[Unit], history: Sequence[Message] = ()

@@ -155,7 +155,7 @@ def test_a_run_that_is_ended_leaves_no_step_working_and_goes_on_later(tiny_run: 
     run = subprocess.Popen([sys.executable, "-c", loader + program], stderr=subprocess.DEVNULL)
     _wait(lambda: tiny_run.ran() == ["validate", "ingest"])
     run.send_signal(end)
-    run.wait(timeout=20)
+    run.wait(timeout=120)
     _wait(lambda: not _processes_with(str(tiny_run.store.root)))
     tiny_run.manners.clear()
     record = tiny_run.run()

@@ -79,7 +79,7 @@ def mutate(data: Any, draw: st.DrawFn) -> None:
         )
         container[name] = container.pop(key)
     elif kind == "add" and isinstance(container, dict):
-        container[draw(st.text(max_size=6))] = draw(st.sampled_from(VALUES))
+        container[draw(st.text(max_size=6))] = copy.deepcopy(draw(st.sampled_from(VALUES)))
     else:
         container[key] = copy.deepcopy(draw(st.sampled_from(VALUES)))
 
