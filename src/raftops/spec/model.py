@@ -215,7 +215,7 @@ class Prompt(Section):
     """Token budget of all evidence together."""
     dense_share: Fraction = 0.6
     """Weight of the dense score in the fusion of normalised dense and sparse scores."""
-    least_score: float = Field(0.9, ge=0, le=3)
+    least_score: float = Field(1.0, ge=0, le=3)
     """Score of the best evidence unit below which the service says that nothing answers; 0 always asks the model."""
 
 
