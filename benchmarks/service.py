@@ -16,6 +16,7 @@ from pathlib import Path
 
 from openai import OpenAI
 
+from pipelines.cli.authoring import releases_folder
 from raftops.dev_tokens import EVERYONE, ensure_dev_tokens
 from raftops.files import read_jsonl
 from raftops.launch import Launch, Service, free_port
@@ -30,7 +31,7 @@ QUESTIONS = 20
 def main(spec: Path) -> None:
     """Start the service, ask, print."""
     loaded = load_spec(spec)
-    release = current_release(loaded.root / loaded.assistant.spec.platform.store / "releases")
+    release = current_release(releases_folder(loaded))
     with tempfile.TemporaryDirectory() as folder:
         identity = Identity(dev_tokens=f"{folder}/tokens.json")
         token = ensure_dev_tokens(Path(identity.dev_tokens), tuple(release.access.groups))[EVERYONE].token
