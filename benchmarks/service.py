@@ -39,7 +39,7 @@ def main(spec: Path) -> None:
         with Service(launch, Path(folder) / "service.log") as service:
             _print("service.ready_seconds", [service.wait_ready(120)])
             client = OpenAI(base_url=f"{service.url}/v1", api_key=token)
-            took = [_timed(client, question) for question in _questions(release)]
+            took = [_timed(client, release.name, question) for question in _questions(release)]
     _print("service.first_words_seconds", [first for first, _ in took])
     _print("service.answer_seconds", [whole for _, whole in took])
 
@@ -49,11 +49,11 @@ def _questions(release: Release) -> list[str]:
     return list(dict.fromkeys(str(row["question"]) for row in rows))[:QUESTIONS]
 
 
-def _timed(client: OpenAI, question: str) -> tuple[float, float]:
+def _timed(client: OpenAI, model: str, question: str) -> tuple[float, float]:
     """Seconds to the first words, and to the end."""
     began, first = time.perf_counter(), 0.0
     stream = client.chat.completions.create(
-        model="raftops", messages=[{"role": "user", "content": question}], stream=True
+        model=model, messages=[{"role": "user", "content": question}], stream=True
     )
     for chunk in stream:
         if not first and chunk.choices and chunk.choices[0].delta.content:
