@@ -52,9 +52,7 @@ def _questions(release: Release) -> list[str]:
 def _timed(client: OpenAI, model: str, question: str) -> tuple[float, float]:
     """Seconds to the first words, and to the end."""
     began, first = time.perf_counter(), 0.0
-    stream = client.chat.completions.create(
-        model=model, messages=[{"role": "user", "content": question}], stream=True
-    )
+    stream = client.chat.completions.create(model=model, messages=[{"role": "user", "content": question}], stream=True)
     for chunk in stream:
         if not first and chunk.choices and chunk.choices[0].delta.content:
             first = time.perf_counter() - began
