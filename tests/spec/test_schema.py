@@ -64,8 +64,8 @@ def test_the_committed_schema_is_in_step(made: Any) -> None:
     )
 
 
-@pytest.mark.skipif(not SPECS, reason="the checkout has no specs yet")
 def test_every_spec_of_this_project_fits_the_schema_and_starts_with_the_modeline() -> None:
+    assert SPECS, "no spec found: this test would check nothing"
     for path in SPECS:
         overlay = "env" in path.relative_to(ROOT).parts
         text, tree = path.read_text(encoding="utf-8"), read_yaml(path).tree
