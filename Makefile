@@ -23,7 +23,7 @@ test: setup data  ## everything that runs on this machine
 	$(BIN)/python -m pytest -m "not docker and not browser and not gpu and not cluster"
 
 check: setup  ## style, types, arrows
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports

@@ -20,12 +20,11 @@ def deploy(
     """Write the release, start it beside the old one, ask it, and promote it if it answers."""
     from pathlib import Path
 
-    from raftops.steps.deploy import deploy
-
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.release import Parts
     from raftops.spec.model import Deploy, Prompt, Router
+    from raftops.steps.deploy import deploy
 
     sections = Deploy(**config["deploy"]), Prompt(**config["prompt"]), Router(**config["router"])
     parts = Parts(config["name"], config["title"], *map(Path, (accepted.path, built.path, adapters.path, report.path)))

@@ -17,11 +17,10 @@ def validate(
     """Check documents, access policies and examples; let through what holds."""
     from pathlib import Path
 
-    from raftops.steps.validate import validate
-
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model import Data, Validate
+    from raftops.steps.validate import validate
 
     sections = Validate(**config["validate"]), Data(**config["data"])
     metrics.metadata.update(reported(validate)(*sections, Path(accepted.path), Path(report.path)))
