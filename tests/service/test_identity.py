@@ -279,3 +279,9 @@ def test_only_a_bearer_header_carries_a_token(header):
 
 def test_loopback_is_known_by_every_name():
     assert all(is_loopback(host) for host in ("127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost"))
+
+
+@pytest.mark.parametrize("left_out", ["issuer", "audience"])
+def test_a_key_set_that_signs_for_others_too_is_not_enough(tmp_path, left_out):
+    with pytest.raises(ServiceError, match="tokens for other applications"):
+        open_verifier(WHO.model_copy(update={"jwks": str(tmp_path / "keys.json"), left_out: ""}), "0.0.0.0", ())

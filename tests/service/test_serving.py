@@ -8,7 +8,8 @@ from raftops.release import write_release
 from raftops.releases import promote, rollback
 from raftops.service.app import Live
 from raftops.service.metrics import Metrics
-from raftops.service.serving import ReleaseServing, Settings
+from raftops.service.serving import ReleaseServing
+from raftops.service.settings import Settings
 from raftops.service.wire import Refused
 from raftops.spec.model import Deploy, Identity, Prompt, Router
 from tests.service.release_files import fake_parts

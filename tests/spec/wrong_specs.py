@@ -316,11 +316,22 @@ RELATIONS = [
     ),
     more(
         "a key set by http",
-        '  deploy: {identity: {jwks: "http://id.example/k"}}\n',
+        '  deploy: {identity: {jwks: "http://id.example/k", issuer: i, audience: a}}\n',
         "11:29",
         "must be an https address or a file",
     ),
-    more("a key set of no file", "  deploy: {identity: {jwks: keys.json}}\n", "11:29", "no such file: keys.json"),
+    more(
+        "a key set of no file",
+        "  deploy: {identity: {jwks: keys.json, issuer: i, audience: a}}\n",
+        "11:29",
+        "no such file: keys.json",
+    ),
+    more(
+        "a key set for any application",
+        '  deploy: {identity: {jwks: "https://id.example/k", issuer: i}}\n',
+        "11:29",
+        "needs audience beside it",
+    ),
     more("an empty smoke question", "  deploy: {smoke_questions: [' ']}\n", "11:30", "is empty"),
     more("no cpu", "  platform: {resources: {train: {cpu: 0}}}\n", "11:39", "must be more than 0"),
     more(

@@ -1,15 +1,16 @@
-"""The service put together from its environment: metrics, serving, app. No framework but ASGI."""
+"""The service put together: metrics, serving, app. No framework but ASGI."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from raftops.service.app import create_app
 from raftops.service.guard import Guard
 from raftops.service.loading import Loader
 from raftops.service.metrics import Metrics
-from raftops.service.serving import ReleaseServing, Settings
+from raftops.service.serving import ReleaseServing
+from raftops.service.settings import Settings
+from raftops.service.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,9 @@ class Assembled:
     serving: ReleaseServing
 
 
-def assemble(environment: Mapping[str, str]) -> Assembled:
+def assemble(settings: Settings, weights: Weights) -> Assembled:
     """Put it together and begin to open the release."""
     metrics = Metrics()
-    serving = ReleaseServing(Settings.of(environment), metrics, Loader())
+    serving = ReleaseServing(settings, metrics, Loader(weights))
     serving.start()
     return Assembled(create_app(serving, metrics), serving)

@@ -142,6 +142,11 @@ def open_verifier(identity: Identity, host: str, groups: Sequence[str]) -> Verif
     """
     verifiers: list[Verifier] = []
     if identity.jwks:
+        if not identity.issuer or not identity.audience:
+            raise ServiceError(
+                "deploy.identity.jwks without issuer and audience would take tokens for other applications",
+                next_step="set deploy.identity.issuer and deploy.identity.audience",
+            )
         verifiers.append(JwtVerifier(KeySet(identity.jwks), identity))
     if identity.dev_tokens:
         if not is_loopback(host):

@@ -33,7 +33,10 @@ class Late:
         Thread(target=self._assemble, name="raftops-assembly", daemon=True).start()
 
     def _assemble(self) -> None:
-        self.assembled = importlib.import_module("raftops.service.assembly").assemble(os.environ)
+        settings = importlib.import_module("raftops.service.settings").Settings.of(os.environ)
+        weights = importlib.import_module("raftops.service.weights").Weights()
+        weights.begin(settings)  # beside the import of everything else
+        self.assembled = importlib.import_module("raftops.service.assembly").assemble(settings, weights)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass on, or 503."""

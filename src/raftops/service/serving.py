@@ -8,54 +8,24 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Event, Lock, Thread
 
 from raftops.errors import RaftopsError
 from raftops.progress import reported
-from raftops.release import Release, open_release
-from raftops.releases import current_release, read_current
+from raftops.release import Release
 from raftops.service.app import Live
 from raftops.service.identity import Verifier, open_verifier
 from raftops.service.metrics import Metrics
+from raftops.service.settings import Settings
 from raftops.service.wire import Refused
-from raftops.spec.model import Identity
 
 LOOK_SECONDS = 1.0
 RETRY_SECONDS = 30.0
 """What could not be opened is tried again after this time: a Milvus server may have been away."""
 log = logging.getLogger("raftops.service")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the process is told by its environment."""
-
-    releases: Path | None
-    """Folder of releases: `current` is served and followed."""
-    release: Path | None = None
-    """One release, served until the process ends."""
-    host: str = ""
-    """Address listened on; empty means unknown, which counts as reachable by others."""
-    identity: Identity | None = None
-    """Instead of the release's own."""
-    timeout_seconds: float = 60.0
-
-    @classmethod
-    def of(cls, environment: Mapping[str, str]) -> Settings:
-        """From RAFTOPS_RELEASES or RAFTOPS_RELEASE, RAFTOPS_HOST, RAFTOPS_IDENTITY (JSON), RAFTOPS_TIMEOUT."""
-        releases, release = environment.get("RAFTOPS_RELEASES"), environment.get("RAFTOPS_RELEASE")
-        identity = environment.get("RAFTOPS_IDENTITY")
-        return cls(
-            releases=Path(releases or ".raftops/releases") if not release else None,
-            release=Path(release) if release else None,
-            host=environment.get("RAFTOPS_HOST", ""),
-            identity=Identity.model_validate_json(identity) if identity else None,
-            timeout_seconds=float(environment.get("RAFTOPS_TIMEOUT", "60")),
-        )
 
 
 @dataclass
@@ -152,16 +122,10 @@ class ReleaseServing:
 
     def _wanted(self) -> str:
         """Name of the release that should be served; empty where none was promoted yet."""
-        if self._settings.release:
-            return self._settings.release.name
-        current = read_current(self._settings.releases) if self._settings.releases else None
-        return current.hash if current else "none"
+        return self._settings.wanted()
 
     def _open(self) -> Opened:
-        if self._settings.release:
-            release = open_release(self._settings.release)
-        else:
-            release = current_release(self._settings.releases or Path())
+        release = self._settings.open()
         identity = self._settings.identity or release.deploy.identity
         verifier = open_verifier(identity, self._settings.host, tuple(release.access.groups))
         live, close = self._load(release)

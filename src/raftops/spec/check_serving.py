@@ -39,6 +39,15 @@ def key_set_can_be_trusted(project: Project) -> Iterator[Problem]:
         yield Problem(path, "must be an https address or a file: over plain http anyone could put their own keys in")
 
 
+def tokens_are_meant_for_us(project: Project) -> Iterator[Problem]:
+    """A key set signs for many applications: issuer and audience say which tokens are for this one."""
+    identity = project.spec.deploy.identity
+    missing = [name for name in ("issuer", "audience") if not getattr(identity, name)]
+    if identity.jwks and missing:
+        message = f"needs {' and '.join(missing)} beside it: else a token for another application would be good here"
+        yield Problem("spec.deploy.identity.jwks", message)
+
+
 def smoke_questions_can_be_asked(project: Project) -> Iterator[Problem]:
     """The smoke test asks questions that the service takes."""
     longest = project.spec.validate_.question_chars_max
@@ -106,6 +115,7 @@ _RESOURCES = "spec.platform.resources"
 SERVING_CHECKS: dict[Check, tuple[str, ...]] = {
     callers_can_be_known: ("spec.deploy.identity", "spec.deploy.host"),
     key_set_can_be_trusted: ("spec.deploy.identity.jwks",),
+    tokens_are_meant_for_us: ("spec.deploy.identity",),
     smoke_questions_can_be_asked: ("spec.deploy.smoke_questions", "spec.validate.question_chars_max"),
     requests_are_real: (_RESOURCES,),
     variables_are_given_once: (_RESOURCES,),

@@ -311,7 +311,7 @@ class Identity(Section):
     """How a caller proves who it is."""
 
     jwks: str = ""
-    """Key set (JWKS): https address or file. Tokens are JWTs verified against it."""
+    """Key set (JWKS): https address or file. Tokens are JWTs verified against it; needs issuer and audience."""
     issuer: str = ""
     """Required `iss` claim."""
     audience: str = ""

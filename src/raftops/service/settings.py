@@ -1,0 +1,54 @@
+"""What the service's process is told by its environment, and which release that means. Light: imported first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from raftops.release import Release, open_release
+from raftops.releases import current_release, read_current
+from raftops.spec.model import Identity
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the process is told by its environment."""
+
+    releases: Path | None
+    """Folder of releases: `current` is served and followed."""
+    release: Path | None = None
+    """One release, served until the process ends."""
+    host: str = ""
+    """Address listened on; empty means unknown, which counts as reachable by others."""
+    identity: Identity | None = None
+    """Instead of the release's own."""
+    timeout_seconds: float = 60.0
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Settings:
+        """From RAFTOPS_RELEASES or RAFTOPS_RELEASE, RAFTOPS_HOST, RAFTOPS_IDENTITY (JSON), RAFTOPS_TIMEOUT."""
+        releases, release = environment.get("RAFTOPS_RELEASES"), environment.get("RAFTOPS_RELEASE")
+        identity = environment.get("RAFTOPS_IDENTITY")
+        return cls(
+            releases=Path(releases or ".raftops/releases") if not release else None,
+            release=Path(release) if release else None,
+            host=environment.get("RAFTOPS_HOST", ""),
+            identity=Identity.model_validate_json(identity) if identity else None,
+            timeout_seconds=float(environment.get("RAFTOPS_TIMEOUT", "60")),
+        )
+
+    def wanted(self) -> str:
+        """Name of the release that should be served; `none` where none was promoted yet."""
+        if self.release:
+            return self.release.name
+        current = read_current(self.releases) if self.releases else None
+        return current.hash if current else "none"
+
+    def open(self) -> Release:
+        """The release that should be served, checked.
+
+        Raises:
+            ReleaseError: there is none, or a part of it is missing or not what it was.
+        """
+        return open_release(self.release) if self.release else current_release(self.releases or Path())

@@ -1,0 +1,74 @@
+"""The model of a release, in memory. Torch is loaded for the engine `transformers` alone.
+
+Loading takes longest of all that a start does, and the engine does it outside of Python: it begins before the rest of
+the service is imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any
+
+from raftops.errors import ModelError, RaftopsError
+from raftops.models import resolve
+from raftops.release import HASH_DIGITS, Release
+from raftops.releases import CONVERTED
+from raftops.retrieval.protocols import Generator
+from raftops.service.settings import Settings
+
+
+class Weights:
+    """Keeps one model; two releases of the same weights share it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._model = ""
+        self._generator: Generator | None = None
+
+    def begin(self, settings: Settings) -> None:
+        """Load in the background what will be served. What goes wrong is said by whoever opens the release."""
+        Thread(target=self._try, args=(settings,), name="raftops-weights", daemon=True).start()
+
+    def _try(self, settings: Settings) -> None:
+        with suppress(RaftopsError, OSError):
+            self.of(settings.open())
+
+    def of(self, release: Release) -> Generator:
+        """What generates for a release; loads it if it is not in memory."""
+        engine = release.deploy.engine
+        if engine == "auto":
+            engine = "openvino" if release.model and find_spec("openvino_genai") else "transformers"
+        wanted = f"{engine} {release.parts['model']}"
+        with self._lock:
+            if self._generator is None or self._model != wanted:
+                self._generator, self._model = open_generator(release, engine), wanted
+            return self._generator
+
+
+def open_generator(release: Release, engine: str) -> Generator:
+    """The served weights by an engine; only that engine's module is imported."""
+    if engine == "openvino" and release.model is None:
+        raise ModelError(f"{release.base}: has no GGUF form", next_step="set deploy.engine: transformers")
+    module: Any = importlib.import_module(f"raftops.generation.{engine}")
+    generator: Generator
+    if engine == "openvino":
+        generator = module.OpenVinoGenerator(release.model, converted=converted(release))
+    elif release.model:  # merged weights: no adapter beside them
+        generator = module.TransformersGenerator(release.model, release.tokenizer)
+    else:
+        base = resolve(release.base)
+        if base.digest != release.base_digest:
+            raise ModelError(f"{release.base}: is not the model that was trained on", next_step="run the spec again")
+        generator = module.TransformersGenerator(base.path, release.tokenizer, release.adapter)
+    return generator
+
+
+def converted(release: Release) -> Path | None:
+    """Where the model's form for the engine is kept between starts; None where the releases may not be written."""
+    folder = release.path.parent
+    return folder / CONVERTED / release.parts["model"][:HASH_DIGITS] if os.access(folder, os.W_OK) else None
