@@ -21,6 +21,7 @@ from raftops.spec.model import Data, Validate
 from raftops.validation.documents import DocumentRows, document_checks, document_rows
 from raftops.validation.examples import ExampleRows, example_checks, example_rows
 from raftops.validation.expectations import Judge
+from raftops.validation.pages import write_index
 from raftops.validation.policies import POLICY_CHECKS, policy_rows, without
 from raftops.validation.report import Table, write_quarantine, write_report
 from raftops.validation.rows import Check, Row, bad_rows
@@ -47,6 +48,7 @@ def validate(config: Validate, data: Data, accepted: Path, report: Path) -> Metr
     counts = _counts(tables, manifest, Counter(split.values()))
     write_quarantine(accepted / "quarantine.jsonl", tables)
     write_report(report / "report.json", tables, [*manifest.noted, *given.noted], counts)
+    write_index(report)
     _refuse(config, access, documents, tables, report)
     _write(accepted, access, documents, [e.model_copy(update={"split": split[e.id]}) for e in examples])
     write_json(accepted / "validate.json", counts)

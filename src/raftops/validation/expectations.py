@@ -14,6 +14,7 @@ import pandas as pd
 from great_expectations.data_context.types.base import ProgressBarsConfig
 
 from raftops.errors import StepError
+from raftops.validation.pages import stand_alone
 from raftops.validation.rows import Check, Outcome, Row
 
 _SITE = "report"
@@ -47,8 +48,9 @@ class Judge:
         return [_outcome(check, by_name[number], order) for number, check in enumerate(checks)]
 
     def write_docs(self) -> None:
-        """Data Docs of all tables judged so far: `index.html` and what belongs to it."""
+        """Data Docs of all tables judged so far, a page for each; nothing in them is fetched from elsewhere."""
         self._context.build_data_docs(site_names=[_SITE])
+        stand_alone(self._folder)
 
     def _run(self, table: str, frame: Any, checks: Sequence[Check]) -> Any:
         batch = self._source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("all")
