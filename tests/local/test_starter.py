@@ -1,50 +1,11 @@
-"""The whole pipeline by KFP's local runner on what `raftops init` writes: run, skip, change, serve, ask. Minutes."""
-
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""The whole pipeline by KFP's local runner on what `raftops init` writes: run, skip, kill, change, ask. Minutes."""
 
 import pytest
-import yaml
+
+from raftops.spec.model import STEPS
+from tests.local.project import init, kill_run_at, raftops, release, run
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(2400)]
-BIN = Path(sys.executable).parent / "raftops"
-SMALL = {
-    "spec": {
-        "augment": {"max_examples": 8},
-        "train": {"rank": 4, "alpha": 8, "max_steps": 2, "batch_size": 2},
-        "evaluate": {
-            "questions": 2, "unanswerable": 1, "behaviour": 1, "forgetting": 1, "bootstrap": 100, "max_new_tokens": 16
-        },
-    }
-}  # fmt: skip
-
-
-def raftops(folder, *words, code=0):
-    command = [str(BIN), "--output", "json", *words]
-    environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
-    assert done.returncode == code, done.stderr + done.stdout[-2000:]
-    assert "Traceback" not in done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def run(folder):
-    """The status of each step, and the record."""
-    record = raftops(folder, "run", "raftops.yaml", "-f", "small.yaml")[-1]
-    return {name: step["status"] for name, step in record["steps"].items()}, record
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("project")
-    raftops(folder.parent, "init", str(folder), "--name", "starter")
-    (folder / "small.yaml").write_text(yaml.safe_dump(SMALL), encoding="utf-8")
-    statuses, record = run(folder)
-    assert set(statuses.values()) == {"done"}
-    return folder, record
 
 
 def test_a_run_ends_with_a_release_that_has_all_parts(project):
@@ -56,6 +17,14 @@ def test_a_run_ends_with_a_release_that_has_all_parts(project):
 def test_the_same_spec_again_runs_no_step(project):
     statuses, _ = run(project[0])
     assert set(statuses.values()) == {"skipped"}
+
+
+def test_a_run_that_was_killed_at_every_step_ends_with_the_same_release(unbroken, tmp_path):
+    folder = init(tmp_path / "killed")
+    for number, step in enumerate(STEPS):
+        kill_run_at(folder, step, whole=number % 2 == 0)
+    run(folder)
+    assert release(folder) == unbroken
 
 
 def test_a_changed_document_does_not_retrain(project):
