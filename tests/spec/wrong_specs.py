@@ -295,6 +295,12 @@ RELATIONS = [
         '"speed.mean" is no metric of the report',
     ),
     more(
+        "a metric that is nearly one",
+        "  evaluate: {gates: [{metric: raft.citation_precison, min: 1}]}\n",
+        "11:31",
+        "did you mean raft.citation_precision?",
+    ),
+    more(
         "a gate on no arm",
         "  evaluate: {arms: [raft], gates: [{metric: base.f1, min: 1}]}\n",
         "11:45",

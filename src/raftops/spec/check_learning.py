@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import ceil
 
+from raftops.spec.explain import did_you_mean
+from raftops.spec.metrics import metric_names
 from raftops.spec.model import ARMS, STEPS, RouterClass
 from raftops.spec.place import quoted
 from raftops.spec.project import Check, Problem, Project
 
-METRIC_FAMILIES = (*ARMS, "served", "retrieval", "behaviour", "forgetting", "router", "paired", "quotes", "leaks")
-"""What the first part of a gate's metric may be."""
 CHARS_PER_TOKEN = 3
 """Of a question, on the careful side."""
 TOKENS_PER_WORD = 4 / 3
@@ -115,15 +115,14 @@ def arms_can_run(project: Project) -> Iterator[Problem]:
 
 
 def gates_can_pass(project: Project) -> Iterator[Problem]:
-    """A gate names a family of metrics that the report has, and a bound that something can meet."""
-    arms = project.spec.evaluate.arms
+    """A gate names a figure that the report will have, and a bound that something can meet."""
+    arms, names = project.spec.evaluate.arms, metric_names()
     for index, gate in enumerate(project.spec.evaluate.gates):
         path = f"spec.evaluate.gates[{index}]"
-        family, dot, rest = gate.metric.partition(".")
-        families = f"one of {', '.join(METRIC_FAMILIES)}"
-        if family not in METRIC_FAMILIES or not dot or not rest:
-            message = f"{quoted(gate.metric)} is no metric of the report; it starts with {families} and a dot"
-            yield Problem(f"{path}.metric", message)
+        family = gate.metric.partition(".")[0]
+        if gate.metric not in names:
+            close = did_you_mean(gate.metric, names) or "; look at `metrics` in a report.json"
+            yield Problem(f"{path}.metric", f"{quoted(gate.metric)} is no metric of the report{close}")
         elif family in ARMS and family not in arms:
             yield Problem(f"{path}.metric", f"the arm {family} is not among spec.evaluate.arms")
         if gate.min is None and gate.max is None:
