@@ -347,6 +347,13 @@ RELATIONS = [
         "11:48",
         "operator Exists does not take",
     ),
+    more("a budget without prices", "  platform: {budget: 20}\n", "11:22", "needs spec.platform.prices"),
+    more(
+        "a price that is missing",
+        "  platform:\n    prices: {cpu_hour: 0.04}\n    resources: {train: {accelerator: {count: 1}}}\n",
+        "12:5",
+        "has no price of nvidia.com/gpu, which step train asks for",
+    ),
     more("an unknown stemmer", "  index: {bm25: {language: klingon}}\n", "11:28", "has no stemmer"),
 ]
 

@@ -428,6 +428,36 @@ class Milvus(Section):
     """Credential of the server."""
 
 
+class Kubeflow(Section):
+    """Which Kubeflow Pipelines runs it. The token is never here: it comes from the environment or a file."""
+
+    endpoint: str = Field("", pattern=r"^(https?://\S+)?$")
+    """Address of the API server; where it is empty, KFP_ENDPOINT says it."""
+    namespace: str = Field("", pattern=r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$")
+    """Profile namespace of a multi-user Kubeflow; KFP_NAMESPACE where it is empty, and none on a single-user one."""
+    experiment: str = Field("", max_length=256)
+    """Experiment that runs belong to; KFP_EXPERIMENT where it is empty, and then the assistant's name."""
+    service_account: str = Field("", pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$")
+    """Kubernetes service account of the run's pods; Kubeflow's own where it is empty."""
+    token_env: str = Field("KFP_TOKEN", pattern=r"^[A-Z_][A-Z0-9_]*$")
+    """Environment variable that carries the bearer token."""
+    token_file: str = "/var/run/secrets/kubeflow/pipelines/token"
+    """File with the bearer token where the variable is not set: a projected service account token, read anew each time."""
+
+
+class Prices(Section):
+    """What the cluster's hours cost, for `plan --on kubeflow` and the budget."""
+
+    currency: str = Field("USD", pattern=r"^[A-Z]{3}$")
+    """Currency of all prices and of the budget (ISO 4217)."""
+    cpu_hour: float = Field(0, ge=0)
+    """One requested CPU for an hour."""
+    gib_hour: float = Field(0, ge=0)
+    """One requested GiB of memory for an hour."""
+    accelerator_hour: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """One accelerator for an hour, by the type that `resources` ask for, such as nvidia.com/gpu."""
+
+
 class Platform(Section):
     """Where it runs."""
 
@@ -441,6 +471,12 @@ class Platform(Section):
     """Milvus."""
     resources: dict[StepName, Resources] = Field(default_factory=dict)
     """Resources by step."""
+    kubeflow: Kubeflow = Kubeflow()
+    """Kubeflow Pipelines."""
+    prices: Prices | None = None
+    """Prices of the cluster's hours; without them a plan shows no cost."""
+    budget: float | None = Field(None, gt=0)
+    """Most that one run may be expected to cost, in the currency of the prices; `submit` refuses a run above it."""
 
 
 class Spec(Section):
