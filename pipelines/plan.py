@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipelines.compile import Compiled
-from pipelines.store import RunRecord, StepRecord, Store
+from pipelines.recorded import History
+from pipelines.store import RunRecord, StepRecord
 from raftops.spec.model import STEPS, Assistant, StepName
 
 
@@ -24,7 +25,7 @@ class PlannedStep:
     key: str
 
 
-def plan(assistant: Assistant, compiled: Compiled, store: Store) -> list[PlannedStep]:
+def plan(assistant: Assistant, compiled: Compiled, store: History) -> list[PlannedStep]:
     """Compare the keys with what the store knows."""
     records = store.records(assistant.name)
     planned: list[PlannedStep] = []

@@ -133,7 +133,7 @@ class Store:
 
     def records(self, name: str) -> list[RunRecord]:
         """The runs of an assistant, newest first."""
-        records = [_record(read_json(folder / "run.json")) for folder in self._runs()]
+        records = [read_record(folder / "run.json") for folder in self._runs()]
         return [record for record in records if record.name == name]
 
     def prune(self, keep: int = 5) -> None:
@@ -168,6 +168,19 @@ def _result(outputs: Mapping[str, Any]) -> Result:
     metrics = outputs.get("metrics")
     figures = dict(metrics.metadata) if isinstance(metrics, Artifact) else {}
     return Result(artifacts, {k: float(v) for k, v in figures.items() if isinstance(v, int | float)})
+
+
+def read_record(path: Path) -> RunRecord:
+    """A run's record from its file.
+
+    Raises:
+        RaftopsError: it cannot be read, or is not a record of this version.
+    """
+    raw: Any = read_json(path)
+    try:
+        return _record(raw)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RaftopsError(f"{path}: not a run record of this version", next_step="run the spec again") from error
 
 
 def _record(raw: dict[str, Any]) -> RunRecord:

@@ -27,7 +27,7 @@ app = typer.Typer(
 COMMANDS = {
     "init": "authoring", "validate": "authoring", "schema": "authoring", "plan": "planning", "compile": "planning",
     "run": "running", "doctor": "running", "serve": "serving", "ask": "serving", "demo": "serving",
-    "release": "serving",
+    "release": "serving", "report": "reporting",
 }  # fmt: skip
 """Which module has a command: only that one is loaded, so that `validate` does not wait for Kubeflow's client."""
 

@@ -12,7 +12,9 @@ from rich.markup import escape
 from pipelines.cli.authoring import Overlays, SpecPath, store_folder
 from pipelines.cli.screen import duration, screen
 from pipelines.compile import Compiled, compile_spec
+from pipelines.markdown import plan_markdown
 from pipelines.plan import PlannedStep, plan
+from pipelines.recorded import History, Recorded
 from pipelines.store import Store
 from raftops.files import write_text
 from raftops.spec.load import LoadedSpec, load_spec
@@ -24,12 +26,29 @@ def add_to(app: typer.Typer) -> None:
     app.command("compile")(compile_command)
 
 
-def plan_command(spec: SpecPath, overlay: Overlays = None) -> None:
+def plan_command(
+    spec: SpecPath,
+    overlay: Overlays = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Run record (run.json) to compare with, instead of the runs of this machine.")
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="A comment for a pull request.")] = False,
+) -> None:
     """Show what a run would do: which steps, why, how much work, how long."""
     loaded = load_spec(spec, overlay or ())
     compiled = compile_spec(loaded)
-    planned = plan(loaded.assistant, compiled, Store(store_folder(loaded)))
-    show_plan(loaded, compiled, planned)
+    history: History = Recorded(against) if against else Store(store_folder(loaded))
+    planned = plan(loaded.assistant, compiled, history)
+    if markdown:
+        screen.raw(_as_markdown(loaded, compiled, planned, history))
+    else:
+        show_plan(loaded, compiled, planned)
+
+
+def _as_markdown(loaded: LoadedSpec, compiled: Compiled, planned: list[PlannedStep], history: History) -> str:
+    name, gates = loaded.assistant.name, loaded.assistant.spec.evaluate.gates
+    measured = (r.steps["evaluate"].metrics for r in history.records(name) if "evaluate" in r.steps)
+    return plan_markdown(name, compiled.inputs.dvc, planned, gates, next(filter(None, measured), {}))
 
 
 def show_plan(loaded: LoadedSpec, compiled: Compiled, planned: list[PlannedStep]) -> None:
