@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from raftops.spec.model import Assistant, StepName, as_json
+from raftops.spec.model import Assistant, Section, StepName, as_json
+
+
+_LATER = {"train": ("nodes", "runtime"), "deploy": ("target", "signing", "kubernetes")}
+"""Settings that older specs do not have: passed on where they are set, so that those specs keep their keys."""
 
 
 def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
     """The `config` argument of each step."""
     spec, models = assistant.spec, assistant.spec.models
     section = {name: as_json(getattr(spec, name)) for name in ("data", "prompt", "router", "ingest", "index")}
-    section |= {name: as_json(getattr(spec, name)) for name in ("augment", "train", "evaluate", "deploy")}
+    section |= {name: as_json(getattr(spec, name)) for name in ("augment", "evaluate")}
+    section |= {name: _where_set(getattr(spec, name), later) for name, later in _LATER.items()}
     section["validate"] = as_json(spec.validate_)
     milvus = as_json(spec.platform.milvus)
     cache, releases = f"{spec.platform.store}/cache", f"{spec.platform.store}/releases/{assistant.name}"
@@ -28,3 +33,10 @@ def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
         "evaluate": pick("evaluate", "prompt", "router", title=assistant.title, cache=cache),
         "deploy": pick("deploy", "prompt", "router", name=assistant.name, title=assistant.title, releases=releases),
     }
+
+
+def _where_set(section: Section, later: tuple[str, ...]) -> dict[str, Any]:
+    """A section without those of its later settings that stand at their default."""
+    plain = type(section).model_fields
+    unset = {name for name in later if getattr(section, name) == plain[name].get_default(call_default_factory=True)}
+    return {name: value for name, value in as_json(section).items() if name not in unset}

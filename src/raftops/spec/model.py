@@ -489,7 +489,7 @@ class NodeAffinity(Section):
     match: tuple[NodeMatch, ...] = Field(min_length=1)
     """Conditions that all hold for such a node."""
     weight: int | None = Field(None, ge=1, le=100)
-    """Preferred with this weight; required if absent."""
+    """Preferred with this weight; required if absent. Of several required ones, one has to hold."""
 
 
 class Volume(Section):
@@ -519,7 +519,7 @@ class Resources(Section):
     affinity: tuple[NodeAffinity, ...] = ()
     """Nodes wanted or preferred, by their labels."""
     priority: str = Field("", pattern=_LABEL_VALUE)
-    """Priority class of the step's pod for Kueue, as a pod label: KFP has no setter for a priority class of Kubernetes."""
+    """Priority class of the pod for Kueue, as a pod label: KFP has no setter for a priority class of Kubernetes."""
     queue: str = Field("", pattern=_LABEL_VALUE)
     """Kueue local queue that admits the step's pod; none if empty."""
     secrets: tuple[SecretRef, ...] = ()
@@ -575,6 +575,27 @@ class Prices(Section):
     """One accelerator for an hour, by the type that `resources` ask for, such as nvidia.com/gpu."""
 
 
+class Artifacts(Section):
+    """A bucket of S3-compatible storage. Without keys, the SDK's own chain is asked: role, service account, profile."""
+
+    uri: str = Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w.-]+)*/?$")
+    """Bucket and prefix: s3://bucket/prefix."""
+    endpoint: str = Field("", pattern=r"^(https?://\S+)?$")
+    """Address of the storage where it is not AWS."""
+    region: str = Field("", pattern=r"^[a-z0-9-]*$")
+    """Region of the bucket; the SDK's own setting if empty."""
+    access_key: SecretRef | None = None
+    """Where the access key's id is."""
+    secret_key: SecretRef | None = None
+    """Where the secret access key is."""
+
+    @model_validator(mode="after")
+    def _both_keys(self) -> Artifacts:
+        if (self.access_key is None) != (self.secret_key is None):
+            raise ValueError("access_key and secret_key come together")
+        return self
+
+
 class Platform(Section):
     """Where it runs."""
 
@@ -586,6 +607,8 @@ class Platform(Section):
     """Registry of the step images."""
     milvus: Milvus = Milvus()
     """Milvus."""
+    artifacts: Artifacts | None = None
+    """Bucket that releases and reports are pushed to and that a cluster keeps its artifacts in; none if absent."""
     resources: dict[StepName, Resources] = Field(default_factory=dict)
     """Resources by step."""
     images: dict[StepName, ImageDigest] = Field(default_factory=dict)
