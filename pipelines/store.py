@@ -21,6 +21,8 @@ from raftops.spec.model import STEPS, StepName
 
 RECORDS = 50
 """Records of runs that are kept; plans take times and reasons from them."""
+_SHARDS = "-iteration-"
+"""In the name of a folder where KFP's local runner puts what the shards of a run made."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class RunRecord:
     dvc: str = ""
     seconds: float = 0.0
     status: str = "running"
+    settings: dict[str, float] = field(default_factory=dict)
+    """What the spec said about the amount of training (`pipelines.effort`); empty in records of earlier versions."""
 
 
 class Store:
@@ -144,8 +148,9 @@ class Store:
             seen[record["name"]] += 1
             if seen[record["name"]] <= keep:
                 kept |= {self._task(Path(uri)) for uri in _uris(record)}
+        runs = {folder.parent for folder in kept}
         for folder in self.artifacts.glob("*/*"):
-            if folder not in kept:
+            if folder not in kept and not (_SHARDS in folder.name and folder.parent in runs):
                 shutil.rmtree(folder, ignore_errors=True)
         for run in self.artifacts.glob("*"):
             if not any(run.iterdir()):
