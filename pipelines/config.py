@@ -6,7 +6,6 @@ from typing import Any
 
 from raftops.spec.model import Assistant, Section, StepName, as_json
 
-
 _LATER = {"train": ("nodes", "runtime"), "deploy": ("target", "signing", "kubernetes")}
 """Settings that older specs do not have: passed on where they are set, so that those specs keep their keys."""
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from threading import Event, Lock, Thread
 
@@ -22,7 +23,7 @@ from raftops.service.app import Live
 from raftops.service.identity import Verifier, open_verifier
 from raftops.service.metrics import Metrics
 from raftops.service.wire import Refused
-from raftops.spec.model import Identity
+from raftops.spec.model import Identity, Signing
 
 LOOK_SECONDS = 1.0
 RETRY_SECONDS = 30.0
@@ -43,18 +44,21 @@ class Settings:
     identity: Identity | None = None
     """Instead of the release's own."""
     timeout_seconds: float = 60.0
+    signing: Signing = Signing()
+    """Whether only signed releases are served. Told from outside: a release cannot say this of itself."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
-        """From RAFTOPS_RELEASES or RAFTOPS_RELEASE, RAFTOPS_HOST, RAFTOPS_IDENTITY (JSON), RAFTOPS_TIMEOUT."""
+        """From RAFTOPS_RELEASE(S), RAFTOPS_HOST, RAFTOPS_TIMEOUT, and in JSON RAFTOPS_IDENTITY and RAFTOPS_SIGNING."""
         releases, release = environment.get("RAFTOPS_RELEASES"), environment.get("RAFTOPS_RELEASE")
-        identity = environment.get("RAFTOPS_IDENTITY")
+        identity, signing = environment.get("RAFTOPS_IDENTITY"), environment.get("RAFTOPS_SIGNING")
         return cls(
             releases=Path(releases or ".raftops/releases") if not release else None,
             release=Path(release) if release else None,
             host=environment.get("RAFTOPS_HOST", ""),
             identity=Identity.model_validate_json(identity) if identity else None,
             timeout_seconds=float(environment.get("RAFTOPS_TIMEOUT", "60")),
+            signing=Signing.model_validate_json(signing) if signing else Signing(),
         )
 
 
@@ -162,6 +166,8 @@ class ReleaseServing:
             release = open_release(self._settings.release)
         else:
             release = current_release(self._settings.releases or Path())
+        if self._settings.signing.required:
+            import_module("raftops.signing").verify_release(release.path, self._settings.signing)  # sigstore: only now
         identity = self._settings.identity or release.deploy.identity
         verifier = open_verifier(identity, self._settings.host, tuple(release.access.groups))
         live, close = self._load(release)

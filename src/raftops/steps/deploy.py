@@ -6,10 +6,12 @@ Where it does not answer, what was served stays served. The service that people 
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from raftops.launch import Launch, Service, free_port
 from raftops.progress import progress
 from raftops.release import Parts, Release, write_release
 from raftops.releases import promote, prune, read_current
-from raftops.spec.model import Deploy, Identity, Prompt, Router
+from raftops.spec.model import Deploy, Identity, Prompt, Router, Signing
 
 Metrics = dict[str, float]
 Smoke = Callable[[Release, Sequence[str], float], Metrics]
@@ -47,6 +49,7 @@ def release_and_promote(  # noqa: PLR0913  as `deploy`, with the test to pass
     began = time.monotonic()
     progress("deploy", 0, 3, "writing the release")
     made = write_release(config, prompt, router, parts, releases)
+    _sign(made, config.signing)
     progress("deploy", 1, 3, f"starting release {made.short}")
     current = read_current(releases)
     figures: Metrics = {}
@@ -58,6 +61,22 @@ def release_and_promote(  # noqa: PLR0913  as `deploy`, with the test to pass
     progress("deploy", 3, 3, f"release {made.short} is current")
     seconds = {"seconds": round(time.monotonic() - began, 2)}
     return {"pruned": float(len(gone)), "sources_trained": float(made.sources_trained)} | figures | seconds
+
+
+def _sign(made: Release, signing: Signing) -> None:
+    """Sign the release where the environment names a key; where the spec asks for signatures, it must have a good one.
+
+    Raises:
+        ReleaseError: it has none, and there is no key to make it with.
+    """
+    key = os.environ.get("RAFTOPS_SIGNING_KEY", "")
+    if not key and not signing.required:
+        return
+    signatures = import_module("raftops.signing")  # sigstore: only where something is signed
+    if key:
+        signatures.sign_release(made.path, Path(key))
+    if signing.required:
+        signatures.verify_release(made.path, signing)
 
 
 def _tried(made: Release, config: Deploy, smoke: Smoke) -> Metrics:
