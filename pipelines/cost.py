@@ -48,10 +48,10 @@ class StepCost:
 
 
 def cluster_plan(
-    assistant: Assistant, planned: Sequence[PlannedStep], past: Sequence[PastStep] | None, asked: bool
+    assistant: Assistant, planned: Sequence[PlannedStep], past: Sequence[PastStep], unknown: str = ""
 ) -> list[StepCost]:
-    """What each step would do, take and cost. `past`: the server's good steps; `asked`: whether it could be asked."""
-    return [_step(assistant, step, past or (), asked) for step in planned]
+    """What each step would do, take and cost. `past`: the server's good steps; `unknown`: why it could not be asked."""
+    return [_step(assistant, step, past, not unknown) for step in planned]
 
 
 def _step(assistant: Assistant, step: PlannedStep, past: Sequence[PastStep], asked: bool) -> StepCost:

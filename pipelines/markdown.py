@@ -36,7 +36,7 @@ def plan_markdown(
         untimed = len(running) - len(known)
         said += f", about {_duration(sum(known))} by the last runs" + (f" ({untimed} never timed)" if untimed else "")
     lines = [f"### raftops plan: {_plain(name)}", "", f"{said}.", ""]
-    lines += _table(
+    lines += table(
         ("step", "", "why", "work", "time"),
         [
             (f"`{s.step}`", "**run**" if s.runs else "skip", "; ".join(s.reasons) or "nothing changed", s.work,
@@ -58,7 +58,7 @@ def _gates_before(gates: Sequence[Gate], figures: Mapping[str, float]) -> Iterat
         value = figures.get(gate.metric)
         last = "not measured yet" if value is None else f"{value:.3f}"
         rows.append((f"`{gate.metric}`", _bounds(gate.min, gate.max), last))
-    yield from _table(("gate", "wanted", "last figure"), rows)
+    yield from table(("gate", "wanted", "last figure"), rows)
     yield ""
 
 
@@ -66,7 +66,7 @@ def report_markdown(name: str, delta: Delta, link: str = "") -> str:
     """An evaluation, and what it changed against an earlier one."""
     body, base = delta.new.body, delta.base
     lines = [f"### raftops evaluation: {_plain(name)}", "", *_verdict(delta), ""]
-    lines += _table(("figure", "before", "after", "change", "95 % interval", ""), [_row(c) for c in _shown(delta)])
+    lines += table(("figure", "before", "after", "change", "95 % interval", ""), [_row(c) for c in _shown(delta)])
     lines += ["", _basis(delta), ""]
     lines += _gates(body.get("gates", []), base.body.get("gates", []) if base else [])
     lines += [f"- {_plain(limit)}" for limit in body.get("limits", [])]
@@ -128,7 +128,7 @@ def _gates(gates: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any
     if not gates:
         return
     was = {gate["metric"]: gate["value"] for gate in before}
-    yield from _table(
+    yield from table(
         ("gate", "wanted", "before", "after", ""),
         [
             (f"`{g['metric']}`", _bounds(g["min"], g["max"]), _value(was.get(g["metric"])), _value(g["value"]),
@@ -139,7 +139,8 @@ def _gates(gates: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any
     yield ""
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table; cells are text, except what begins as code or bold."""
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     for row in rows:
         cells = (cell if cell.startswith(("`", "**")) else _plain(cell) for cell in row)

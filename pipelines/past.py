@@ -22,11 +22,11 @@ class PastStep:
     run_id: str
 
 
-def past_steps(server: Server, experiment: str, limit: int = 10) -> list[PastStep] | None:
-    """The good steps of the newest runs of an experiment, newest first; None where there is no such experiment."""
+def past_steps(server: Server, experiment: str, limit: int = 10) -> list[PastStep]:
+    """The good steps of the newest runs of an experiment, newest first; none where there is no such experiment."""
     found = server.experiment(experiment)
     if found is None:
-        return None
+        return []
     runs = (server.run(str(run["run_id"])) for run in server.runs(found, limit))
     return [step for run in runs for step in _steps(run)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from pipelines.kubeflow import Server
 from raftops.errors import ClusterError, RaftopsError
 from raftops.files import read_json, write_json
 from raftops.spec.load import LoadedSpec
-from raftops.spec.model import Assistant
+from raftops.spec.model import Assistant, Kubeflow
 
 FOLDER = "cluster"
 """Below the store: a file for each submitted run."""
@@ -36,6 +37,14 @@ class Submitted:
     """Time, in UTC (ISO 8601)."""
     keys: dict[str, str]
     """Key of each step."""
+    token_env: str = Kubeflow().token_env
+    token_file: str = Kubeflow().token_file
+    """Where the token is found again: names, never the token."""
+
+    def section(self) -> Kubeflow:
+        """The way back to the server that has the run."""
+        place = {"endpoint": self.endpoint, "namespace": self.namespace, "experiment": self.experiment}
+        return Kubeflow(**place, token_env=self.token_env, token_file=self.token_file)
 
 
 def submit(loaded: LoadedSpec, compiled: Compiled, server: Server, experiment: str, store: Path) -> Submitted:
@@ -52,6 +61,7 @@ def submit(loaded: LoadedSpec, compiled: Compiled, server: Server, experiment: s
         run_id=server.create_run(body), name=name, endpoint=server.endpoint.url, namespace=server.endpoint.namespace,
         experiment=experiment, spec=str(loaded.path), submitted=now.isoformat(timespec="seconds"),
         keys={step: key.digest for step, key in compiled.keys.items()},
+        token_env=section.token_env, token_file=section.token_file,
     )  # fmt: skip
     write_json(store / FOLDER / f"{run.run_id}.json", asdict(run))
     return run
@@ -63,7 +73,7 @@ def as_struct(text: str) -> dict[str, Any]:
     return {"pipeline_spec": pipeline, "platform_spec": platform[0]} if platform else dict(pipeline)
 
 
-def experiment_of(assistant: Assistant, environment: dict[str, str]) -> str:
+def experiment_of(assistant: Assistant, environment: Mapping[str, str]) -> str:
     """The experiment that an assistant's runs belong to."""
     return assistant.spec.platform.kubeflow.experiment or environment.get("KFP_EXPERIMENT", "") or assistant.name
 
