@@ -20,6 +20,9 @@ def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
     milvus = as_json(spec.platform.milvus)
     cache, releases = f"{spec.platform.store}/cache", f"{spec.platform.store}/releases/{assistant.name}"
 
+    bucket = spec.platform.artifacts
+    pushed = {"artifacts": as_json(bucket)} if bucket and bucket.push else {}
+
     def pick(*names: str, **more: Any) -> dict[str, Any]:
         return {name: section[name] for name in names} | more
 
@@ -30,7 +33,9 @@ def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
         "augment": pick("augment", "prompt", title=assistant.title, audience=list(spec.train.audience), cache=cache),
         "train": pick("train", base=models.base, cache=cache),
         "evaluate": pick("evaluate", "prompt", "router", title=assistant.title, cache=cache),
-        "deploy": pick("deploy", "prompt", "router", name=assistant.name, title=assistant.title, releases=releases),
+        "deploy": pick(
+            "deploy", "prompt", "router", **pushed, name=assistant.name, title=assistant.title, releases=releases
+        ),
     }
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from pipelines.store import Result, RunRecord, read_record
+from pipelines.compile import compile_spec
+from pipelines.store import Result, RunRecord, StepRecord, read_record
+from raftops.spec.load import LoadedSpec
 from raftops.spec.model import StepName
 
 
@@ -35,3 +39,18 @@ class Recorded:
     def records(self, name: str) -> list[RunRecord]:
         """The one record, if it is this assistant's."""
         return [self._record] if self._record.name == name else []
+
+
+def record_of(loaded: LoadedSpec, metrics: dict[str, float]) -> dict[str, Any]:
+    """The record of a run that ended well elsewhere, from the spec as it was run; times are not known here."""
+    compiled = compile_spec(loaded)
+    ended = "skipped"  # a result without a time of its own
+    steps: dict[str, StepRecord] = {s: StepRecord(k.digest, dict(k.parts), ended) for s, k in compiled.keys.items()}
+    steps["evaluate"].metrics = metrics
+    record = RunRecord(
+        run_id="", name=loaded.assistant.name, spec=loaded.path.name,
+        started=datetime.now(UTC).isoformat(timespec="seconds"), steps=steps,
+        documents=dict(compiled.inputs.documents), examples=dict(compiled.inputs.examples),
+        dvc=compiled.inputs.dvc, status="done",
+    )  # fmt: skip
+    return asdict(record)

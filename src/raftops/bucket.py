@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from raftops.errors import StorageError
 from raftops.files import sha256_file
-from raftops.spec.model import Artifacts, SecretRef
+from raftops.spec.model import SecretRef, Storage
 
 MIB = 1 << 20
 TRANSFER = TransferConfig(multipart_threshold=64 * MIB, multipart_chunksize=16 * MIB, max_concurrency=4)
@@ -28,9 +28,9 @@ ABSENT = ("404", "NoSuchKey", "NotFound")
 
 
 class Bucket:
-    """The objects below `platform.artifacts.uri`."""
+    """The objects below a storage's `uri`."""
 
-    def __init__(self, artifacts: Artifacts, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, artifacts: Storage, environment: Mapping[str, str] = os.environ) -> None:
         self.uri = artifacts.uri.rstrip("/")
         self._bucket, _, prefix = self.uri.removeprefix("s3://").partition("/")
         self._prefix = f"{prefix}/" if prefix else ""
@@ -147,13 +147,13 @@ def _advice(code: str) -> str:
     return "make the bucket first" if code == "NoSuchBucket" else "run the same command again"
 
 
-def _client(artifacts: Artifacts, environment: Mapping[str, str]) -> Any:
+def _client(artifacts: Storage, environment: Mapping[str, str]) -> Any:
     keys: dict[str, str] = {}
     if artifacts.access_key and artifacts.secret_key:
-        keys["aws_access_key_id"] = _value(artifacts.access_key, environment)
-        keys["aws_secret_access_key"] = _value(artifacts.secret_key, environment)
+        keys["aws_access_key_id"] = secret_value(artifacts.access_key, environment)
+        keys["aws_secret_access_key"] = secret_value(artifacts.secret_key, environment)
     config = Config(
-        retries={"max_attempts": 4, "mode": "standard"}, connect_timeout=5, read_timeout=60,
+        retries={"max_attempts": 3, "mode": "standard"}, connect_timeout=5, read_timeout=60,
         s3={"addressing_style": "path" if artifacts.endpoint else "auto"},
         request_checksum_calculation="when_required", response_checksum_validation="when_required",
     )  # fmt: skip
@@ -164,7 +164,12 @@ def _client(artifacts: Artifacts, environment: Mapping[str, str]) -> Any:
         raise StorageError(f"{artifacts.uri}: {error}", next_step="check platform.artifacts") from error
 
 
-def _value(reference: SecretRef, environment: Mapping[str, str]) -> str:
+def secret_value(reference: SecretRef, environment: Mapping[str, str] = os.environ) -> str:
+    """What a reference stands for, from the environment.
+
+    Raises:
+        StorageError: the variable is not set.
+    """
     value = environment.get(reference.env, "")
     if not value:
         advice = f"export {reference.env}; on a cluster the secret {reference.secret} carries it"

@@ -13,15 +13,19 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from raftops.bucket import Bucket
 from raftops.errors import StorageError
 from raftops.files import link_or_copy, read_json, sha256_json
 from raftops.parts import digest_of
 from raftops.release import HASH_DIGITS, RECORD, Release, open_release
 from raftops.releases import NAME
+from raftops.spec.model import Artifacts
+
+if TYPE_CHECKING:
+    from raftops.bucket import Bucket
 
 CURRENT = "current"
 REPORT = "report/"
@@ -58,6 +62,15 @@ def push_release(release: Release, bucket: Bucket, again: bool = False) -> Pushe
     _point(bucket, release)
     size = sum(path.stat().st_size for path in sent.values())
     return Pushed(release.short, len(sent), len(files) - len(sent), size)
+
+
+def keep(artifacts: Mapping[str, Any] | None, pointer: Path) -> None:
+    """Push what the deploy step released, where the spec says so; `pointer` is the step's artifact."""
+    if artifacts:
+        bucket = import_module("raftops.bucket").Bucket(Artifacts(**artifacts))  # boto3: only where it is used
+        release = open_release(Path(read_json(pointer / RECORD)["path"]))
+        push_release(release, bucket)
+        push_report_page(release, bucket)
 
 
 def pull_release(name: str, prefix: str, releases: Path, bucket: Bucket) -> Release:
@@ -101,6 +114,14 @@ def pull_report(name: str, prefix: str, folder: Path, bucket: Bucket) -> str:
     return short
 
 
+def read_remote_report(name: str, short: str, bucket: Bucket) -> dict[str, Any]:
+    """The figures of a release's evaluation: its `report.json`."""
+    with tempfile.TemporaryDirectory() as folder:
+        pull_report(name, short, Path(folder), bucket)
+        body: dict[str, Any] = read_json(Path(folder, "report.json"))
+        return body
+
+
 def push_record(name: str, short: str, record: Mapping[str, Any], bucket: Bucket) -> None:
     """Keep the record of the run that made a release: its keys tell a plan elsewhere what need not run."""
     _put_json(bucket, _record(name, short), {"sha256": sha256_json(record), "record": record})
@@ -134,7 +155,7 @@ def find_remote(name: str, prefix: str, bucket: Bucket) -> str:
     found = [row["hash"] for row in list_remote(name, bucket) if row["hash"].startswith(prefix[:HASH_DIGITS])]
     if len(found) != 1:
         what = "several releases begin" if found else "no release begins"
-        raise StorageError(f"{bucket.uri}: {what} with {prefix}", next_step="raftops release list --remote")
+        raise StorageError(f"{bucket.uri}: {what} with {prefix}", next_step="give more digits, or push it first: raftops release push")
     return str(found[0])
 
 

@@ -575,7 +575,7 @@ class Prices(Section):
     """One accelerator for an hour, by the type that `resources` ask for, such as nvidia.com/gpu."""
 
 
-class Artifacts(Section):
+class Storage(Section):
     """A bucket of S3-compatible storage. Without keys, the SDK's own chain is asked: role, service account, profile."""
 
     uri: str = Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w.-]+)*/?$")
@@ -590,10 +590,17 @@ class Artifacts(Section):
     """Where the secret access key is."""
 
     @model_validator(mode="after")
-    def _both_keys(self) -> Artifacts:
+    def _both_keys(self) -> Storage:
         if (self.access_key is None) != (self.secret_key is None):
             raise ValueError("access_key and secret_key come together")
         return self
+
+
+class Artifacts(Storage):
+    """The bucket of releases, reports and, on a cluster, of what the steps make."""
+
+    push: bool = False
+    """Whether the deploy step pushes what it released; `raftops release push` does it at any time."""
 
 
 class Platform(Section):
@@ -609,6 +616,8 @@ class Platform(Section):
     """Milvus."""
     artifacts: Artifacts | None = None
     """Bucket that releases and reports are pushed to and that a cluster keeps its artifacts in; none if absent."""
+    dvc: Storage | None = None
+    """Bucket that `raftops data pull` takes the data from, instead of the remote in .dvc/config; an overlay's own."""
     resources: dict[StepName, Resources] = Field(default_factory=dict)
     """Resources by step."""
     images: dict[StepName, ImageDigest] = Field(default_factory=dict)
