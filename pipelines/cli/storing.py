@@ -55,6 +55,10 @@ def release_pull(
 ) -> None:
     """Fetch a release from the bucket, whole and checked, or nothing."""
     loaded = load_spec(spec, overlay or ())
+    if report_to and loaded.assistant.spec.platform.artifacts is None:
+        screen.say("platform.artifacts names no bucket, so there is nothing to compare with")
+        screen.result({"hash": "", "report": ""})
+        return
     name, bucket, remote = loaded.assistant.name, _bucket(loaded), import_module("raftops.remote")
     if report_to:
         there = prefix or remote.list_remote(name, bucket)
