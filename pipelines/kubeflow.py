@@ -155,7 +155,9 @@ def _unreachable(endpoint: Endpoint, error: Exception) -> Unreachable:
     if isinstance(error, urllib3.exceptions.SSLError) or "CERTIFICATE" in text:
         step = "set SSL_CERT_FILE to the authority's certificate, or check the address (http or https)"
         return Unreachable(f"{endpoint.url}: TLS failed ({text})", next_step=step)
-    why = "no answer in time" if isinstance(error, urllib3.exceptions.TimeoutError) else text.rpartition(": ")[2]
+    refused = isinstance(error, urllib3.exceptions.NewConnectionError)  # which urllib3 counts among the timeouts
+    late = isinstance(error, urllib3.exceptions.TimeoutError) and not refused
+    why = "no answer in time" if late else text.rpartition(": ")[2]
     step = "check the address and the network; kubectl -n kubeflow port-forward svc/ml-pipeline-ui 8080:80 opens a way"
     return Unreachable(f"Kubeflow at {endpoint.url} cannot be reached: {why}", next_step=step)
 
