@@ -36,7 +36,7 @@ def check_command(
     kubernetes: Annotated[str, typer.Option(help="Minor version of the server.")] = "1.33",
     production: Annotated[bool, typer.Option("--production", help="Every image by a digest that is set.")] = False,
 ) -> None:
-    """Check resources: schema, names, references, images, rights, the restricted profile. Exit code 1 if anything is wrong.
+    """Check resources: schema, names, references, images, rights, the restricted profile. Exit code 1 on a finding.
 
     A folder is checked by itself, as it is applied; files are checked together.
     """

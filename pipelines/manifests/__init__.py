@@ -1,7 +1,7 @@
 """Kubernetes resources, checked before a cluster sees them: schemas, what a server refuses beyond them, references,
 images and the restricted profile.
 
-It stands beside the pipeline and not in the library: the library writes resources on a cluster and needs no schemas there.
+It stands beside the pipeline, not in the library: what runs on a cluster needs no schemas there.
 """
 
 from pipelines.manifests.check import check

@@ -1,4 +1,4 @@
-"""What we ask for beyond what a server refuses: memory has a limit, and a namespace without defaults asks for cpu too."""
+"""What we ask for beyond a server: every container says what it needs, and how much memory it takes at most."""
 
 from __future__ import annotations
 

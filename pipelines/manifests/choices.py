@@ -72,8 +72,11 @@ _OF_KINDS: dict[str, dict[str, tuple[str, ...]]] = {
     "RoleBinding": {"subjects[].kind": ("User", "Group", "ServiceAccount"), "roleRef.kind": ("Role", "ClusterRole")},
     "ClusterRoleBinding": {"subjects[].kind": ("User", "Group", "ServiceAccount"), "roleRef.kind": ("ClusterRole",)},
 }
-_SELECTORS = ("spec.selector", "spec.podSelector", "spec.ingress[].from[].podSelector", "spec.egress[].to[].podSelector",
-              "spec.ingress[].from[].namespaceSelector", "spec.egress[].to[].namespaceSelector", "spec.namespaceSelector")  # fmt: skip
+_SELECTORS = (
+    "spec.selector", "spec.podSelector", "spec.namespaceSelector",
+    "spec.ingress[].from[].podSelector", "spec.ingress[].from[].namespaceSelector",
+    "spec.egress[].to[].podSelector", "spec.egress[].to[].namespaceSelector",
+)  # fmt: skip
 
 _PORT, _COUNT, _POSITIVE = (1, 65535), (0, 2**31 - 1), (1, 2**31 - 1)
 _NUMBERS_OF_PODS = {"terminationGracePeriodSeconds": _COUNT, "topologySpreadConstraints[].maxSkew": _POSITIVE}

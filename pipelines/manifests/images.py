@@ -33,7 +33,9 @@ def images(resource: Resource, production: bool) -> Iterator[Finding]:
 def _pinned(resource: Resource, path: Path, image: Any, production: bool) -> Iterator[Finding]:
     match = _REFERENCE.fullmatch(str(image))
     if not match:
-        yield resource.finding(path, f"{image!r:.80} is not an image", "registry/name:version or registry/name@sha256:…")
+        yield resource.finding(
+            path, f"{image!r:.80} is not an image", "registry/name:version or registry/name@sha256:…"
+        )
         return
     tag, digest = match["tag"], match["digest"]
     if not tag and not digest:

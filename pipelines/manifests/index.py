@@ -30,7 +30,9 @@ class Index:
     def __init__(self, resources: Sequence[Resource]) -> None:
         self.resources = resources
         self._by_key: dict[tuple[str, str, str], Resource] = {resource.key: resource for resource in resources}
-        self.namespaces = {r.name: mapping(at(r.body, "metadata", "labels")) for r in resources if r.kind == "Namespace"}
+        self.namespaces = {
+            r.name: mapping(at(r.body, "metadata", "labels")) for r in resources if r.kind == "Namespace"
+        }
         self.pods = [*self._templates(), *self._of_operators()]
         self._made_secrets = dict(self._external_secrets())
 
@@ -44,7 +46,9 @@ class Index:
         resource = self.get(kind, namespace, name)
         if resource is None:
             return made
-        found = {str(key) for field in ("data", "binaryData", "stringData") for key in mapping(resource.body.get(field))}
+        found = {
+            str(key) for field in ("data", "binaryData", "stringData") for key in mapping(resource.body.get(field))
+        }
         promised = str(at(resource.body, "metadata", "annotations", KEYS) or "")
         return found | {key.strip() for key in promised.split(",") if key.strip()} | (made or set())
 

@@ -20,9 +20,9 @@ def links(index: Index) -> Iterator[Finding]:
         if resource.name and resource.key in seen:
             yield resource.finding(("metadata", "name"), "stands twice", "remove one, or rename it")
         seen.add(resource.key)
-        if index.namespaces and resource.namespace and resource.namespace not in index.namespaces:
-            if resource.kind != "Application":  # lives where Argo CD does
-                yield resource.finding(("metadata", "namespace"), f"no Namespace {resource.namespace}", _MEND)
+        elsewhere = not resource.namespace or resource.kind == "Application"  # that one lives where Argo CD does
+        if index.namespaces and not elsewhere and resource.namespace not in index.namespaces:
+            yield resource.finding(("metadata", "namespace"), f"no Namespace {resource.namespace}", _MEND)
         if resource.kind in _RULES:
             yield from _RULES[resource.kind](index, resource)
 
@@ -50,7 +50,9 @@ def _target(resource: Resource, path: Path, port: Mapping[str, Any], found: list
         if numbers and target not in (names if isinstance(target, str) else numbers):
             field = "targetPort" if "targetPort" in port else "port"
             what = f"no container of {labelled.pod.owner.name if labelled.pod else ''} listens on {target}"
-            yield resource.finding((*path, field), what, f"one of {', '.join(map(str, sorted(names) or sorted(numbers)))}")
+            yield resource.finding(
+                (*path, field), what, f"one of {', '.join([*sorted(names), *map(str, sorted(numbers))])}"
+            )
 
 
 def _becomes_ready(labelled: Labelled) -> Iterator[Finding]:
@@ -114,7 +116,9 @@ def _binding(index: Index, resource: Resource) -> Iterator[Finding]:
         if row.get("kind") == "ServiceAccount" and not space:
             yield resource.finding(("subjects", number, "namespace"), "missing", "say where the account is")
         elif row.get("kind") == "ServiceAccount" and not index.get("ServiceAccount", space, row.get("name")):
-            yield resource.finding(("subjects", number, "name"), f"no ServiceAccount {row.get('name')} in {space}", _MEND)
+            yield resource.finding(
+                ("subjects", number, "name"), f"no ServiceAccount {row.get('name')} in {space}", _MEND
+            )
 
 
 def _stateful(index: Index, resource: Resource) -> Iterator[Finding]:
@@ -124,12 +128,16 @@ def _stateful(index: Index, resource: Resource) -> Iterator[Finding]:
 
 
 def _monitor(index: Index, resource: Resource) -> Iterator[Finding]:
-    spaces = [str(n) for n in listing(at(resource.body, "spec", "namespaceSelector", "matchNames"))] or [resource.namespace]
+    spaces = [str(n) for n in listing(at(resource.body, "spec", "namespaceSelector", "matchNames"))] or [
+        resource.namespace
+    ]
     selector = mapping(at(resource.body, "spec", "selector"))
     services = [
-        r for r in index.resources
-        if r.kind == "Service" and r.namespace in spaces and matches(selector, mapping(at(r.body, "metadata", "labels")))
-    ]  # fmt: skip
+        service
+        for service in index.resources
+        if service.kind == "Service" and service.namespace in spaces
+        if matches(selector, mapping(at(service.body, "metadata", "labels")))
+    ]
     if not services:
         yield resource.finding(("spec", "selector"), "finds no Service", "give it labels that a Service has")
     names = {name for service in services for _, name in select(service.body, "spec.ports[].name")}
@@ -191,7 +199,9 @@ def _external_secret(index: Index, resource: Resource) -> Iterator[Finding]:
         what = f"Secret {name} is among the files too: two makers of one secret"
         yield resource.finding(("spec", "target", "name"), what, "remove one of them")
     store = mapping(at(resource.body, "spec", "secretStoreRef"))
-    if store.get("kind", "SecretStore") == "SecretStore" and not index.get("SecretStore", resource.namespace, store.get("name")):
+    if store.get("kind", "SecretStore") == "SecretStore" and not index.get(
+        "SecretStore", resource.namespace, store.get("name")
+    ):
         yield resource.finding(("spec", "secretStoreRef", "name"), f"no SecretStore {store.get('name')}", _MEND)
 
 

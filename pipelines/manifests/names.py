@@ -1,4 +1,4 @@
-"""Names: of resources, labels, containers, ports, variables and keys, as a server accepts them, and each of them once."""
+"""Names of resources, labels, containers, ports, variables and keys, as a server accepts them, and each once."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ def names(resource: Resource) -> Iterator[Finding]:
     if resource.kind == "Service":
         yield from _service_ports(resource)
     for pod in resource.pods:
+        yield from _labels_of_pod(pod)
         yield from _of_pod(pod)
 
 
@@ -81,11 +82,12 @@ def _label_maps(resource: Resource) -> Iterator[Finding]:
     for path, notes in select(resource.body, "metadata.annotations"):
         for key in mapping(notes):
             yield from _label_key(resource, path, str(key).lower(), key)
-    for pod in resource.pods:
-        if pod.path:
-            for pattern in _LABELS_OF_PODS:
-                for path, labels in select(pod.template, pattern, pod.path):
-                    yield from _labels(resource, path, labels)
+
+
+def _labels_of_pod(pod: Pod) -> Iterator[Finding]:
+    for pattern in _LABELS_OF_PODS:
+        for path, labels in select(pod.template, pattern, pod.path):
+            yield from _labels(pod.owner, path, labels)
 
 
 def _labels(resource: Resource, path: Path, labels: Any) -> Iterator[Finding]:
@@ -98,7 +100,9 @@ def _labels(resource: Resource, path: Path, labels: Any) -> Iterator[Finding]:
 def _label_key(resource: Resource, path: Path, key: Any, shown: Any) -> Iterator[Finding]:
     domain, slash, name = str(key).rpartition("/")
     if not KEY_NAME.fullmatch(name) or (slash and not SUBDOMAIN.fullmatch(domain)):
-        yield resource.finding((*path, str(shown)), f"{shown!r:.80} is not a key that Kubernetes accepts", _RULES[KEY_NAME])
+        yield resource.finding(
+            (*path, str(shown)), f"{shown!r:.80} is not a key that Kubernetes accepts", _RULES[KEY_NAME]
+        )
 
 
 def _data_keys(resource: Resource) -> Iterator[Finding]:

@@ -64,8 +64,10 @@ def _peer(resource: Resource, path: Path, peer: Mapping[str, Any]) -> Iterator[F
     for index, text in enumerate(listing(at(block, "except"))):
         part = _network(text)
         inside = part is not None and whole is not None and part.version == whole.version and part != whole
-        if whole is not None and not (inside and part.subnet_of(whole)):  # type: ignore[union-attr, arg-type]
-            yield resource.finding((*path, "ipBlock", "except", index), f"{text!r:.60} is not inside cidr", "a part of it")
+        if whole is not None and not (inside and part.subnet_of(whole)):
+            yield resource.finding(
+                (*path, "ipBlock", "except", index), f"{text!r:.60} is not inside cidr", "a part of it"
+            )
 
 
 def _network(text: Any) -> Any:
@@ -79,12 +81,16 @@ def _autoscaler(resource: Resource) -> Iterator[Finding]:
     spec = mapping(resource.body.get("spec"))
     low, high = spec.get("minReplicas", 1), spec.get("maxReplicas")
     if isinstance(low, int) and isinstance(high, int) and low > high:
-        yield resource.finding(("spec", "minReplicas"), f"{low} is more than maxReplicas ({high})", "at most maxReplicas")
+        yield resource.finding(
+            ("spec", "minReplicas"), f"{low} is more than maxReplicas ({high})", "at most maxReplicas"
+        )
     for index, metric in enumerate(listing(spec.get("metrics"))):
         path: Path = ("spec", "metrics", index)
         section = _SECTION.get(str(mapping(metric).get("type")))
         if section and not isinstance(mapping(metric).get(section), Mapping):
-            yield resource.finding((*path, section), f"missing beside type {mapping(metric).get('type')}", f"add {section}")
+            yield resource.finding(
+                (*path, section), f"missing beside type {mapping(metric).get('type')}", f"add {section}"
+            )
         elif section:
             target = mapping(at(metric, section, "target"))
             value = _VALUE.get(str(target.get("type")))

@@ -93,7 +93,9 @@ def _device(
     for field, values in (("requests", requests), ("limits", limits)):
         number = amount(values.get(name))
         if number is not None and number != int(number):
-            yield resource.finding((*path, field, name), f"{values[name]} is not whole", "devices are not shared: 1, 2, …")
+            yield resource.finding(
+                (*path, field, name), f"{values[name]} is not whole", "devices are not shared: 1, 2, …"
+            )
     if name in requests and name not in limits:
         yield resource.finding((*path, "limits", name), "missing beside a request", f"add {name}: {requests[name]}")
     elif name in requests and amount(requests[name]) != amount(limits[name]):

@@ -32,7 +32,9 @@ def read(path: Path) -> list[Resource]:
         files = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")]) if path.is_dir() else [path]
         found = [resource for file in files for resource in parse(_text(file), str(file))]
     if not found:
-        raise ManifestError(f"{path}: holds no Kubernetes resource", next_step="name a YAML file or an overlay's folder")
+        raise ManifestError(
+            f"{path}: holds no Kubernetes resource", next_step="name a YAML file or an overlay's folder"
+        )
     return found
 
 
@@ -40,7 +42,9 @@ def build(folder: Path) -> str:
     """What `kubectl kustomize` makes of a folder; no server is asked."""
     kubectl = shutil.which("kubectl", path=str(Path(sys.executable).parent)) or shutil.which("kubectl")
     if not kubectl:
-        raise ManifestError("kubectl: not found", next_step="install kubectl 1.27 or later; it builds overlays and asks no server")
+        raise ManifestError(
+            "kubectl: not found", next_step="install kubectl 1.27 or later; it builds overlays and asks no server"
+        )
     done = subprocess.run(
         [kubectl, "kustomize", str(folder)], capture_output=True, text=True, timeout=SECONDS, check=False
     )

@@ -27,9 +27,7 @@ def references(index: Index) -> Iterator[Finding]:
                 yield from _handlers(container)
 
 
-def there(
-    index: Index, pod: Pod, path: Path, kind: str, name: Any
-) -> Iterator[Finding]:
+def there(index: Index, pod: Pod, path: Path, kind: str, name: Any) -> Iterator[Finding]:
     """A finding where a named resource is not there."""
     namespace = pod.owner.namespace
     if name and (kind, name) not in _ALWAYS and not _known(index, kind, namespace, name):

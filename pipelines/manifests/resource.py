@@ -9,16 +9,20 @@ from typing import Any
 
 from pipelines.manifests.finding import Finding, Path, show
 
+_MAKERS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")
 TEMPLATES: Mapping[str, Path] = {
-    "Pod": (), "PodTemplate": ("template",), "CronJob": ("spec", "jobTemplate", "spec", "template"),
-} | {kind: ("spec", "template") for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")}  # fmt: skip
+    "Pod": (),
+    "PodTemplate": ("template",),
+    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+    **{kind: ("spec", "template") for kind in _MAKERS},
+}
 """Where each kind has the template of its pods."""
 CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 CLUSTER_WIDE = frozenset((
-    "Namespace", "ClusterRole", "ClusterRoleBinding", "PersistentVolume", "StorageClass", "PriorityClass", "RuntimeClass",
-    "CustomResourceDefinition", "ClusterQueue", "ResourceFlavor", "ClusterSecretStore", "ClusterTrainingRuntime",
-    "IngressClass", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration",
-    "MutatingWebhookConfiguration", "APIService", "WorkloadPriorityClass",
+    "Namespace", "ClusterRole", "ClusterRoleBinding", "PersistentVolume", "StorageClass", "PriorityClass",
+    "RuntimeClass", "CustomResourceDefinition", "ClusterQueue", "ResourceFlavor", "ClusterSecretStore",
+    "ClusterTrainingRuntime", "IngressClass", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+    "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "APIService", "WorkloadPriorityClass",
 ))  # fmt: skip
 
 

@@ -24,6 +24,8 @@ from pipelines.manifests.resource import Resource, at, listing, mapping, select
 
 MINORS = ("1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36")
 """Minor versions of Kubernetes that resources can be checked for."""
+Mistake = tuple[Path, str, str]
+"""Where, what, what next."""
 _TYPES = {"object": "a mapping", "array": "a list", "string": "a string", "integer": "a whole number", "null": ""}
 _TYPES |= {"number": "a number", "boolean": "true or false"}
 
@@ -34,19 +36,32 @@ def shapes(resource: Resource, minor: str, more: Mapping[tuple[str, str], Any]) 
         if not isinstance(resource.body.get(key), str) or not resource.body[key]:
             yield resource.finding((key,), "missing", f"add {key}")
             return
-    validator = _builtin(minor, resource.api_version, resource.kind)
-    if validator is None:
-        schema = more.get((resource.api_version, resource.kind)) or _shipped().get((resource.api_version, resource.kind))
-        validator = Draft202012Validator(schema) if schema else None
-    if validator is None:
+    own = more.get((resource.api_version, resource.kind))
+    text = json.dumps(_pruned(resource.body), default=str)
+    known = _known(minor, resource.api_version, resource.kind, text)
+    mistakes = _mistakes(Draft202012Validator(own), text) if own else known
+    if mistakes is None:
         yield _unknown(resource, minor)
-        return
-    for error in validator.iter_errors(_pruned(resource.body)):
-        yield from _told(resource, error)
+    for path, what, next_step in mistakes or ():
+        yield resource.finding(path, what, next_step)
+
+
+@lru_cache(maxsize=4096)
+def _known(minor: str, api_version: str, kind: str, text: str) -> tuple[Mistake, ...] | None:
+    """Mistakes in a resource of a kind whose schema is here, or None. Kept: overlays share most of their resources."""
+    validator = _builtin(minor, api_version, kind)
+    if validator is None:
+        schema = _shipped().get((api_version, kind))
+        validator = Draft202012Validator(schema) if schema else None
+    return _mistakes(validator, text) if validator else None
+
+
+def _mistakes(validator: Draft202012Validator, text: str) -> tuple[Mistake, ...]:
+    return tuple(mistake for error in validator.iter_errors(json.loads(text)) for mistake in _told(error))
 
 
 def definitions(resources: Sequence[Resource]) -> dict[tuple[str, str], Any]:
-    """Schemas by (apiVersion, kind) of the CustomResourceDefinitions among resources, closed as a server closes them."""
+    """Schemas by (apiVersion, kind) of CustomResourceDefinitions among resources, closed as a server closes them."""
     found: dict[tuple[str, str], Any] = {}
     for resource in resources:
         if resource.kind == "CustomResourceDefinition":
@@ -144,26 +159,27 @@ def _pruned(value: Any) -> Any:
     return [_pruned(item) for item in value] if isinstance(value, list) else value
 
 
-def _told(resource: Resource, error: ValidationError) -> Iterator[Finding]:
+def _told(error: ValidationError) -> Iterator[Mistake]:
     """An error of the schema in our words, at the field itself."""
     path: Path = tuple(error.absolute_path)
     if error.validator == "additionalProperties":
-        known = list(mapping(error.schema).get("properties", {}))
-        for name in error.instance:
+        known = list(mapping(mapping(error.schema).get("properties")))
+        for name in mapping(error.instance):
             if name not in known:
                 near = get_close_matches(str(name), known, 1)
                 mend = f"did you mean {near[0]}?" if near else f"remove it; known here: {', '.join(sorted(known)[:12])}"
-                yield resource.finding((*path, str(name)), "unknown field", mend)
+                yield (*path, str(name)), "unknown field", mend
     elif error.validator == "required":
         name = str(re.findall(r"'([^']+)'", error.message)[0])
-        yield resource.finding((*path, name), "missing", f"add {name}")
+        yield (*path, name), "missing", f"add {name}"
     elif error.validator == "type" or (error.validator == "oneOf" and _allowed(error)):
         is_ = "a mapping" if isinstance(error.instance, dict) else f"{error.instance!r:.60}"
-        yield resource.finding(path, f"must be {_allowed(error)}, is {is_}", "correct the value; quote what YAML reads as another type")
+        yield path, f"must be {_allowed(error)}, is {is_}", "correct it; quote what YAML reads as another type"
     elif error.validator == "enum":
-        yield resource.finding(path, f"{error.instance!r:.60} is not allowed", f"one of {', '.join(map(str, error.validator_value))}")
+        allowed = ", ".join(map(str, listing(error.validator_value)))
+        yield path, f"{error.instance!r:.60} is not allowed", f"one of {allowed}"
     else:
-        yield resource.finding(path, error.message[:200], "correct the value")
+        yield path, error.message[:200], "correct the value"
 
 
 def _allowed(error: ValidationError) -> str:

@@ -10,7 +10,9 @@ from pipelines.manifests.resource import Container, Pod, Resource, at, listing, 
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
 PROFILES = ("privileged", "baseline", "restricted")
-_VOLUMES = ("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret", "image")  # fmt: skip
+_VOLUMES = (
+    "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret",
+)  # fmt: skip
 _SYSCTLS = (
     "kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_unprivileged_port_start",
     "net.ipv4.tcp_syncookies", "net.ipv4.ping_group_range", "net.ipv4.ip_local_reserved_ports",
@@ -153,7 +155,9 @@ def _container(container: Container, around: Mapping[str, Any]) -> Iterator[Find
     yield from _capabilities(resource, (*path, "capabilities"), mapping(context.get("capabilities")))
     for index, port in enumerate(listing(body.get("ports"))):
         if mapping(port).get("hostPort"):
-            yield resource.finding((*container.path, "ports", index, "hostPort"), "takes a port of the node", "remove it")
+            yield resource.finding(
+                (*container.path, "ports", index, "hostPort"), "takes a port of the node", "remove it"
+            )
 
 
 def _capabilities(resource: Resource, path: Path, capabilities: Mapping[str, Any]) -> Iterator[Finding]:

@@ -11,10 +11,12 @@ from pipelines.manifests.resource import Container, Pod, Resource, at, listing, 
 
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
-_RESTARTS = {"Job": ("OnFailure", "Never"), "CronJob": ("OnFailure", "Never")}
+_RESTARTS: dict[str, tuple[str, ...]] = {kind: ("OnFailure", "Never") for kind in ("Job", "CronJob")}
 _RESTARTS |= {kind: ("Always",) for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")}
 _FIELD = r"(?:\*|\d+(?:-\d+)?|[A-Za-z]{3}(?:-[A-Za-z]{3})?)(?:/\d+)?"
-_CRON = re.compile(rf"(?:@(?:yearly|annually|monthly|weekly|daily|midnight|hourly)|{_FIELD}(?:,{_FIELD})*(?:\s+{_FIELD}(?:,{_FIELD})*){{4}})")  # fmt: skip
+_CRON = re.compile(
+    rf"@(?:yearly|annually|monthly|weekly|daily|midnight|hourly)|{_FIELD}(?:,{_FIELD})*(?:\s+{_FIELD}(?:,{_FIELD})*){{4}}"
+)
 GRACE_SECONDS = 30
 """What Kubernetes gives a pod to end, where its spec says nothing."""
 
