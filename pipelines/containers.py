@@ -29,11 +29,13 @@ from pipelines.limits import Limits, limits
 from pipelines.sandbox import STORE_LABEL, Site, container_arguments, is_remote, named_outside, own
 from pipelines.store import Store
 from raftops.errors import StepError
+from raftops.progress import PROGRESS
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model import STEPS
 
 STEP_LABEL, CODE_LABEL = "io.raftops.step", "io.raftops.code"
 """Labels of an image: its step, and the hash of the code that the step's key is made of."""
+_KILLED = 128 + signal.SIGKILL
 _MAKE = "make images, or docker pull it"
 
 
@@ -120,9 +122,9 @@ class Engine:
             labels = self._client.images.get(limit.image).labels
         except ImageNotFound as error:
             raise StepError(f"{task}: the image {limit.image} is not on this engine", next_step=_MAKE) from error
-        step = labels.get(STEP_LABEL, "")
-        if step in self._code and labels.get(CODE_LABEL) != self._code[step]:
-            raise StepError(f"{task}: the image {limit.image} was built from other code", next_step="make images")
+        step = labels.get(STEP_LABEL)
+        if step is None or (step in self._code and labels.get(CODE_LABEL) != self._code[step]):
+            raise StepError(f"{task}: the image {limit.image} was not built from this code", next_step="make images")
         if limit.accelerators and not self._gpus:
             message = f"{task}: asks for {limit.accelerators} {limit.accelerator}, and this Docker engine offers no GPU"
             raise StepError(message, next_step="install the NVIDIA container toolkit, or run without the GPU overlay")
@@ -156,7 +158,7 @@ class Task:
         """Print what it says, line by line, behind the task's name; returns the last line."""
         last = ""
         for line in lines(container.logs(stream=True, follow=True)):
-            last = line.strip() or last
+            last = line.strip() if line.strip() and PROGRESS not in line else last
             print(f"{self._name} | {line}")  # noqa: T201  KFP's runners print; the follower stands in for stdout
         return last
 
@@ -172,6 +174,8 @@ class Task:
             return f"it was stopped: it ran longer than {self._limit.seconds} s"
         if out_of_memory:
             return f"it was killed: it needed more than its {self._limit.memory / 2**20:,.0f} MiB of memory"
+        if code == _KILLED:
+            return f"it was killed, perhaps because memory ran out (exit code {code})"
         return f"{said} (exit code {code})" if said else f"it ended with exit code {code}, without a message"
 
     @contextmanager
