@@ -10,8 +10,12 @@ from pipelines.manifests.resource import Container, Pod, Resource, at, listing, 
 
 KEYS = "raftops.io/keys"
 """Annotation of a Secret without values: the keys that it will have."""
-OTHERS_PODS = ("pipelines.kubeflow.org/", "jobset.sigs.k8s.io/", "batch.kubernetes.io/", "trainer.kubeflow.org/")
-"""Labels of pods that Kubeflow makes: a selector of them finds none here."""
+OTHERS_PODS = (
+    "pipelines.kubeflow.org/", "jobset.sigs.k8s.io/", "batch.kubernetes.io/", "trainer.kubeflow.org/", "raftops.io/slot",
+)  # fmt: skip
+"""Labels of pods that Kubeflow and our deploy step make: a selector of them finds none here."""
+TARGET_MADE_BY = "raftops.io/target-made-by"
+"""Annotation of an autoscaler whose deployment is not among the files."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ def _holds(rule: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:
 
 
 def of_others(selector: Mapping[str, Any]) -> bool:
-    """Whether a selector is meant for pods that Kubeflow makes."""
+    """Whether a selector is meant for pods that no file has."""
     named = [str(key) for key in mapping(selector.get("matchLabels"))]
     named += [str(mapping(rule).get("key")) for rule in listing(selector.get("matchExpressions"))]
     return any(key.startswith(OTHERS_PODS) for key in named)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pipelines.manifests.finding import Finding, Path
-from pipelines.manifests.index import Index, Labelled, matches, of_others, ports
+from pipelines.manifests.index import TARGET_MADE_BY, Index, Labelled, matches, of_others, ports
 from pipelines.manifests.resource import Resource, at, listing, mapping, select
 
 _MEND = "add it to the files that are checked, or correct the name"
@@ -65,7 +65,7 @@ def _becomes_ready(labelled: Labelled) -> Iterator[Finding]:
 
 def _budget(index: Index, resource: Resource) -> Iterator[Finding]:
     selector = mapping(at(resource.body, "spec", "selector"))
-    if not index.matching(resource.namespace, selector):
+    if not of_others(selector) and not index.matching(resource.namespace, selector):
         yield resource.finding(("spec", "selector"), "finds no pod", "give it labels that a template has")
 
 
@@ -93,6 +93,8 @@ def _spaces(index: Index, resource: Resource, peer: Mapping[str, Any]) -> list[s
 def _autoscaler(index: Index, resource: Resource) -> Iterator[Finding]:
     target = mapping(at(resource.body, "spec", "scaleTargetRef"))
     found = index.get(str(target.get("kind")), resource.namespace, target.get("name"))
+    if found is None and at(resource.body, "metadata", "annotations", TARGET_MADE_BY):
+        return
     if found is None:
         what = f"no {target.get('kind')} {target.get('name')} in {resource.namespace}"
         yield resource.finding(("spec", "scaleTargetRef", "name"), what, _MEND)

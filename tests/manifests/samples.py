@@ -35,7 +35,7 @@ def everything() -> tuple[Resource, ...]:
             "kind": "Kustomization",
             "resources": [str(there / "overlays" / "production")],
             "components": [str(there / "components" / name) for name in OPTIONS],
-            "images": [{"name": "ghcr.io/raftops/service", "digest": DIGEST}],
+            "images": [{"name": "ghcr.io/raftops/deploy", "digest": DIGEST}],
             "patches": [{"target": {"kind": "Milvus"}, "patch": yaml.safe_dump([milvus])}],
         }
         (Path(folder) / "kustomization.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
