@@ -12,7 +12,7 @@ import pytest
 from raftops.bucket import Bucket
 from raftops.errors import RaftopsError, StorageError
 from raftops.release import Release, write_release
-from raftops.remote import list_remote, pull_release, pull_report, push_record, push_release
+from raftops.remote import keep, list_remote, pull_release, pull_report, push_record, push_release
 from raftops.spec.model import Deploy, Prompt, Router
 from tests.service.release_files import fake_parts, tree_digest
 from tests.storage import KEYS, Storage, storage_fixture
@@ -21,7 +21,9 @@ __all__ = ["storage_fixture"]
 
 
 def made(folder: Path, **more: Any) -> Release:
-    return write_release(Deploy(), Prompt(), Router(), fake_parts(folder, **more), folder / "releases")
+    parts = fake_parts(folder, **more)
+    (parts.report / "report.html").write_text("<h1>report</h1>")
+    return write_release(Deploy(), Prompt(), Router(), parts, folder / "releases")
 
 
 def test_a_pulled_release_is_the_pushed_one(storage: Storage, tmp_path: Path) -> None:
@@ -136,9 +138,25 @@ def test_report_and_record_alone_are_fetched_without_the_weights(storage: Storag
     push_record(release.name, release.short, {"run_id": "1"}, storage.bucket())
     assert pull_report(release.name, "", tmp_path / "base", storage.bucket()) == release.short
     assert json.loads((tmp_path / "base" / "run.json").read_text()) == {"run_id": "1"}
-    assert sorted(path.name for path in (tmp_path / "base").iterdir()) == ["report.json", "run.json"]
+    assert sorted(path.name for path in (tmp_path / "base").iterdir()) == ["report.html", "report.json", "run.json"]
     key = f"raftops/main/runs/{release.name}/{release.short}.json"
     storage.client.put_object(Bucket="team", Key=key, Body=b'{"sha256": "", "record": {"run_id": "2"}}')
     shutil.rmtree(tmp_path / "base")
     with pytest.raises(StorageError, match="is not what its hash says"):
         pull_report(release.name, "", tmp_path / "base", storage.bucket())
+
+
+def test_the_deploy_step_keeps_its_release_in_the_bucket_of_the_spec_and_without_one_does_nothing(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    release = made(tmp_path / "a")
+    (tmp_path / "pointer").mkdir()
+    pointer = {"hash": release.hash, "path": str(release.path)}
+    (tmp_path / "pointer" / "release.json").write_text(json.dumps(pointer))
+    keep(None, tmp_path / "pointer")
+    assert storage.names() == []
+    keep(storage.section(), tmp_path / "pointer")
+    assert f"raftops/main/reports/{release.name}/{release.short}/report.html" in storage.names()
+    assert pull_release(release.name, "", tmp_path / "b", storage.bucket()).hash == release.hash
