@@ -112,9 +112,7 @@ def _time(text: Any) -> datetime | None:
     return at if at.year > 1970 else None
 
 
-def watch(
-    server: Server, run_id: str, listener: Listener, sleep: Callable[[float], None] = time.sleep, pause: float = 5.0
-) -> dict[str, Any]:
+def watch(server: Server, run_id: str, listener: Listener, pause: float) -> dict[str, Any]:
     """Tell the listener how a run goes until it ends; the run as it ended. Asks every `pause` seconds."""
     seen: dict[StepName, str] = {}
     far: dict[StepName, str] = {}
@@ -127,7 +125,7 @@ def watch(
             missed += 1
             if missed > PATIENCE:
                 raise
-            sleep(pause)
+            time.sleep(pause)
             continue
         for state in steps_of(run).values():
             _tell(state, seen, listener)
@@ -135,7 +133,7 @@ def watch(
                 _tell_progress(server, run_id, state, far, listener)
         if run.get("state") in ENDED:
             return run
-        sleep(pause)
+        time.sleep(pause)
 
 
 def _tell(state: StepState, seen: dict[StepName, str], listener: Listener) -> None:

@@ -27,6 +27,8 @@ from raftops.spec.model import STEPS, Kubeflow, Platform, StepName
 
 SINGLE_USER_NAMESPACE = "kubeflow"
 """Where a single-user Kubeflow runs its pods."""
+PAUSE = 5.0
+"""Seconds between two looks at a run that is waited for."""
 EndpointOption = Annotated[str, typer.Option("--endpoint", help="Kubeflow's address, instead of the spec's.")]
 OfSpec = Annotated[Path | None, typer.Option("--spec", help="Spec that names Kubeflow and the store.")]
 RunId = Annotated[str, typer.Argument(help="Run, by the first digits of its id, or `latest`.", metavar="RUN")]
@@ -75,7 +77,7 @@ def _follow(server: Server, run_id: str) -> None:
     """Show a run until it ends. Raises `StepError` where it ends badly."""
     try:
         with RunScreen(screen) as follower:
-            ended = watch(server, run_id, follower)
+            ended = watch(server, run_id, follower, PAUSE)
     except KeyboardInterrupt as stop:
         step = f"raftops status {run_id[:8]} shows it, raftops cancel {run_id[:8]} ends it"
         raise StoppedWatching(f"no longer watching; run {run_id} goes on", next_step=step) from stop
@@ -157,8 +159,8 @@ def logs(
         try:
             text = server.log(run_id, pod)
         except ClusterError as error:
-            step_next = f"kubectl -n {server.endpoint.namespace or SINGLE_USER_NAMESPACE} logs {pod} -c main"
-            raise ClusterError(f"Kubeflow has no log of {pod}: {error}", next_step=step_next) from error
+            look = f"kubectl -n {server.endpoint.namespace or SINGLE_USER_NAMESPACE} logs {pod} -c main"
+            raise ClusterError(f"Kubeflow has no log of {pod}: {error}", next_step=look) from error
         if screen.json_output:
             screen.result({"run_id": run_id, "step": step, "pod": pod, "log": text})
         else:

@@ -49,7 +49,7 @@ class Watched:
     heard: Heard = field(default_factory=Heard)
 
     def to_its_end(self) -> dict[str, Any]:
-        return watch(self.server, self.run_id, self.heard, sleep=lambda _: None)
+        return watch(self.server, self.run_id, self.heard, pause=0)
 
     def of(self, step: str) -> list[tuple[Any, ...]]:
         return [event for event in self.heard.events if event[1] == step]
@@ -164,14 +164,14 @@ class Flaky:
 def test_a_server_that_is_away_for_a_while_ends_nothing(script: Script) -> None:
     run = script({"run": "RUNNING"}, {"run": "SUCCEEDED"})
     flaky: Any = Flaky(run.server, PATIENCE)
-    assert watch(flaky, run.run_id, run.heard, sleep=lambda _: None)["state"] == "SUCCEEDED"
+    assert watch(flaky, run.run_id, run.heard, pause=0)["state"] == "SUCCEEDED"
 
 
 def test_a_server_that_stays_away_is_said(script: Script) -> None:
     run = script({"run": "RUNNING"})
     flaky: Any = Flaky(run.server, PATIENCE + 1)
     with pytest.raises(Unreachable):
-        watch(flaky, run.run_id, run.heard, sleep=lambda _: None)
+        watch(flaky, run.run_id, run.heard, pause=0)
 
 
 def node(name: str, state: str, pod: str, *children: str, start: str = "2026-01-01T00:00:00Z", end: str = "") -> Any:

@@ -21,10 +21,11 @@ from tests.standin.rules import Template
 ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 NEVER = "0001-01-01T00:00:00Z"
 """What the server says where a time is not there yet: Go's zero time."""
-_TASK = r"\W*(?:\[\d+m)?'?([\w-]+)'?"
-_STARTED = re.compile(r"^\d\d:\d\d:\d\d\.\d+ - INFO - Executing task " + _TASK)
-_CACHED = re.compile(r"^\d\d:\d\d:\d\d\.\d+ - INFO - Task " + _TASK + ".* cache hit")
-_FINISHED = re.compile(r"^\d\d:\d\d:\d\d\.\d+ - \w+ - Task " + _TASK + r".* finished with status .*(SUCCESS|FAILURE)")
+_PAINT = re.compile(r"\x1b\[\d+m|'")
+"""Colours and quotes around names."""
+_STARTED = re.compile(r"^\d\d:\d\d:\d\d\.\d+ - INFO - Executing task ([\w-]+)")
+_CACHED = re.compile(r"^\d\d:\d\d:\d\d\.\d+ - INFO - Task ([\w-]+) cache hit")
+_FINISHED = re.compile(r"^\d\d:\d\d:\d\d\.\d+ - \w+ - Task ([\w-]+) finished with status (SUCCESS|FAILURE)")
 
 
 def now() -> str:
@@ -225,14 +226,15 @@ class Local:
             self._end(code, said)
 
     def _take(self, line: str, current: Task | None) -> Task | None:
-        if match := _CACHED.search(line):
+        plain = _PAINT.sub("", line)
+        if match := _CACHED.match(plain):
             if task := self._run.task_of(match[1]):
                 task.move("SUCCEEDED", cached=True)
-        elif match := _STARTED.search(line):
+        elif match := _STARTED.match(plain):
             current = self._run.task_of(match[1])
             if current:
                 current.move("RUNNING")
-        elif match := _FINISHED.search(line):
+        elif match := _FINISHED.match(plain):
             if task := self._run.task_of(match[1]):
                 task.move("SUCCEEDED" if match[2] == "SUCCESS" else "FAILED")
         elif current and line.startswith("    "):
