@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from raftops.spec.model import Assistant, Section, StepName, as_json
+from components.images import image
+from raftops.spec.model import Assistant, Section, Spec, StepName, as_json
 
 _LATER = {"train": ("nodes", "runtime"), "deploy": ("target", "signing", "kubernetes")}
 """Settings that older specs do not have: passed on where they are set, so that those specs keep their keys."""
@@ -34,9 +35,21 @@ def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
         "train": pick("train", base=models.base, cache=cache),
         "evaluate": pick("evaluate", "prompt", "router", title=assistant.title, cache=cache),
         "deploy": pick(
-            "deploy", "prompt", "router", **pushed, name=assistant.name, title=assistant.title, releases=releases
+            "deploy", "prompt", "router", **pushed, **_cluster(spec), name=assistant.name, title=assistant.title,
+            releases=releases,
         ),
-    }
+    }  # fmt: skip
+
+
+def _cluster(spec: Spec) -> dict[str, Any]:
+    """Where on a cluster the service stands."""
+    platform, settings = spec.platform, spec.deploy.kubernetes
+    if spec.deploy.target != "kubernetes":
+        return {}
+    own = platform.images.get("deploy") or image("deploy", platform.registry)
+    place = {"namespace": platform.namespace, "claim": platform.workspace or "", "image": settings.image or own}
+    token = platform.milvus.token
+    return {"cluster": place | {"secrets": [as_json(token)] if token else []}}
 
 
 def _where_set(section: Section, later: tuple[str, ...]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class Wrong(NamedTuple):
 END = "    audience: [staff]\n"
 TOKEN = "kubernetes: {smoke_token: {secret: s, key: k, env: T}}"
 KEYS = 'identity: {jwks: "https://id.example/k"}'
-SERVER = '  platform: {milvus: {uri: "http://milvus:19530"}}\n'
+SERVER = '  platform: {workspace: store, milvus: {uri: "http://milvus:19530"}}\n'
 
 
 def more(name: str, text: str, place: str, says: str) -> Wrong:
@@ -371,9 +371,15 @@ RELATIONS = [
     ),
     more(
         "many pods, one process",
-        f"  deploy: {{target: kubernetes, {KEYS}, {TOKEN}}}\n",
+        f"  deploy: {{target: kubernetes, {KEYS}, {TOKEN}}}\n  platform: {{workspace: store}}\n",
         "11:20",
         "must be a Milvus server",
+    ),
+    more(
+        "pods without the release",
+        f"  deploy: {{target: kubernetes, {KEYS}, {TOKEN}}}\n{SERVER}".replace("workspace: store, ", ""),
+        "11:20",
+        "pods read the release from that claim",
     ),
     more("signatures by nobody", "  deploy: {signing: {required: true}}\n", "11:32", "nothing could be verified"),
     more("no such key", "  deploy: {signing: {public_key: k.pem}}\n", "11:34", "no such file: k.pem"),

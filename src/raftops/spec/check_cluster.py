@@ -22,6 +22,9 @@ def cluster_can_serve(project: Project) -> Iterator[Problem]:
     if deploy.kubernetes.smoke_token is None:
         message = "is needed where spec.deploy.target is kubernetes: nobody else could ask the new pods"
         yield Problem("spec.deploy.kubernetes.smoke_token", message, others)
+    if project.spec.platform.workspace is None:
+        message = "is needed where spec.deploy.target is kubernetes: pods read the release from that claim"
+        yield Problem("spec.platform.workspace", message, others)
     if milvus.uri == "embedded":
         message = "must be a Milvus server where spec.deploy.target is kubernetes: one process alone opens embedded"
         yield Problem("spec.platform.milvus.uri", message, others)
@@ -59,8 +62,10 @@ def nodes_share_the_work(project: Project) -> Iterator[Problem]:
 
 _DEPLOY = "spec.deploy.target"
 CLUSTER_CHECKS: dict[Check, tuple[str, ...]] = {
-    cluster_can_serve: (_DEPLOY, "spec.deploy.identity", "spec.deploy.kubernetes", "spec.platform.milvus"),
+    cluster_can_serve: (
+        _DEPLOY, "spec.deploy.identity", "spec.deploy.kubernetes", "spec.platform.milvus", "spec.platform.workspace",
+    ),
     signatures_can_be_verified: ("spec.deploy.signing",),
     nodes_share_the_work: ("spec.train.nodes", "spec.train.batch_size", "spec.platform.resources"),
-}
+}  # fmt: skip
 """Each check with the parts of the spec that it reads."""

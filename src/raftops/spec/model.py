@@ -387,8 +387,6 @@ class Kubernetes(Section):
     """Labels the node must have."""
     tolerations: tuple[Toleration, ...] = ()
     """Taints tolerated."""
-    claim: Label = "raftops-store"
-    """Volume claim with the releases: the deploy step writes them there, pods read them."""
     ready_minutes: int = Field(10, ge=1, le=240)
     """Longest time for the new pods to become ready; then the release is taken back."""
     drain_seconds: int = Field(60, ge=0, le=3600)
