@@ -42,12 +42,12 @@ def _board(resource: Resource, path: Path, board: Any) -> Iterator[Finding]:
     for field in ("uid", "title", "panels"):
         if not mapping(board).get(field):
             yield resource.finding((*path, field), "missing", f"give the dashboard its {field}")
-    seen: set[Any] = set()
+    seen: list[Any] = []
     for number, panel in enumerate(_panels(board)):
         place: Path = (*path, "panels", number)
         if panel.get("id") in seen:
             yield resource.finding((*place, "id"), f"{panel.get('id')} stands twice", "give every panel a number")
-        seen.add(panel.get("id"))
+        seen.append(panel.get("id"))
         for index, target in enumerate(listing(panel.get("targets"))):
             if not mapping(target).get("expr"):
                 yield resource.finding((*place, "targets", index, "expr"), "asks nothing", "write the query")

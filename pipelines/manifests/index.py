@@ -11,9 +11,10 @@ from pipelines.manifests.resource import Container, Pod, Resource, at, listing, 
 KEYS = "raftops.io/keys"
 """Annotation of a Secret without values: the keys that it will have."""
 OTHERS_PODS = (
-    "pipelines.kubeflow.org/", "jobset.sigs.k8s.io/", "batch.kubernetes.io/", "trainer.kubeflow.org/", "raftops.io/slot",
+    "pipelines.kubeflow.org/", "jobset.sigs.k8s.io/", "batch.kubernetes.io/", "trainer.kubeflow.org/",
+    "raftops.io/slot",
 )  # fmt: skip
-"""Labels of pods that Kubeflow and our deploy step make: a selector of them finds none here."""
+"""Labels of pods that Kubeflow and our deploy step make: no file has their templates."""
 TARGET_MADE_BY = "raftops.io/target-made-by"
 """Annotation of an autoscaler whose deployment is not among the files."""
 

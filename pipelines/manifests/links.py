@@ -47,7 +47,7 @@ def _target(resource: Resource, path: Path, port: Mapping[str, Any], found: list
         listened = [ports(container) for container in labelled.pod.containers()] if labelled.pod else []
         names = {name for known, _ in listened for name in known}
         numbers = {number for _, known in listened for number in known}
-        if numbers and target not in (names if isinstance(target, str) else numbers):
+        if numbers and isinstance(target, str | int) and target not in (names if isinstance(target, str) else numbers):
             field = "targetPort" if "targetPort" in port else "port"
             what = f"no container of {labelled.pod.owner.name if labelled.pod else ''} listens on {target}"
             yield resource.finding(
@@ -142,9 +142,9 @@ def _monitor(index: Index, resource: Resource) -> Iterator[Finding]:
     ]
     if not services:
         yield resource.finding(("spec", "selector"), "finds no Service", "give it labels that a Service has")
-    names = {name for service in services for _, name in select(service.body, "spec.ports[].name")}
+    names = {str(name) for service in services for _, name in select(service.body, "spec.ports[].name")}
     for path, name in select(resource.body, "spec.endpoints[].port"):
-        if services and name not in names:
+        if services and str(name) not in names:
             yield resource.finding(path, f"no Service has a port named {name}", f"one of {', '.join(sorted(names))}")
 
 

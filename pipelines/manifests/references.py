@@ -30,7 +30,7 @@ def references(index: Index) -> Iterator[Finding]:
 def there(index: Index, pod: Pod, path: Path, kind: str, name: Any) -> Iterator[Finding]:
     """A finding where a named resource is not there."""
     namespace = pod.owner.namespace
-    if name and (kind, name) not in _ALWAYS and not _known(index, kind, namespace, name):
+    if name and (kind, str(name)) not in _ALWAYS and not _known(index, kind, namespace, name):
         yield pod.owner.finding(path, f"no {kind} {name} in {namespace}", _MEND)
 
 
@@ -88,7 +88,7 @@ def _data(index: Index, pod: Pod, path: Path, kind: str, field: str, source: Map
     yield from there(index, pod, (*path, field), kind, source.get(field))
     keys = index.keys(kind, pod.owner.namespace, source.get(field))
     for place, key in select(source, "items[].key", path):
-        if keys is not None and key not in keys:
+        if keys is not None and str(key) not in keys:
             yield _no_key(pod, place, kind, source.get(field), key)
 
 
@@ -105,7 +105,7 @@ def _environment(index: Index, container: Container) -> Iterator[Finding]:
             keys = index.keys(kind, pod.owner.namespace, at(ref, "name"))
             if keys is None:
                 yield from there(index, pod, (*place, "name"), kind, at(ref, "name"))
-            elif at(ref, "key") not in keys:
+            elif str(at(ref, "key")) not in keys:
                 yield _no_key(pod, (*place, "key"), kind, at(ref, "name"), at(ref, "key"))
     for field, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
         for place, ref in select(container.body, f"envFrom[].{field}", path):
@@ -115,8 +115,8 @@ def _environment(index: Index, container: Container) -> Iterator[Finding]:
 
 def _mounts(container: Container) -> Iterator[Finding]:
     pod = container.pod
-    volumes = {mapping(volume).get("name") for volume in listing(pod.spec.get("volumes"))}
-    volumes |= {name for _, name in select(pod.owner.body, "spec.volumeClaimTemplates[].metadata.name")}
+    volumes = [mapping(volume).get("name") for volume in listing(pod.spec.get("volumes"))]
+    volumes += [name for _, name in select(pod.owner.body, "spec.volumeClaimTemplates[].metadata.name")]
     for place, name in select(container.body, "volumeMounts[].name", container.path):
         if name not in volumes:
             yield pod.owner.finding(place, f"no volume {name}", "add the volume, or correct the name")
