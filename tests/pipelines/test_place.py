@@ -129,7 +129,7 @@ def by_setters(platform: Platform, wanted: Resources) -> dict[str, Any]:
         """Nothing."""
 
     @dsl.pipeline(name="x")
-    def pipeline() -> None:
+    def pipeline():
         task = work()
         for secret in wanted.secrets:
             kubernetes.use_secret_as_env(task, secret.secret, {secret.key: secret.env})
