@@ -21,6 +21,8 @@ from raftops.progress import FAILURE, PROGRESS
 from raftops.spec.model import STEPS, StepName
 
 ENDED = ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELED")
+BESIDE = ("hold", "finish")
+"""Tasks that are no step: one ends a run whose gates did not pass, one records how a run ended."""
 PATIENCE = 20
 """Polls in a row that a server may leave unanswered: the run does not depend on us."""
 Node = Mapping[str, Any]
@@ -30,7 +32,8 @@ Node = Mapping[str, Any]
 class StepState:
     """One step of a run."""
 
-    step: StepName
+    step: str
+    """Its name; that of another task of the pipeline where it is not one of the seven."""
     status: str = "waiting"
     """waiting, running, done, skipped (a cached result), failed, canceled, or left out (an earlier step failed)."""
     seconds: float = 0.0
@@ -42,11 +45,15 @@ class StepState:
 
 def steps_of(run: Mapping[str, Any]) -> dict[StepName, StepState]:
     """The steps of a run as its nodes tell them."""
-    nodes = (run.get("run_details") or {}).get("task_details") or []
-    return {step: _state(step, nodes, str(run.get("state"))) for step in STEPS}
+    return {step: state_of(run, step) for step in STEPS}
 
 
-def _state(step: StepName, nodes: Sequence[Node], run_state: str) -> StepState:
+def state_of(run: Mapping[str, Any], task: str) -> StepState:
+    """One task of a run: a step, or one of `BESIDE`."""
+    return _state(task, (run.get("run_details") or {}).get("task_details") or [], str(run.get("state")))
+
+
+def _state(step: str, nodes: Sequence[Node], run_state: str) -> StepState:
     own = [node for node in nodes if node.get("display_name") == step]
     parts = [node for node in nodes if _is_part(step, str(node.get("display_name")))]
     if not own and not parts:
@@ -58,7 +65,7 @@ def _state(step: StepName, nodes: Sequence[Node], run_state: str) -> StepState:
     return StepState(step, status, _seconds([*parts, *own]), pods, error)
 
 
-def _is_part(step: StepName, name: str) -> bool:
+def _is_part(step: str, name: str) -> bool:
     """Whether a task is a shard of a step: `ingest-shard`; drivers are nobody's work."""
     return name.startswith(f"{step}-") and not name.endswith("-driver")
 
@@ -127,37 +134,37 @@ def watch(server: Server, run_id: str, listener: Listener, pause: float) -> dict
                 raise
             time.sleep(pause)
             continue
-        for state in steps_of(run).values():
-            _tell(state, seen, listener)
+        for step, state in steps_of(run).items():
+            _tell(step, state, seen, listener)
             if state.status == "running":
-                _tell_progress(server, run_id, state, far, listener)
+                _tell_progress(step, _log(server, run_id, state), far, listener)
         if run.get("state") in ENDED:
             return run
         time.sleep(pause)
 
 
-def _tell(state: StepState, seen: dict[StepName, str], listener: Listener) -> None:
-    before, now = seen.get(state.step, "waiting"), state.status
+def _tell(step: StepName, state: StepState, seen: dict[StepName, str], listener: Listener) -> None:
+    before, now = seen.get(step, "waiting"), state.status
     if before == now or now in ("waiting", "left out"):
         return
-    seen[state.step] = now
+    seen[step] = now
     record = StepRecord("", {}, "failed" if now == "canceled" else now, round(state.seconds, 1))
     if now == "skipped":
-        listener.skipped(state.step, record)
+        listener.skipped(step, record)
         return
     if before == "waiting":
-        listener.started(state.step)
+        listener.started(step)
     if now != "running":
-        listener.finished(state.step, record)
+        listener.finished(step, record)
 
 
-def _tell_progress(server: Server, run_id: str, state: StepState, far: dict[StepName, str], listener: Listener) -> None:
+def _tell_progress(step: StepName, log: Sequence[str], far: dict[StepName, str], listener: Listener) -> None:
     """How far a step says it is, by the last marked line of its pod's log."""
-    for line in reversed(_log(server, run_id, state)):
+    for line in reversed(log):
         if said := marked(line, PROGRESS):
-            if far.get(state.step) != line:
-                far[state.step] = line
-                listener.progressed(state.step, int(said["done"]), int(said["total"]), str(said["note"]))
+            if far.get(step) != line:
+                far[step] = line
+                listener.progressed(step, int(said["done"]), int(said["total"]), str(said["note"]))
             return
 
 
@@ -177,7 +184,8 @@ def failure(server: Server, run: Mapping[str, Any], why: Callable[[str], str] = 
     state, run_id = str(run.get("state")), str(run.get("run_id"))
     if state in ("SUCCEEDED", "SKIPPED"):
         return None
-    failed = next((s for s in steps_of(run).values() if s.status == "failed"), None)
+    states = (state_of(run, task) for task in (*STEPS, *BESIDE))
+    failed = next((state for state in states if state.status == "failed"), None)
     if state == "CANCELED" and failed is None:
         return StepError(f"run {run_id} was canceled", next_step="raftops submit SPEC: finished steps are not redone")
     if failed is None:
@@ -188,7 +196,7 @@ def failure(server: Server, run: Mapping[str, Any], why: Callable[[str], str] = 
 
 def _step_failure(failed: StepState, log: Sequence[str], pod: str, run_id: str) -> StepError:
     said: dict[str, Any] = next(filter(None, (marked(line, FAILURE) for line in reversed(log))), {})
-    read = f"raftops logs {run_id} {failed.step}"
+    read = f"raftops logs {run_id[:8]} {failed.step}"
     if said:
         return StepError(f"{failed.step}: {said['message']}", next_step=str(said["next"]) or read)
     last = reason_of([line for line in log if line.strip() and PROGRESS not in line]) if log else ""

@@ -20,10 +20,10 @@ from pipelines.cost import keep_to_budget
 from pipelines.kubeflow import Server, endpoint_of
 from pipelines.submit import Submitted, experiment_of, find, known
 from pipelines.submit import submit as submit_run
-from pipelines.watch import ENDED, StepState, failure, steps_of, watch
+from pipelines.watch import BESIDE, ENDED, StepState, failure, state_of, steps_of, watch
 from raftops.errors import ClusterError, RaftopsError, SpecError
 from raftops.spec.load import load_spec
-from raftops.spec.model import STEPS, Kubeflow, Platform, StepName
+from raftops.spec.model import STEPS, Kubeflow, Platform
 
 SINGLE_USER_NAMESPACE = "kubeflow"
 """Where a single-user Kubeflow runs its pods."""
@@ -150,7 +150,7 @@ def logs(
 ) -> None:
     """Show what a step of a run wrote."""
     server, run_id = _located(run, endpoint, spec, overlay)
-    state = steps_of(server.run(run_id))[_step(step)]
+    state = state_of(server.run(run_id), _task(step))
     if not state.pods:
         why = {"skipped": "its result came from the cache", "waiting": "it has not started"}.get(state.status)
         message = f"{step} of run {run_id} has no log: {why or f'it is {state.status}'}"
@@ -167,10 +167,10 @@ def logs(
             screen.raw(f"{pod}\n{text}" if len(state.pods) > 1 else text)
 
 
-def _step(name: str) -> StepName:
-    if name not in STEPS:
-        raise SpecError(f"{name}: no such step", next_step=f"choose one of {', '.join(STEPS)}")
-    return next(step for step in STEPS if step == name)
+def _task(name: str) -> str:
+    if name not in (*STEPS, *BESIDE):
+        raise SpecError(f"{name}: no such step", next_step=f"choose one of {', '.join((*STEPS, *BESIDE))}")
+    return name
 
 
 def cancel(run: RunId, endpoint: EndpointOption = "", spec: OfSpec = None, overlay: Overlays = None) -> None:

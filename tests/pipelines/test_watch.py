@@ -185,6 +185,18 @@ def state_of(step: StepName, *nodes: Any, run: str = "RUNNING") -> Any:
     return steps_of({"state": run, "run_details": {"task_details": list(nodes)}})[step]
 
 
+def test_gates_that_did_not_pass_are_the_reason_of_a_run_that_was_held(script: Script) -> None:
+    run = script({"run": "RUNNING"}, train='raftops-error {"message": "raft.f1 is 0.2", "next": "read the report"}')
+    pod = run.cluster.runs[run.run_id].pod(run.cluster.runs[run.run_id].tasks["train"])
+    run.server.run(run.run_id)
+    run.cluster.runs[run.run_id].tasks["train"].move("FAILED")
+    tail = pod.rpartition("-")[2]
+    nodes = [node("hold", "FAILED", "w-1", f"w-{tail}"), node("executor", "FAILED", pod)]
+    ended = {"run_id": run.run_id, "state": "FAILED", "run_details": {"task_details": nodes}}
+    error = failure(run.server, ended)
+    assert error is not None and str(error) == "hold: raft.f1 is 0.2" and error.next_step == "read the report"
+
+
 class TestNodes:
     def test_time_is_that_of_the_task(self) -> None:
         assert state_of("train", node("train", "SUCCEEDED", "w-1")).seconds == 90.0
