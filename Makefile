@@ -5,12 +5,19 @@ SPEC ?= specs/handbook.yaml
 OVERLAY ?=
 HANDBOOK := ../shared/data/handbooks/18f-handbook
 SPECS := $(filter-out $(if $(wildcard $(HANDBOOK)),,specs/18f.yaml),$(wildcard specs/*.yaml))
+STEPS ?=
+BASE ?=
+BUILDER ?=
+TORCH ?= cuda
+RELEASE ?=
+PUSH ?=
+DOCKER_BUILD ?=
 FLAGS := $(addprefix -f ,$(OVERLAY))
 
 export DVC_NO_ANALYTICS := 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: run test test-all serve check format images compile bench data setup lock schema golden clean inputs-18f
+.PHONY: run test test-all serve check format images sbom base compile bench data setup lock schema golden clean inputs-18f
 
 run: setup data  ## the main job: spec to cited answers
 	$(BIN)/raftops run $(SPEC) $(FLAGS)
@@ -41,9 +48,15 @@ inputs-18f: setup
 bench: setup data  ## each prints one JSON line per figure
 	for bench in benchmarks/[!_]*.py; do $(BIN)/python $$bench || exit 1; done
 
-images:  ## one image per step
-	for step in validate ingest index augment train evaluate deploy; do \
-	  docker build -f components/$$step/Dockerfile -t ghcr.io/raftops/$$step:0.1.0 . || exit 1; done
+images: setup  ## one image per step: STEPS="train" BASE=... BUILDER=... TORCH=cpu RELEASE=1 PUSH=1 DOCKER_BUILD="--network=host"
+	$(BIN)/python -m pipelines.images build $(STEPS) --base "$(BASE)" --builder "$(BUILDER)" --torch $(TORCH) \
+	  --more="$(DOCKER_BUILD)" $(if $(RELEASE),--release) $(if $(PUSH),--push)
+
+sbom: setup  ## what is in the images: build/sbom/<step>.cdx.json
+	$(BIN)/python -m pipelines.images sbom $(STEPS)
+
+base: setup  ## pin the base of the images by digest
+	$(BIN)/python -m pipelines.images base
 
 schema: setup  ## the JSON Schemas that editors read
 	$(BIN)/raftops schema -o schema/raftops.schema.json

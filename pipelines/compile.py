@@ -13,7 +13,9 @@ from kfp import compiler
 from pipelines.code import Code
 from pipelines.inputs import Inputs, read_inputs
 from pipelines.keys import Key, step_keys
+from pipelines.provenance import provenance
 from pipelines.raft import raft
+from pipelines.server_rules import check_accepted
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model import STEPS, StepName
 
@@ -34,11 +36,13 @@ def compile_spec(loaded: LoadedSpec) -> Compiled:
     code = Code(loaded.root / loaded.assistant.spec.platform.store / "cache")
     keys = step_keys(loaded.assistant, inputs, code)
     code.keep()
-    pipeline = raft(loaded.assistant, {step: key.digest for step, key in keys.items()})
+    origin = provenance(loaded.assistant, inputs, loaded.root)
+    pipeline = raft(loaded.assistant, {step: key.digest for step, key in keys.items()}, origin)
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "pipeline.yaml")
         compiler.Compiler().compile(pipeline, path)
         text = Path(path).read_text(encoding="utf-8")
+    check_accepted(text)
     return Compiled(text, keys, inputs)
 
 

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from raftops.spec.model import Assistant, StepName, as_json
+from components.images import image
+from raftops.spec.model import Assistant, Section, Spec, StepName, as_json
+
+_LATER = {"train": ("nodes", "runtime"), "deploy": ("target", "signing", "kubernetes")}
+"""Settings that older specs do not have: passed on where they are set, so that those specs keep their keys."""
 
 
 def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
     """The `config` argument of each step."""
     spec, models = assistant.spec, assistant.spec.models
     section = {name: as_json(getattr(spec, name)) for name in ("data", "prompt", "router", "ingest", "index")}
-    section |= {name: as_json(getattr(spec, name)) for name in ("augment", "train", "evaluate", "deploy")}
+    section |= {name: as_json(getattr(spec, name)) for name in ("augment", "evaluate")}
+    section |= {name: _where_set(getattr(spec, name), later) for name, later in _LATER.items()}
     section["validate"] = as_json(spec.validate_)
     milvus = as_json(spec.platform.milvus)
     cache, releases = f"{spec.platform.store}/cache", f"{spec.platform.store}/releases/{assistant.name}"
+
+    bucket = spec.platform.artifacts
+    pushed = {"artifacts": as_json(bucket)} if bucket and bucket.push else {}
 
     def pick(*names: str, **more: Any) -> dict[str, Any]:
         return {name: section[name] for name in names} | more
@@ -26,5 +34,26 @@ def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
         "augment": pick("augment", "prompt", title=assistant.title, audience=list(spec.train.audience), cache=cache),
         "train": pick("train", base=models.base, cache=cache),
         "evaluate": pick("evaluate", "prompt", "router", title=assistant.title, cache=cache),
-        "deploy": pick("deploy", "prompt", "router", name=assistant.name, title=assistant.title, releases=releases),
-    }
+        "deploy": pick(
+            "deploy", "prompt", "router", **pushed, **_cluster(spec), name=assistant.name, title=assistant.title,
+            releases=releases,
+        ),
+    }  # fmt: skip
+
+
+def _cluster(spec: Spec) -> dict[str, Any]:
+    """Where on a cluster the service stands."""
+    platform, settings = spec.platform, spec.deploy.kubernetes
+    if spec.deploy.target != "kubernetes":
+        return {}
+    own = platform.images.get("deploy") or image("deploy", platform.registry)
+    place = {"namespace": platform.namespace, "claim": platform.workspace or "", "image": settings.image or own}
+    token = platform.milvus.token
+    return {"cluster": place | {"secrets": [as_json(token)] if token else []}}
+
+
+def _where_set(section: Section, later: tuple[str, ...]) -> dict[str, Any]:
+    """A section without those of its later settings that stand at their default."""
+    plain = type(section).model_fields
+    unset = {name for name in later if getattr(section, name) == plain[name].get_default(call_default_factory=True)}
+    return {name: value for name, value in as_json(section).items() if name not in unset}

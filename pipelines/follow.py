@@ -2,6 +2,7 @@
 
 KFP's own lines stand at the left edge with a time, lines of the step's process are indented by four spaces. Marked
 lines (see `raftops.progress`) may stand behind what the step wrote to stderr, so they are looked for anywhere.
+Tasks are shown by the step they belong to: a shard of ingest is ingest, and only the task that ends a step ends it.
 """
 
 from __future__ import annotations
@@ -23,9 +24,15 @@ from raftops.progress import FAILURE, PROGRESS
 from raftops.spec.model import STEPS, StepName
 
 _KFP = r"^\d\d:\d\d:\d\d\.\d+ - [A-Z]+ - "
-_STARTED = re.compile(_KFP + r"Executing task \W*(?:\[\d+m)?'(\w+)'")
-_ENDED = re.compile(_KFP + r"Task \W*(?:\[\d+m)?'(\w+)'.* finished with status .*(SUCCESS|FAILURE)")
+_STARTED = re.compile(_KFP + r"Executing task \W*(?:\[\d+m)?'([\w-]+)'")
+_ENDED = re.compile(_KFP + r"Task \W*(?:\[\d+m)?'([\w-]+)'.* finished with status .*(SUCCESS|FAILURE)")
+_PART_OF: dict[str, StepName] = {"ingest-shard": "ingest", "index-shard": "index", "hold": "evaluate"}
+"""Tasks that are no step of their own."""
+_SILENT = ("hold",)
+"""Tasks of a step that has ended already: only their failure is told."""
 _INDENT = "    "
+_NAMED = re.compile(r"\s*([a-z]+)[-\d]* \| ")
+"""What stands before a line of a container: the name of its task."""
 _SIGNALS = {
     "Killed": "it was killed, perhaps because memory ran out",
     "Terminated": "it was terminated from outside",
@@ -55,8 +62,13 @@ class Follower(io.TextIOBase):
         self._record, self._folder, self._listener = record, folder, listener
         self._terminal = sys.stdout
         self._line, self._since = "", time.monotonic()
+        self._task = ""
         self._step: StepName | None = None
+        """The step that the task belongs to; None for a task that is not shown."""
+        self._spent = dict[StepName, float]()
         self._failure: dict[str, Any] = {}
+        self._error: StepError | None = None
+        """The first failure: the end of a run comes after it, and does not hide it."""
         self._said = deque[str](maxlen=200)
         self._reading_inputs = False
         """Whether KFP's executor lists the inputs of a step: many lines that end at a closing brace."""
@@ -80,17 +92,19 @@ class Follower(io.TextIOBase):
         elif match := _ENDED.search(line):
             self._end(match[2] == "SUCCESS")
         elif line.startswith(_INDENT):
-            self._hear(line.removeprefix(_INDENT))
+            named = _NAMED.match(line)
+            ours = named is not None and named[1] == self._task
+            self._hear(line[named.end() :] if named and ours else line.removeprefix(_INDENT))
         if self._log:
             self._log.write(line + "\n")
             self._log.flush()
 
     def _hear(self, line: str) -> None:
         """A line of the step's process."""
-        if self._step and (said := _marked(line, PROGRESS)):
+        if self._step and (said := marked(line, PROGRESS)):
             with redirect_stdout(self._terminal):
                 self._listener.progressed(self._step, int(said["done"]), int(said["total"]), str(said["note"]))
-        elif failure := _marked(line, FAILURE):
+        elif failure := marked(line, FAILURE):
             self._failure = failure
         elif self._reading_inputs or "[KFP Executor " in line:
             self._reading_inputs = line.endswith("Got executor_input:") or (self._reading_inputs and line != "}")
@@ -98,23 +112,29 @@ class Follower(io.TextIOBase):
             self._said.append(line.rstrip())
 
     def _start(self, name: str) -> None:
-        if name not in STEPS:
-            return
-        self._step = step = next(known for known in STEPS if known == name)
+        self._task, self._step = name, next((s for s in STEPS if s == name), _PART_OF.get(name))
         self._since = time.monotonic()
         self._failure, self._reading_inputs = {}, False
         self._said.clear()
         self.close_log()
-        self._log = (self._folder / f"{name}.log").open("a", encoding="utf-8", errors="backslashreplace")
-        with redirect_stdout(self._terminal):
-            self._listener.started(step)
+        log = self._folder / f"{self._step or name}.log"
+        self._log = log.open("a", encoding="utf-8", errors="backslashreplace")
+        if self._step and name not in _SILENT and self._step not in self._spent:
+            self._spent[self._step] = 0
+            with redirect_stdout(self._terminal):
+                self._listener.started(self._step)
 
     def _end(self, well: bool) -> None:
-        if self._step is None:
+        if not well and self._error is None:
+            self._error = self._told(reason_of(self._said))
+        if self._step is None or self._task in _SILENT:
+            return
+        self._spent[self._step] += time.monotonic() - self._since
+        if well and self._task != self._step:
             return
         state = self._record.steps[self._step]
         state.status = "done" if well else "failed"
-        state.seconds = round(time.monotonic() - self._since, 2)
+        state.seconds = round(self._spent[self._step], 2)
         with redirect_stdout(self._terminal):
             self._listener.finished(self._step, state)
 
@@ -126,17 +146,21 @@ class Follower(io.TextIOBase):
 
     def failure(self, error: Exception) -> StepError:
         """What to tell the user: the step, what it said, and where its log is."""
-        if self._step is None:
+        if not self._task:
             return StepError(f"KFP's local runner failed before the first step: {error}", next_step="raftops doctor")
-        log = self._folder / f"{self._step}.log"
+        return self._error or self._told(str(error))
+
+    def _told(self, reason: str) -> StepError:
+        """The failure of the task at work."""
+        name = self._step or self._task
+        log = self._folder / f"{name}.log"
         if self._failure:
-            message = f"{self._step}: {self._failure['message']}"
-            return StepError(message, next_step=str(self._failure["next"]) or f"read the step's log: {log}")
-        reason = reason_of(self._said) if self._record.steps[self._step].status == "failed" else str(error)
-        return StepError(f"{self._step} failed: {reason}", next_step=f"tail -n 30 {log}")
+            advice = str(self._failure["next"]) or f"read the step's log: {log}"
+            return StepError(f"{name}: {self._failure['message']}", next_step=advice)
+        return StepError(f"{name} failed: {reason}", next_step=f"tail -n 30 {log}")
 
 
-def _marked(line: str, mark: str) -> dict[str, Any]:
+def marked(line: str, mark: str) -> dict[str, Any]:
     """The object behind a mark; empty where there is no mark or no object."""
     _, found, rest = line.partition(mark)
     try:

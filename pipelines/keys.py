@@ -70,7 +70,7 @@ _INPUTS: Mapping[StepName, tuple[str, ...]] = {
 
 def _sections(step: StepName, config: Mapping[str, Any]) -> dict[str, Any]:
     """The config without what says only where files are, and without sources that digests stand for."""
-    left_out = {"cache", "releases", "embedder", "base"}
+    left_out = {"cache", "releases", "artifacts", "embedder", "base"}
     sections = {name: value for name, value in config.items() if name not in left_out}
     if step == "train":
         sections["train"] = {k: v for k, v in config["train"].items() if k not in ("init_from", "threads")}

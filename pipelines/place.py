@@ -2,31 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from importlib import import_module
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from kfp.dsl import PipelineTask
 
 from components.images import image
-from raftops.spec.model import STEPS, Platform, Resources, SecretRef, StepName
+from pipelines.pods import Pod
+from raftops.spec.model import Platform, Resources, SecretRef, StepName
 
 _SEARCHES = ("index", "augment", "evaluate", "deploy")
 """Steps that talk to Milvus."""
+_LIGHT = Resources(cpu="250m", memory="512Mi", timeout_minutes=10)
+"""For tasks that only read a verdict or write a record."""
 
 
-def place(platform: Platform, keys: Mapping[StepName, str], tasks: Sequence[PipelineTask]) -> None:
-    """Give every task, in the order of `STEPS`, its resources and its key."""
-    for step, task in zip(STEPS, tasks, strict=True):
-        task.set_display_name(step).set_container_image(image(step, platform.registry))
-        task.set_caching_options(True, cache_key=keys[step])
-        wanted = platform.resources.get(step)
+@dataclass(frozen=True)
+class Placer:
+    """Gives tasks their place."""
+
+    platform: Platform
+    keys: Mapping[StepName, str]
+    name: str = ""
+    """The assistant's."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """On every pod: where it comes from."""
+
+    def step(self, step: StepName, task: PipelineTask) -> PipelineTask:
+        """Place a step. Its key is the identity of what it makes."""
+        wanted = self.platform.resources.get(step)
+        self._placed(step, task, wanted, self._secrets(step, wanted))
+        return task.set_display_name(step).set_caching_options(True, cache_key=self.keys[step])
+
+    def shard(self, step: StepName, task: PipelineTask) -> PipelineTask:
+        """Place a step's work on one part. Many tasks share this place, so KFP's own key tells them apart."""
+        wanted = self.platform.resources.get(step)
+        self._placed(step, task, wanted, wanted.secrets if wanted else ())
+        return task.set_display_name(f"{step} shard").set_caching_options(True)
+
+    def beside(self, name: str, step: StepName, task: PipelineTask, *secrets: SecretRef) -> PipelineTask:
+        """Place a light task in the image of a step. It always runs."""
+        self._placed(step, task, _LIGHT, secrets)
+        return task.set_display_name(name).set_caching_options(False)
+
+    def _placed(
+        self, step: StepName, task: PipelineTask, wanted: Resources | None, secrets: tuple[SecretRef, ...]
+    ) -> None:
+        task.set_container_image(self.platform.images.get(step) or image(step, self.platform.registry))
         if wanted:
             _resources(task, wanted)
-        secrets = _secrets(platform, step, wanted)
-        if wanted or secrets:
-            import_module("pipelines.pods").place_pod(
-                task, wanted, secrets
-            )  # Kubernetes' client: only where it is used
+        labels = {"app.kubernetes.io/part-of": self.name, "app.kubernetes.io/component": step}
+        pod = Pod(self.platform, wanted, secrets, labels, self.annotations)
+        task.platform_config["kubernetes"] = pod.message()
+
+    def _secrets(self, step: StepName, wanted: Resources | None) -> tuple[SecretRef, ...]:
+        named = wanted.secrets if wanted else ()
+        token, bucket = self.platform.milvus.token, self.platform.artifacts
+        more = [token] if step in _SEARCHES else []
+        more += [bucket.access_key, bucket.secret_key] if bucket and bucket.push and step == "deploy" else []
+        return (*named, *(secret for secret in more if secret and secret not in named))
 
 
 def _resources(task: PipelineTask, wanted: Resources) -> None:
@@ -35,10 +69,7 @@ def _resources(task: PipelineTask, wanted: Resources) -> None:
     if wanted.accelerator:
         task.set_accelerator_type(wanted.accelerator.type).set_accelerator_limit(wanted.accelerator.count)
     if wanted.retries:
-        task.set_retry(num_retries=wanted.retries, backoff_duration="30s", backoff_factor=2.0)
-
-
-def _secrets(platform: Platform, step: StepName, wanted: Resources | None) -> list[SecretRef]:
-    named = list(wanted.secrets) if wanted else []
-    token = platform.milvus.token
-    return [*named, token] if token and step in _SEARCHES and token not in named else named
+        wait = f"{wanted.backoff_seconds}s"
+        task.set_retry(
+            num_retries=wanted.retries, backoff_duration=wait, backoff_factor=2.0, backoff_max_duration="3600s"
+        )

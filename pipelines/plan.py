@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipelines.compile import Compiled
-from pipelines.store import RunRecord, StepRecord, Store
+from pipelines.effort import growth
+from pipelines.recorded import History
+from pipelines.store import RunRecord, StepRecord
 from raftops.spec.model import STEPS, Assistant, StepName
 
 
@@ -24,7 +26,7 @@ class PlannedStep:
     key: str
 
 
-def plan(assistant: Assistant, compiled: Compiled, store: Store) -> list[PlannedStep]:
+def plan(assistant: Assistant, compiled: Compiled, store: History) -> list[PlannedStep]:
     """Compare the keys with what the store knows."""
     records = store.records(assistant.name)
     planned: list[PlannedStep] = []
@@ -33,26 +35,30 @@ def plan(assistant: Assistant, compiled: Compiled, store: Store) -> list[Planned
         if store.result(step, key) is not None:
             planned.append(PlannedStep(step, False, (), "", None, key))
             continue
-        share = _share(step, compiled, records)
+        share = _share(step, assistant, compiled, records)
         reasons = _reasons(step, compiled, records, {p.step for p in planned if p.runs})
-        work = _work(step, assistant, compiled, _last(records, step), share)
+        last = _last(records, step)
+        work = _work(step, assistant, compiled, last.steps[step] if last else None, share)
         planned.append(PlannedStep(step, True, reasons, work, _seconds(records, step, share), key))
     return planned
 
 
 def _seconds(records: Sequence[RunRecord], step: StepName, share: float) -> float | None:
-    """The last time of a step; for a part of its work, that part of the longest, but not less than the shortest."""
+    """The last time of a step, by how much of that work there is now.
+
+    For a part of the documents: that part of the longest time, but not less than the shortest.
+    """
     times = [r.steps[step].seconds for r in records if step in r.steps and r.steps[step].status == "done"]
     if not times:
         return None
     if step not in _BY_CONTENT:
-        return times[0]
+        return round(times[0] * share, 1)
     return round(max(max(times) * share, min(times)), 1)
 
 
-def _last(records: Sequence[RunRecord], step: StepName) -> StepRecord | None:
-    """The newest record in which the step really ran."""
-    return next((r.steps[step] for r in records if step in r.steps and r.steps[step].status == "done"), None)
+def _last(records: Sequence[RunRecord], step: StepName) -> RunRecord | None:
+    """The newest run in which the step really ran."""
+    return next((r for r in records if step in r.steps and r.steps[step].status == "done"), None)
 
 
 def _reference(records: Sequence[RunRecord], step: StepName) -> RunRecord | None:
@@ -100,8 +106,13 @@ def _touched(compiled: Compiled, record: RunRecord | None) -> int:
     return sum(1 for name, version in compiled.inputs.documents.items() if before.get(name) != version)
 
 
-def _share(step: StepName, compiled: Compiled, records: Sequence[RunRecord]) -> float:
-    """Share of a step's work that a run repeats: parsing and embedding are kept by content."""
+def _share(step: StepName, assistant: Assistant, compiled: Compiled, records: Sequence[RunRecord]) -> float:
+    """How much of a step's last work a run does: parsing and embedding are kept by content, training grows and shrinks
+    with the examples and epochs that the spec asks for."""
+    last = _last(records, step)
+    if step in ("augment", "train") and last:
+        examples, trained = growth(assistant, len(compiled.inputs.examples), last)
+        return examples if step == "augment" else trained
     record = _reference(records, step)
     if step not in _BY_CONTENT or record is None or not compiled.inputs.documents:
         return 1.0
@@ -129,8 +140,14 @@ def _work(step: StepName, assistant: Assistant, compiled: Compiled, before: Step
         return f"{assistant.spec.augment.max_examples or len(compiled.inputs.examples):,} examples at most"
     if step == "train":
         tokens = figures.get("tokens")
-        return f"about {round(tokens):,} tokens to train" if tokens else "tokens to train: known after the first run"
+        about = f"about {_rounded(tokens * share):,} tokens to train" if tokens else ""
+        return about or "tokens to train: known after the first run"
     if step == "evaluate":
         arms, asked = len(assistant.spec.evaluate.arms), assistant.spec.evaluate.questions
         return f"{arms} arms x {asked or 'all'} held-out questions"
     return "one release"
+
+
+def _rounded(value: float) -> int:
+    """Two digits that count: it is a guess."""
+    return int(round(value, 2 - len(str(int(value))))) if value >= 100 else round(value)

@@ -1,26 +1,119 @@
-"""What only Kubernetes understands: nodes, tolerations, secrets, time. Apart from `place.py` for its heavy import."""
+"""What only Kubernetes understands: nodes, mounts, secrets, time, user. Written as kfp.kubernetes' setters write it.
+
+Those setters load the client of Kubernetes' API, which takes a second; what they leave behind is a plain mapping (the
+message KubernetesExecutorConfig), so it is written here, and a test holds it against them.
+
+Of the profile "restricted" a task can say user, group and that it is not root. KFP's server adds the rest to every
+container (no privilege escalation, no capabilities, seccomp RuntimeDefault), and the namespace's label refuses pods
+without them. KFP has no setter for a priority class, a service account or `fsGroup`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
 
-from kfp import kubernetes
-from kfp.dsl import PipelineTask
+from raftops.spec.model import ConfigMapRef, NodeAffinity, Platform, Resources, SecretRef, Toleration, Volume
 
-from raftops.spec.model import Resources, SecretRef
+PROJECT = PurePosixPath("/app")
+"""The project's folder in our images."""
+KUEUE = {"priority": "kueue.x-k8s.io/priority-class", "queue": "kueue.x-k8s.io/queue-name"}
+Message = dict[str, Any]
 
 
-def place_pod(task: PipelineTask, wanted: Resources | None, secrets: Sequence[SecretRef]) -> None:
-    """Say where a task's pod may run, for how long, and which secrets it gets as environment variables."""
-    for secret in secrets:
-        kubernetes.use_secret_as_env(task, secret_name=secret.secret, secret_key_to_env={secret.key: secret.env})
-    if wanted is None:
-        return
-    kubernetes.set_timeout(task, wanted.timeout_minutes * 60)
+@dataclass(frozen=True)
+class Pod:
+    """What one task's pod gets."""
+
+    platform: Platform
+    wanted: Resources | None = None
+    secrets: Sequence[SecretRef] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    def message(self) -> Message:
+        """The pod as KubernetesExecutorConfig, without what is not set."""
+        told = self._everywhere() | (_resources(self.wanted) if self.wanted else {})
+        return {name: value for name, value in told.items() if value}
+
+    def _everywhere(self) -> Message:
+        platform = self.platform
+        user = str(platform.run_as_user)
+        return {
+            "secretAsEnv": [_secret(secret) for secret in self.secrets],
+            "pvcMount": [_mount(volume) for volume in _volumes(platform)],
+            "imagePullPolicy": platform.image_pull_policy,
+            "imagePullSecret": [_named("secretName", name) for name in platform.image_pull_secrets],
+            "podMetadata": {"labels": self._labels(), "annotations": dict(sorted(self.annotations.items()))},
+            "securityContext": {"runAsUser": user, "runAsGroup": user, "runAsNonRoot": True},
+        }
+
+    def _labels(self) -> dict[str, str]:
+        asked = {label: getattr(self.wanted, name) for name, label in KUEUE.items()} if self.wanted else {}
+        return dict(sorted({**self.labels, **{label: value for label, value in asked.items() if value}}.items()))
+
+
+def _resources(wanted: Resources) -> Message:
+    told: Message = {
+        "activeDeadlineSeconds": str(wanted.timeout_minutes * 60),
+        "tolerations": [_toleration(toleration) for toleration in wanted.tolerations],
+        "nodeAffinity": [_affinity(affinity) for affinity in wanted.affinity],
+        "configMapAsEnv": [_config_variable(ref) for ref in wanted.config_maps if ref.env],
+        "configMapAsVolume": [_config_files(ref) for ref in wanted.config_maps if ref.path],
+    }
     if wanted.node_selector:
-        kubernetes.add_node_selector_json(task, dict(sorted(wanted.node_selector.items())))
-    for toleration in wanted.tolerations:
-        kubernetes.add_toleration(
-            task, key=toleration.key, operator=toleration.operator,
-            value=toleration.value or None, effect=toleration.effect or None,
-        )  # fmt: skip
+        told["nodeSelector"] = {"nodeSelectorJson": _constant(dict(sorted(wanted.node_selector.items())))}
+    if wanted.shared_memory:
+        memory = {"volumeName": "shared-memory", "mountPath": "/dev/shm", "medium": "Memory"}
+        told["emptyDirMounts"] = [memory | {"sizeLimit": wanted.shared_memory}]
+    return told
+
+
+def _volumes(platform: Platform) -> list[Volume]:
+    """The store's claim where there is one, then the others."""
+    if platform.workspace is None:
+        return list(platform.volumes)
+    return [Volume(claim=platform.workspace, path=str(PROJECT / platform.store)), *platform.volumes]
+
+
+def _constant(value: Any) -> Message:
+    return {"runtimeValue": {"constant": value}}
+
+
+def _named(key: str, name: str) -> Message:
+    """A resource by name, as older and as newer servers read it."""
+    return {key: name, f"{key}Parameter": _constant(name)}
+
+
+def _secret(ref: SecretRef) -> Message:
+    keys = [{"secretKey": ref.key, "envVar": ref.env}]
+    return _named("secretName", ref.secret) | {"keyToEnv": keys, "optional": False}
+
+
+def _config_variable(ref: ConfigMapRef) -> Message:
+    keys = [{"configMapKey": ref.key, "envVar": ref.env}]
+    return _named("configMapName", ref.config_map) | {"keyToEnv": keys, "optional": False}
+
+
+def _config_files(ref: ConfigMapRef) -> Message:
+    return _named("configMapName", ref.config_map) | {"mountPath": ref.path, "optional": False}
+
+
+def _mount(volume: Volume) -> Message:
+    told = {"constant": volume.claim, "pvcNameParameter": _constant(volume.claim), "mountPath": volume.path}
+    return told | ({"subPath": volume.sub_path} if volume.sub_path else {})
+
+
+def _toleration(toleration: Toleration) -> Message:
+    told = {"key": toleration.key, "operator": toleration.operator, "value": toleration.value}
+    return {name: value for name, value in (told | {"effect": toleration.effect}).items() if value}
+
+
+def _affinity(affinity: NodeAffinity) -> Message:
+    conditions = [
+        {"key": m.key, "operator": m.operator} | ({"values": list(m.values)} if m.values else {})
+        for m in affinity.match
+    ]  # fmt: skip
+    return {"matchExpressions": conditions} | ({"weight": affinity.weight} if affinity.weight else {})

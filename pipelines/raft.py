@@ -1,6 +1,12 @@
-"""The pipeline: seven tasks joined by their outputs. What the cluster gives each task stands in `place.py`."""
+"""The pipeline: seven tasks joined by their outputs. What the cluster gives each task stands in `place.py`.
+
+The branches of index and train meet where the data does: training reads what the product's own retriever finds, so it
+stands behind the index. A release needs the gates to pass; a run that they hold ends as failed, with its report.
+However it ends, `finish` writes the record.
+"""
 
 from collections.abc import Mapping
+from typing import Any
 
 from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
@@ -8,35 +14,53 @@ from kfp.dsl.base_component import BaseComponent
 from components.augment.component import augment
 from components.deploy.component import deploy
 from components.evaluate.component import evaluate
-from components.index.component import index
-from components.ingest.component import ingest
+from components.evaluate.hold import hold
+from components.finish import finish
 from components.train.component import train
 from components.validate.component import validate
 from pipelines.config import configs
-from pipelines.place import place
-from raftops.spec.model import Assistant, StepName
+from pipelines.fan_out import FanOut
+from pipelines.place import Placer
+from pipelines.provenance import Provenance
+from raftops.spec.model import Assistant, Platform, StepName
 
 
-def raft(assistant: Assistant, keys: Mapping[StepName, str]) -> BaseComponent:
+def raft(assistant: Assistant, keys: Mapping[StepName, str], origin: Provenance) -> BaseComponent:
     """The pipeline of an assistant. It has no parameters: the spec is the parameter, the compiled file the record."""
-    config = configs(assistant)
+    config, platform = configs(assistant), assistant.spec.platform
+    placer = Placer(platform, keys, assistant.name, origin.annotations())
+    fan_out = FanOut(placer, config)
+    description = f"{assistant.metadata.description}\n\n{origin.line()}".strip()
 
-    @dsl.pipeline(name=assistant.name, description=assistant.metadata.description or None)
+    @dsl.pipeline(name=assistant.name, description=description, pipeline_root=_root(assistant))
     def pipeline() -> None:
-        checked = validate(config=config["validate"])
-        accepted = checked.outputs["accepted"]
-        parsed = ingest(config=config["ingest"], accepted=accepted)
-        indexed = index(config=config["index"], passages=parsed.outputs["passages"])
-        built = indexed.outputs["built"]
-        raised = augment(config=config["augment"], accepted=accepted, built=built)
-        tuned = train(config=config["train"], conversations=raised.outputs["conversations"])
-        adapters = tuned.outputs["adapters"]
-        measured = evaluate(config=config["evaluate"], accepted=accepted, built=built, adapters=adapters)
-        released = deploy(
-            config=config["deploy"], accepted=accepted, built=built, adapters=adapters,
-            report=measured.outputs["report"],
-        )  # fmt: skip
-        tasks = (checked, parsed, indexed, raised, tuned, measured, released)
-        place(assistant.spec.platform, keys, tasks)
+        ended = finish(config=_ending(platform, origin))
+        placer.beside("finish", "validate", ended, *([platform.notify] if platform.notify else []))
+        with dsl.ExitHandler(ended, name="run"):
+            checked = placer.step("validate", validate(config=config["validate"]))
+            accepted = checked.outputs["accepted"]
+            parsed = fan_out.ingest(accepted)
+            built = fan_out.index(parsed.outputs["passages"]).outputs["built"]
+            raised = placer.step("augment", augment(config=config["augment"], accepted=accepted, built=built))
+            conversations = raised.outputs["conversations"]
+            tuned = placer.step("train", train(config=config["train"], conversations=conversations))
+            made = {"accepted": accepted, "built": built, "adapters": tuned.outputs["adapters"]}
+            measured = placer.step("evaluate", evaluate(config=config["evaluate"], **made))
+            report = measured.outputs["report"]
+            with dsl.If(measured.outputs["Output"] == "passed", name="gates passed"):
+                placer.step("deploy", deploy(config=config["deploy"], **made, report=report))
+            with dsl.Else(name="gates held"):
+                placer.beside("hold", "evaluate", hold(report=report))
 
     return pipeline
+
+
+def _root(assistant: Assistant) -> str | None:
+    """Where a cluster keeps the artifacts; Kubeflow's own place without a bucket. A laptop has its store."""
+    artifacts = assistant.spec.platform.artifacts
+    return f"{artifacts.uri.rstrip('/')}/pipelines/{assistant.name}" if artifacts else None
+
+
+def _ending(platform: Platform, origin: Provenance) -> dict[str, Any]:
+    runs = f"{platform.store}/runs" if platform.workspace else ""
+    return {"about": origin.as_json(), "runs": runs, "webhook": platform.notify.env if platform.notify else ""}

@@ -1,19 +1,25 @@
-"""Run a compiled pipeline on this machine, by KFP's local runner. Shows nothing itself: it tells a `Listener`."""
+"""Run a compiled pipeline on this machine, by KFP's local runner. Shows nothing itself: it tells a `Listener`.
+
+A task is a process here, or whatever the `Runner` makes of it: `containers.py` has one that starts containers.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 import warnings
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from kfp import components, local
 
 from pipelines.compile import Compiled
+from pipelines.effort import settings_of
 from pipelines.follow import Follower, Listener
 from pipelines.store import RunRecord, StepRecord, Store
 from raftops.files import write_text
@@ -25,9 +31,23 @@ _ENVIRONMENT = {
     "PYTHONSAFEPATH": "1",  # a user's file called json.py beside the spec is not the json that a step imports
 }
 
+Runner = Callable[[LoadedSpec, Compiled, Store], AbstractContextManager[Any]]
+"""Gives KFP's runner of tasks for the time of a run."""
+
+
+@contextmanager
+def as_processes(loaded: LoadedSpec, compiled: Compiled, store: Store) -> Iterator[Any]:
+    """Every task is a process in this environment."""
+    yield local.SubprocessRunner(use_venv=False)
+
 
 def run_local(
-    loaded: LoadedSpec, compiled: Compiled, store: Store, listener: Listener, again: Collection[StepName] = ()
+    loaded: LoadedSpec,
+    compiled: Compiled,
+    store: Store,
+    listener: Listener,
+    again: Collection[StepName] = (),
+    runner: Runner = as_processes,
 ) -> RunRecord:
     """Run what is not known yet, and the steps `again`; returns the run's record.
 
@@ -43,7 +63,8 @@ def run_local(
         _skip_known(record, store, listener)
         with _finished(record, store):
             if any(step.status == "waiting" for step in record.steps.values()):
-                _execute(folder / "pipeline.yaml", loaded.root, store, Follower(record, folder, listener))
+                with runner(loaded, compiled, store) as tasks:
+                    _execute(tasks, folder / "pipeline.yaml", loaded.root, store, Follower(record, folder, listener))
         store.link(record)
         store.prune()
     return record
@@ -77,6 +98,7 @@ def _new_record(loaded: LoadedSpec, compiled: Compiled) -> RunRecord:
         documents=dict(compiled.inputs.documents),
         examples=dict(compiled.inputs.examples),
         dvc=compiled.inputs.dvc,
+        settings=settings_of(loaded.assistant),
     )
 
 
@@ -98,20 +120,24 @@ def _fill(state: StepRecord, step: StepName, store: Store) -> None:
         state.artifacts = {name: str(path) for name, path in result.artifacts.items()}
 
 
-def _execute(pipeline: Path, root: Path, store: Store, follower: Follower) -> None:
+def _execute(tasks: Any, pipeline: Path, root: Path, store: Store, follower: Follower) -> None:
     """Hand the compiled file to KFP. Steps resolve paths from the project's folder, so that is where they run."""
     local.init(
-        local.SubprocessRunner(use_venv=False), pipeline_root=str(store.artifacts),
-        enable_caching=True, cache_root=str(store.keys),
+        tasks, pipeline_root=str(store.artifacts), enable_caching=True, cache_root=str(store.keys),
     )  # fmt: skip
     try:
         with _inside(root), redirect_stdout(follower), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            components.load_component_from_file(str(pipeline))()
+            components.load_component_from_text(_one_at_a_time(pipeline.read_text(encoding="utf-8")))()
     except (RuntimeError, ValueError, OSError) as error:
         raise follower.failure(error) from error
     finally:
         follower.close_log()
+
+
+def _one_at_a_time(pipeline: str) -> str:
+    """The pipeline with its shards one after the other: side by side they would share cores, and mix their lines."""
+    return re.sub(r"^( +parallelismLimit:) \d+$", r"\1 1", pipeline, flags=re.MULTILINE)
 
 
 @contextmanager

@@ -21,6 +21,8 @@ from raftops.spec.model import STEPS, StepName
 
 RECORDS = 50
 """Records of runs that are kept; plans take times and reasons from them."""
+_SHARDS = "-iteration-"
+"""In the name of a folder where KFP's local runner puts what the shards of a run made."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class RunRecord:
     dvc: str = ""
     seconds: float = 0.0
     status: str = "running"
+    settings: dict[str, float] = field(default_factory=dict)
+    """What the spec said about the amount of training (`pipelines.effort`); empty in records of earlier versions."""
 
 
 class Store:
@@ -133,7 +137,7 @@ class Store:
 
     def records(self, name: str) -> list[RunRecord]:
         """The runs of an assistant, newest first."""
-        records = [_record(read_json(folder / "run.json")) for folder in self._runs()]
+        records = [read_record(folder / "run.json") for folder in self._runs()]
         return [record for record in records if record.name == name]
 
     def prune(self, keep: int = 5) -> None:
@@ -144,8 +148,9 @@ class Store:
             seen[record["name"]] += 1
             if seen[record["name"]] <= keep:
                 kept |= {self._task(Path(uri)) for uri in _uris(record)}
+        runs = {folder.parent for folder in kept}
         for folder in self.artifacts.glob("*/*"):
-            if folder not in kept:
+            if folder not in kept and not (_SHARDS in folder.name and folder.parent in runs):
                 shutil.rmtree(folder, ignore_errors=True)
         for run in self.artifacts.glob("*"):
             if not any(run.iterdir()):
@@ -168,6 +173,19 @@ def _result(outputs: Mapping[str, Any]) -> Result:
     metrics = outputs.get("metrics")
     figures = dict(metrics.metadata) if isinstance(metrics, Artifact) else {}
     return Result(artifacts, {k: float(v) for k, v in figures.items() if isinstance(v, int | float)})
+
+
+def read_record(path: Path) -> RunRecord:
+    """A run's record from its file.
+
+    Raises:
+        RaftopsError: it cannot be read, or is not a record of this version.
+    """
+    raw: Any = read_json(path)
+    try:
+        return _record(raw)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RaftopsError(f"{path}: not a run record of this version", next_step="run the spec again") from error
 
 
 def _record(raw: dict[str, Any]) -> RunRecord:

@@ -23,10 +23,13 @@ def deploy(
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.release import Parts
+    from raftops.remote import keep
     from raftops.spec.model import Deploy, Prompt, Router
     from raftops.steps.deploy import deploy
 
     sections = Deploy(**config["deploy"]), Prompt(**config["prompt"]), Router(**config["router"])
     parts = Parts(config["name"], config["title"], *map(Path, (accepted.path, built.path, adapters.path, report.path)))
-    metrics.metadata.update(reported(deploy)(*sections, parts, Path(config["releases"]), Path(release.path)))
+    places = Path(config["releases"]), Path(release.path)
+    metrics.metadata.update(reported(deploy)(*sections, parts, *places, config.get("cluster")))
+    keep(config.get("artifacts"), Path(release.path))
     write_json(Path(metrics.path), metrics.metadata)

@@ -15,10 +15,15 @@ def evaluate(
     adapters: dsl.Input[dsl.Model],
     report: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
-) -> None:
-    """Put held-out questions to the five arms, measure, and hold the gates."""
+    page: dsl.Output[dsl.HTML],
+    summary: dsl.Output[dsl.Markdown],
+    routing: dsl.Output[dsl.ClassificationMetrics],
+) -> str:
+    """Put held-out questions to the five arms and measure; says whether the gates let a release pass."""
     from pathlib import Path
 
+    from raftops.evaluation.gates import verdict
+    from raftops.evaluation.shown import router_matrix, show
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model import Evaluate, Prompt, Router
@@ -27,4 +32,8 @@ def evaluate(
     sections = Evaluate(**config["evaluate"]), Prompt(**config["prompt"]), Router(**config["router"])
     places = Path(accepted.path), Path(built.path), Path(adapters.path), Path(report.path)
     metrics.metadata.update(reported(evaluate)(*sections, config["title"], *places, Path(config["cache"])))
+    routing.log_confusion_matrix(*router_matrix(Path(report.path)))
     write_json(Path(metrics.path), metrics.metadata)
+    write_json(Path(routing.path), routing.metadata)
+    show(Path(report.path), Path(page.path), Path(summary.path))
+    return verdict(Path(report.path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,13 +12,23 @@ import typer
 from rich.markup import escape
 
 from pipelines.cli.screen import screen
+from raftops.errors import SpecError
 from raftops.files import write_text
 from raftops.spec.load import LoadedSpec, load_spec
 from raftops.spec.schema import json_schema, overlay_schema
-from raftops.spec.template import write_project
+from raftops.spec.template import CI, write_ci, write_project
 
 SpecPath = Annotated[Path, typer.Argument(help="The spec file.", metavar="SPEC")]
 Overlays = Annotated[list[Path] | None, typer.Option("-f", "--overlay", help="Overlay merged by key; repeatable.")]
+
+STARTER = "raftops.yaml"
+
+
+class Forge(StrEnum):
+    """Where a repository lives."""
+
+    github = "github"
+    gitlab = "gitlab"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -40,13 +51,26 @@ def releases_folder(loaded: LoadedSpec) -> Path:
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder to write into; made if absent.")] = Path(),
     name: Annotated[str, typer.Option(help="Name of the assistant.")] = "",
+    ci: Annotated[Forge | None, typer.Option(help="Write the workflow for this forge, too.")] = None,
+    spec: Annotated[str, typer.Option(help="Spec that the workflow runs, below the folder; only with --ci.")] = STARTER,
 ) -> None:
-    """Write a commented spec and a tiny data folder that runs."""
+    """Write a commented spec and a tiny data folder that runs; beside a spec that is there, --ci adds the workflow."""
+    there = ci is not None and (folder / spec).is_file()
     label = name or re.sub(r"[^a-z0-9-]+", "-", folder.resolve().name.lower()).strip("-") or "assistant"
-    written = write_project(folder, label)
+    if there:
+        label = load_spec(folder / spec, data_is_here=False).assistant.name
+    elif spec != STARTER:
+        raise SpecError(
+            f"{folder / spec}: no such spec", next_step="raftops init FOLDER --ci github --spec specs/mine.yaml"
+        )
+    written = [] if there else write_project(folder, label)
+    written += write_ci(folder, ci.value, spec, label) if ci else []
     for path in written:
         screen.say(f"  wrote {escape(str(path))}")
-    screen.say(f"next: cd {escape(str(folder))} && raftops validate raftops.yaml && raftops run raftops.yaml")
+    if ci:
+        screen.say(f"next: the settings named at the top of {escape(CI[ci.value])}, then commit and push")
+    else:
+        screen.say(f"next: cd {escape(str(folder))} && raftops validate raftops.yaml && raftops run raftops.yaml")
     screen.result({"written": [str(path) for path in written]})
 
 

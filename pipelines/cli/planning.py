@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +15,25 @@ from rich.markup import escape
 from pipelines.cli.authoring import Overlays, SpecPath, store_folder
 from pipelines.cli.screen import duration, screen
 from pipelines.compile import Compiled, compile_spec
+from pipelines.cost import StepCost, cluster_plan
+from pipelines.cost_shown import COLUMNS, cost_lines, cost_row, costs_json, costs_markdown
+from pipelines.kubeflow import Server, endpoint_of
+from pipelines.markdown import plan_markdown
+from pipelines.past import PastStep, past_steps
 from pipelines.plan import PlannedStep, plan
+from pipelines.recorded import History, Recorded
 from pipelines.store import Store
+from pipelines.submit import experiment_of
+from raftops.errors import ClusterError
 from raftops.files import write_text
 from raftops.spec.load import LoadedSpec, load_spec
+
+
+class Target(StrEnum):
+    """Where a plan is for."""
+
+    laptop = "laptop"
+    kubeflow = "kubeflow"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,12 +42,34 @@ def add_to(app: typer.Typer) -> None:
     app.command("compile")(compile_command)
 
 
-def plan_command(spec: SpecPath, overlay: Overlays = None) -> None:
+def plan_command(
+    spec: SpecPath,
+    overlay: Overlays = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Run record (run.json) to compare with, instead of the runs of this machine.")
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="A comment for a pull request.")] = False,
+    where: Annotated[
+        Target, typer.Option("--on", help="This machine, or Kubeflow: resources, hours, cost.")
+    ] = Target.laptop,
+) -> None:
     """Show what a run would do: which steps, why, how much work, how long."""
     loaded = load_spec(spec, overlay or ())
     compiled = compile_spec(loaded)
-    planned = plan(loaded.assistant, compiled, Store(store_folder(loaded)))
-    show_plan(loaded, compiled, planned)
+    history: History = Recorded(against) if against else Store(store_folder(loaded))
+    planned = plan(loaded.assistant, compiled, history)
+    if where is Target.kubeflow:
+        _show_cluster_plan(loaded, compiled, planned, markdown)
+    elif markdown:
+        screen.raw(_as_markdown(loaded, compiled, planned, history))
+    else:
+        show_plan(loaded, compiled, planned)
+
+
+def _as_markdown(loaded: LoadedSpec, compiled: Compiled, planned: list[PlannedStep], history: History) -> str:
+    name, gates = loaded.assistant.name, loaded.assistant.spec.evaluate.gates
+    measured = (r.steps["evaluate"].metrics for r in history.records(name) if "evaluate" in r.steps)
+    return plan_markdown(name, compiled.inputs.dvc, planned, gates, next(filter(None, measured), {}))
 
 
 def show_plan(loaded: LoadedSpec, compiled: Compiled, planned: list[PlannedStep]) -> None:
@@ -47,6 +87,31 @@ def show_plan(loaded: LoadedSpec, compiled: Compiled, planned: list[PlannedStep]
     else:
         screen.say("nothing changed: no step runs")
     screen.result({"name": loaded.assistant.name, "data": compiled.inputs.dvc, "steps": [asdict(p) for p in planned]})
+
+
+def cluster_costs(loaded: LoadedSpec, compiled: Compiled, server: Server, experiment: str) -> list[StepCost]:
+    """What a run on Kubeflow would take, by what its server and this machine remember."""
+    planned = plan(loaded.assistant, compiled, Store(store_folder(loaded)))
+    return cluster_plan(loaded.assistant, planned, past_steps(server, experiment))
+
+
+def _show_cluster_plan(loaded: LoadedSpec, compiled: Compiled, planned: Sequence[PlannedStep], markdown: bool) -> None:
+    """The plan for Kubeflow. A server that cannot be asked is said, and nothing is guessed in its place."""
+    assistant = loaded.assistant
+    past, unknown = list[PastStep](), ""
+    try:
+        server = Server(endpoint_of(assistant.spec.platform.kubeflow))
+        past = past_steps(server, experiment_of(assistant, os.environ))
+    except ClusterError as error:
+        unknown = str(error)
+    steps = cluster_plan(assistant, planned, past, unknown)
+    if markdown:
+        screen.raw(costs_markdown(assistant, steps, unknown))
+        return
+    screen.table(f"plan of {assistant.name} on Kubeflow", COLUMNS, [cost_row(step, assistant) for step in steps])
+    for line in cost_lines(assistant, steps, unknown):
+        screen.say(escape(line))
+    screen.result(costs_json(assistant, steps, unknown) | {"data": compiled.inputs.dvc})
 
 
 def compile_command(

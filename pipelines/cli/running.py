@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -14,11 +16,18 @@ from pipelines.cli.authoring import Overlays, SpecPath, store_folder
 from pipelines.cli.screen import RunScreen, duration, screen
 from pipelines.compile import compile_spec, downstream
 from pipelines.doctor import examine
-from pipelines.run import run_local
+from pipelines.run import Runner, as_processes, run_local
 from pipelines.store import RunRecord, Store
 from raftops.errors import SpecError
 from raftops.spec.load import load_spec
 from raftops.spec.model import STEPS, StepName
+
+
+class Where(StrEnum):
+    """What a step is on this machine."""
+
+    processes = "processes"
+    containers = "containers"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,6 +42,9 @@ def run(
     force: Annotated[
         list[str] | None, typer.Option(help="Run this step, and those behind it, although nothing changed.")
     ] = None,
+    inside: Annotated[
+        Where, typer.Option("--in", help="Run steps as processes of this environment, or in their containers (Docker).")
+    ] = Where.processes,
 ) -> None:
     """Run a spec on this machine: only what changed runs."""
     again = downstream(_steps(force or []))
@@ -40,8 +52,13 @@ def run(
     compiled, store = compile_spec(loaded), Store(store_folder(loaded))
     screen.say(f"[bold]{loaded.assistant.name}[/] from {escape(str(spec))}; results in {escape(str(store.root))}")
     with RunScreen(screen) as follower:
-        record = run_local(loaded, compiled, store, follower, again)
+        record = run_local(loaded, compiled, store, follower, again, _runner(inside))
     _show(record, store)
+
+
+def _runner(inside: Where) -> Runner:
+    """The engine's client is only imported where it is used."""
+    return import_module("pipelines.containers").in_containers if inside is Where.containers else as_processes
 
 
 def _steps(names: list[str]) -> list[StepName]:

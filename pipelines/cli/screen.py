@@ -73,14 +73,15 @@ class RunScreen:
     """Follows a run: a line for each step, and a bar for the one at work where there is a terminal."""
 
     def __init__(self, screen: Screen) -> None:
-        self._screen, self._since = screen, time.monotonic()
+        self._screen = screen
         live = screen.out.is_terminal and not screen.json_output
         self._bar = Progress(
             SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(), console=screen.out, transient=True, disable=not live,
             redirect_stdout=False, redirect_stderr=False,
         )  # fmt: skip
-        self._task: TaskID | None = None
+        self._tasks: dict[StepName, TaskID] = {}
+        """Bars of the steps at work: on a cluster there may be several."""
         self._last_note = 0.0
 
     def __enter__(self) -> RunScreen:
@@ -96,22 +97,20 @@ class RunScreen:
         self._line(step, "skipped", "nothing changed", {"event": "skipped"})
 
     def started(self, step: StepName) -> None:
-        self._since = time.monotonic()
-        self._task = self._bar.add_task(_ordinal(step), total=None, note="")
+        self._tasks[step] = self._bar.add_task(_ordinal(step), total=None, note="")
         self._line(step, "running", "", {"event": "started"})
 
     def progressed(self, step: StepName, done: int, total: int, note: str) -> None:
-        if self._task is not None:
-            self._bar.update(self._task, completed=done, total=total, note=escape(f"{done}/{total} {note}"))
+        if step in self._tasks:
+            self._bar.update(self._tasks[step], completed=done, total=total, note=escape(f"{done}/{total} {note}"))
         if not self._screen.out.is_terminal and time.monotonic() - self._last_note > 10:
             self._last_note = time.monotonic()
             self._screen.say(f"  {_ordinal(step)}  {done}/{total} {escape(note)}")
         self._screen.result({"step": step, "event": "progress", "done": done, "total": total, "note": note})
 
     def finished(self, step: StepName, record: StepRecord) -> None:
-        if self._task is not None:
-            self._bar.remove_task(self._task)
-            self._task = None
+        if step in self._tasks:
+            self._bar.remove_task(self._tasks.pop(step))
         self._line(step, record.status, f"{record.seconds:.1f} s", {"event": record.status, "seconds": record.seconds})
 
     def _line(self, step: StepName, status: str, note: str, event: dict[str, Any]) -> None:

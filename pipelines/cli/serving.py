@@ -1,4 +1,4 @@
-"""Commands about what is served: serve, ask, demo, release list|show|rollback."""
+"""Commands about what is served: serve, ask, demo, release list|show|rollback|sign|verify|push|pull|record."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import typer
 
 from pipelines.cli.authoring import Overlays, SpecPath, releases_folder, store_folder
 from pipelines.cli.screen import screen
+from pipelines.cli.signing import release_sign, release_verify, require_signature, signing_of
+from pipelines.cli.storing import release_pull, release_push, release_record
 from raftops.client import ask as ask_service
 from raftops.dev_tokens import EVERYONE, DevUser, ensure_dev_tokens
 from raftops.errors import ServiceError
 from raftops.launch import Launch, Service
 from raftops.release import as_record
-from raftops.releases import current_release, find_release, list_releases, rollback
+from raftops.releases import current_release, find_release, list_releases, previous_release, rollback
 from raftops.spec.load import LoadedSpec, load_spec
 
 READY_SECONDS = 120.0
@@ -30,6 +32,11 @@ def add_to(app: typer.Typer) -> None:
     releases.command("list")(release_list)
     releases.command("show")(release_show)
     releases.command("rollback")(release_rollback)
+    releases.command("sign")(release_sign)
+    releases.command("verify")(release_verify)
+    releases.command("push")(release_push)
+    releases.command("pull")(release_pull)
+    releases.command("record")(release_record)
     app.add_typer(releases, name="release")
 
 
@@ -85,7 +92,10 @@ def _started(loaded: LoadedSpec, port: int) -> Service:
     if identity.dev_tokens:
         identity = identity.model_copy(update={"dev_tokens": str(loaded.root / identity.dev_tokens)})
         ensure_dev_tokens(Path(identity.dev_tokens), tuple(_current(loaded).access.groups))
-    launch = Launch(releases_folder(loaded), None, deploy.host, port or deploy.port, identity, deploy.timeout_seconds)
+    launch = Launch(
+        releases_folder(loaded), None, deploy.host, port or deploy.port, identity, deploy.timeout_seconds,
+        signing_of(loaded),
+    )  # fmt: skip
     service = Service(launch, store / "service.log")
     try:
         with screen.out.status("starting the service"):
@@ -171,7 +181,10 @@ def release_rollback(
     overlay: Overlays = None,
 ) -> None:
     """Serve an earlier release again; a running service takes it up by itself."""
-    folder = releases_folder(load_spec(spec, overlay or ()))
-    current = rollback(folder, find_release(folder, prefix).short if prefix else "")
+    loaded = load_spec(spec, overlay or ())
+    folder = releases_folder(loaded)
+    wanted = find_release(folder, prefix) if prefix else previous_release(folder)
+    require_signature(loaded, wanted)
+    current = rollback(folder, wanted.short if prefix else "")
     screen.say(f"release {current.hash} is current again")
     screen.result({"current": current.hash})

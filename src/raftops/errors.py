@@ -9,6 +9,10 @@ RaftopsError              exit 1, one line, no traceback
 │   ├── DataRejected      an expectation failed; the report names it
 │   └── GateFailed        the evaluation ran and a gate of the spec did not pass
 ├── ReleaseError          a release is missing, incomplete or does not answer
+├── ClusterError          Kubeflow or Kubernetes cannot be reached, refuses, or knows nothing of what was named
+├── StorageError          a bucket cannot be reached, refuses, or holds something else than it should
+├── BudgetExceeded        a run would cost more than the spec allows
+├── ManifestError         Kubernetes resources cannot be read or built
 └── ServiceError          the service cannot start or be reached
 """
 
@@ -60,3 +64,19 @@ class ReleaseError(RaftopsError):
 
 class ServiceError(RaftopsError):
     """The service could not be started or reached."""
+
+
+class ClusterError(RaftopsError):
+    """Kubeflow Pipelines or Kubernetes could not be reached, refused, or does not know what was named."""
+
+
+class BudgetExceeded(RaftopsError):
+    """The run is expected to cost more than `platform.budget`, or its cost cannot be told."""
+
+
+class StorageError(RaftopsError):
+    """A bucket cannot be reached, refuses, or holds something else than it should."""
+
+
+class ManifestError(RaftopsError):
+    """Kubernetes resources could not be read or built."""

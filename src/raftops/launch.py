@@ -23,7 +23,7 @@ from types import TracebackType
 
 from raftops.errors import ServiceError
 from raftops.progress import FAILURE
-from raftops.spec.model import Identity
+from raftops.spec.model import Identity, Signing
 
 SERVICE = "raftops.service.service:RaftopsService"
 LOOK_SECONDS = 0.1
@@ -45,6 +45,8 @@ class Launch:
     """Instead of the release's own."""
     timeout_seconds: float = 60.0
     """Longest time for one answer."""
+    signing: Signing | None = None
+    """Serve only what is signed so."""
 
     @property
     def url(self) -> str:
@@ -67,6 +69,8 @@ class Launch:
             told["RAFTOPS_RELEASES"] = str(self.releases.resolve())
         if self.identity:
             told["RAFTOPS_IDENTITY"] = self.identity.model_dump_json()
+        if self.signing:
+            told["RAFTOPS_SIGNING"] = self.signing.model_dump_json()
         kept = {k: v for k, v in os.environ.items() if not k.startswith("RAFTOPS_RELEASE") and k != "RAFTOPS_IDENTITY"}
         return kept | told
 

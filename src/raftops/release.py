@@ -32,7 +32,9 @@ from raftops.spec.model import Deploy, Prompt, Router
 
 HASH_DIGITS = 16
 RECORD = "release.json"
-PLACE_ONLY = {"smoke_questions", "keep_releases"}
+SIGNATURES = ("release.sig", "adapter.sig")
+"""Signatures of the whole and of its adapter, written after it; see `signing.py`."""
+PLACE_ONLY = {"smoke_questions", "keep_releases", "target", "signing", "kubernetes"}
 """Keys of `deploy` that change how a release is made, not what is served."""
 
 
@@ -255,11 +257,12 @@ def _linked(source: Path, target: Path) -> None:
 
 
 def _files(folder: Path) -> Iterator[str]:
-    """Every file of a release but its record, by relative name."""
+    """Every file of a release but its record and signatures, by relative name."""
+    apart = {folder / name for name in (RECORD, *SIGNATURES)}
     for path in folder.rglob("*"):
         if path.is_symlink():
             raise ReleaseError(f"{path}: a link; a release holds files only", next_step="run the spec again")
-        if path.is_file() and path != folder / RECORD:
+        if path.is_file() and path not in apart:
             yield path.relative_to(folder).as_posix()
 
 

@@ -97,12 +97,23 @@ def rollback(releases: Path, hash_: str = "") -> Current:
     if hash_:
         return promote(releases, find_release(releases, hash_).short)
     with _locked(releases):
-        current = read_current(releases)
-        left = [h for h in current.previous if (releases / h / RECORD).is_file()] if current else []
-        if not left:
-            raise ReleaseError(f"{releases}: there is no release to go back to", next_step="raftops release list")
+        left = _left(releases)
         open_release(releases / left[0])
         return _point(releases, Current(left[0], tuple(left[1:]), _now()))
+
+
+def previous_release(releases: Path) -> Release:
+    """The release that `rollback` goes back to."""
+    return open_release(releases / _left(releases)[0])
+
+
+def _left(releases: Path) -> list[str]:
+    """What was served before and is still here, newest first."""
+    current = read_current(releases)
+    left = [h for h in current.previous if (releases / h / RECORD).is_file()] if current else []
+    if not left:
+        raise ReleaseError(f"{releases}: there is no release to go back to", next_step="raftops release list")
+    return left
 
 
 def prune(releases: Path, keep: int) -> list[str]:

@@ -52,3 +52,30 @@ def test_init_overwrites_nothing(raftops: Run, tmp_path: Path) -> None:
     ended = raftops("init", tmp_path)
     assert ended.code in (1, 2) and "Traceback" not in ended.err
     assert spec.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_workflow_is_written_beside_a_new_project_and_beside_one_that_is_there(raftops: Run, tmp_path: Path) -> None:
+    new = raftops("--output", "json", "init", tmp_path / "new", "--ci", "github")
+    names = {Path(path).relative_to(tmp_path / "new").as_posix() for path in json.loads(new.out)["written"]}
+    assert {"raftops.yaml", ".github/workflows/raftops.yml", "requirements-models.txt"} <= names
+    there = raftops("--output", "json", "init", tmp_path / "new", "--ci", "gitlab")
+    assert [Path(path).name for path in json.loads(there.out)["written"]] == [".gitlab-ci.yml"]
+
+
+def test_the_workflow_names_the_spec_that_is_there(raftops: Run, project: Any) -> None:
+    project.save()
+    assert raftops("init", project.root, "--ci", "github", "--spec", "specs/tiny.yaml").code == 0
+    text = (project.root / ".github/workflows/raftops.yml").read_text(encoding="utf-8")
+    assert "SPEC: specs/tiny.yaml" in text and "EXPERIMENT: tiny" in text
+
+
+def test_a_workflow_is_not_written_over(raftops: Run, project: Any) -> None:
+    project.save()
+    mine = project.write(".gitlab-ci.yml", "mine")
+    ended = raftops("init", project.root, "--ci", "gitlab", "--spec", "specs/tiny.yaml")
+    assert ended.code == 1 and ".gitlab-ci.yml exists already" in ended.err and mine.read_text() == "mine"
+
+
+def test_a_workflow_for_a_spec_that_is_not_there_is_refused(raftops: Run, project: Any) -> None:
+    ended = raftops("init", project.root, "--ci", "github", "--spec", "specs/other.yaml")
+    assert ended.code == 2 and "specs/other.yaml: no such spec" in ended.err

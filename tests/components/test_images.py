@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from components.images import image
+from components.requirements import EVERY_STEP, requirements
 from raftops import __version__
 from raftops.spec.model import STEPS
 
 ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+STAYS = "\nFROM ${BASE}\n"
+"""Where the stage begins that stays."""
 
 
 def dockerfile(step: str) -> str:
@@ -19,28 +24,73 @@ def dockerfile(step: str) -> str:
 
 
 def test_the_dockerfiles_differ_in_the_name_of_the_step_only() -> None:
-    shapes = {re.sub(rf"(?<=components/){step}(?=/)|(?<=\[){step}(?=\])", "STEP", dockerfile(step)) for step in STEPS}
+    shapes = {dockerfile(step).replace(step, "STEP") for step in STEPS}
     assert len(shapes) == 1
-    assert shapes.pop().count("STEP") == 2
+    assert shapes.pop().count("STEP") == 5
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_everything_copied_exists_and_is_let_through_by_dockerignore(step: str) -> None:
-    copied = [name for line in re.findall(r"^COPY (.*)$", dockerfile(step), re.MULTILINE) for name in line.split()[:-1]]
+    copied = [
+        name for line in re.findall(r"^COPY (?!--from)(.*)$", dockerfile(step), re.MULTILINE)
+        for name in line.split()[:-1]
+    ]  # fmt: skip
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").split() if line[0] == "!"}
-    assert copied and set(copied) == allowed
+    assert copied and {name.split("/")[0] for name in copied} == allowed
     assert [name for name in copied if not (ROOT / name).exists()] == []
 
 
 def test_a_container_does_not_run_as_root() -> None:
     last = [line for line in dockerfile("train").splitlines() if line.startswith("USER")][-1]
-    assert last == "USER 10001"
+    assert last == "USER 10001:10001"
+
+
+def test_the_stage_that_stays_copies_libraries_and_code_apart_and_installs_nothing() -> None:
+    stays = dockerfile("train").partition(STAYS)[2]
+    assert [line.split()[1] for line in re.findall(r"^COPY.*$", stays, re.MULTILINE)] == [
+        "--from=environment", "--from=code",
+    ]  # fmt: skip
+    assert "pip install" not in stays and "apt" not in stays
+
+
+def test_the_base_and_the_builder_are_arguments() -> None:
+    text = dockerfile("train")
+    assert text.index("ARG BASE=") < text.index("FROM ")
+    assert re.findall(r"^FROM (\S+)", text, re.MULTILINE)[-1] == "${BASE}"
+
+
+def test_what_changes_with_every_build_stands_last_so_that_layers_are_kept() -> None:
+    stays = dockerfile("train").partition(STAYS)[2]
+    assert stays.index("ARG ") > stays.index("COPY ") and stays.index("ARG ") > stays.index("RUN ")
+
+
+def test_the_labels_of_the_open_container_initiative_are_there() -> None:
+    labels = set(re.findall(r"org\.opencontainers\.image\.(\w+)=", dockerfile("train")))
+    assert labels >= {"title", "description", "source", "licenses", "version", "revision", "created"}
 
 
 def test_versions_come_from_the_lock() -> None:
     assert "-c requirements.lock" in dockerfile("train")
     locked = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     assert all("==" in line for line in locked.splitlines() if line and not line.startswith("#"))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_installs_its_extra_and_not_the_command_line(step: str) -> None:
+    names = {re.split(r"[^a-z0-9-]", line.lower())[0] for line in requirements(step, PROJECT)}
+    assert set(EVERY_STEP) < names
+    assert not names & {"kfp", "typer", "rich", "raftops", "docker"}
+
+
+def test_our_own_extras_are_resolved_through_others() -> None:
+    deploy = requirements("deploy", PROJECT)
+    assert "pymilvus>=3.0.2,<4" in deploy  # deploy takes service, service takes retrieval
+    assert [line for line in deploy if line.startswith("raftops")] == []
+
+
+def test_an_extra_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        requirements("polish", PROJECT)
 
 
 def test_an_image_is_named_after_its_step_and_our_version() -> None:

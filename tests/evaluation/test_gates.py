@@ -1,19 +1,35 @@
 import pytest
 
 from raftops.errors import GateFailed
-from raftops.evaluation.gates import check_gates, hold
+from raftops.evaluation.gates import check_gates, hold, reasons, verdict
+from raftops.files import write_json
 from raftops.spec.model import Gate
 
 GATES = [Gate(metric="raft.f1", min=0.5), Gate(metric="served.wrong", max=0.1), Gate(metric="raft.nothing", min=0)]
 
 
-def test_gates_inside_their_bounds_pass():
-    hold(check_gates(GATES[:2], {"raft.f1": 0.5, "served.wrong": 0.1}))
+@pytest.fixture
+def report(tmp_path):
+    """A folder with a report; call it with what holds the release back."""
+
+    def written(held):
+        write_json(tmp_path / "report.json", {"held": held})
+        return tmp_path
+
+    return written
 
 
-def test_every_failed_gate_is_named_with_its_value():
+def test_gates_inside_their_bounds_pass(report):
+    held = reasons(check_gates(GATES[:2], {"raft.f1": 0.5, "served.wrong": 0.1}))
+    assert verdict(report(held)) == "passed"
+    hold(report(held))
+
+
+def test_every_failed_gate_is_named_with_its_value(report):
+    held = reasons(check_gates(GATES, {"raft.f1": 0.4123, "served.wrong": 0.2}))
+    assert verdict(report(held)) == "held"
     with pytest.raises(GateFailed) as failure:
-        hold(check_gates(GATES, {"raft.f1": 0.4123, "served.wrong": 0.2}))
+        hold(report(held))
     message = str(failure.value)
     assert message.startswith("3 gates did not pass")
     assert "raft.f1 is 0.412, wanted at least 0.5" in message
@@ -22,6 +38,7 @@ def test_every_failed_gate_is_named_with_its_value():
     assert failure.value.next_step
 
 
-def test_a_lost_comparison_fails_beside_passing_gates():
+def test_a_lost_comparison_fails_beside_passing_gates(report):
+    held = reasons(check_gates(GATES[:1], {"raft.f1": 0.9}), "RAFT lost to base+rag")
     with pytest.raises(GateFailed, match="RAFT lost to base"):
-        hold(check_gates(GATES[:1], {"raft.f1": 0.9}), "RAFT lost to base+rag")
+        hold(report(held))

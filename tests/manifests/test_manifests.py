@@ -1,115 +1,191 @@
-"""Manifests: well-formed, all listed, references resolve, and no account may do more than it needs."""
+"""What we ship: every overlay passes for every minor version, and no account may do more than it needs."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-FOLDER = Path(__file__).parents[2] / "manifests"
-BASE = FOLDER / "base"
-LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+from components.images import image
+from pipelines.manifests import MINORS, Resource, check
+from pipelines.manifests.index import Index
+from tests.manifests.samples import FOLDER, OVERLAYS, all_kinds, everything, overlay
+
+FOLDERS = [FOLDER / "base", *sorted(FOLDER.glob("components/*")), *sorted(FOLDER.glob("overlays/*"))]
+ISSUES_OWN = {"laptop", "gpu", "production"}
 
 
-def documents(folder: Path) -> list[dict[str, Any]]:
-    files = [path for path in sorted(folder.glob("*.yaml")) if path.name != "kustomization.yaml"]
-    return [document for path in files for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
-
-
-def kustomization(folder: Path) -> dict[str, Any]:
-    return dict(yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8")))
-
-
-ALL = documents(BASE)
-OVERLAYS = sorted(path.parent for path in FOLDER.glob("overlays/*/kustomization.yaml"))
-
-
-def of(kind: str) -> dict[str, dict[str, Any]]:
-    found = {document["metadata"]["name"]: document for document in ALL if document["kind"] == kind}
+def of(kind: str, resources: tuple[Resource, ...] | None = None) -> dict[str, dict[str, Any]]:
+    found = {
+        r.name: dict(r.body) for r in resources or all_kinds() if r.kind == kind and r.namespace in ("", "raftops")
+    }
     assert found
     return found
 
 
-@pytest.mark.parametrize("folder", [BASE, *OVERLAYS], ids=lambda path: path.name)
-def test_a_kustomization_lists_every_file_beside_it_and_nothing_that_is_not_there(folder: Path) -> None:
-    listed = kustomization(folder)
-    paths = [*listed.get("resources", []), *(patch["path"] for patch in listed.get("patches", []))]
-    assert all((folder / path).exists() for path in paths)
-    assert {p.name for p in folder.glob("*.yaml")} - {"kustomization.yaml"} == {p for p in paths if "/" not in p}
+@pytest.mark.parametrize("minor", MINORS)
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_an_overlay_passes(name: str, minor: str) -> None:
+    assert check(overlay(name), minor) == []
 
 
-@pytest.mark.parametrize("document", ALL, ids=lambda d: f"{d['kind']}-{d['metadata']['name']}")
-def test_names_are_labels_and_everything_lies_in_our_namespace(document: dict[str, Any]) -> None:
-    assert re.fullmatch(LABEL, document["metadata"]["name"])
-    if document["kind"] != "Namespace":
-        assert document["metadata"]["namespace"] in of("Namespace")
+@pytest.mark.parametrize("minor", MINORS)
+def test_production_with_every_option_and_its_digests_passes(minor: str) -> None:
+    assert check(everything(), minor, production=True) == []
 
 
-def test_no_two_documents_have_the_same_name() -> None:
-    names = [(document["kind"], document["metadata"]["name"]) for document in ALL]
-    assert len(names) == len(set(names))
+def test_production_as_shipped_lacks_the_digests_and_nothing_else() -> None:
+    found = {(f.resource, f.path) for f in check(overlay("production"), production=True)}
+    assert found == {
+        ("Deployment raftops/raftops-service", "spec.template.spec.containers[0].image"),
+        ("Milvus raftops-milvus/milvus", "spec.components.image"),
+    }
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
-def test_an_overlay_changes_what_the_base_has(overlay: Path) -> None:
-    base = {(document["kind"], document["metadata"]["name"]) for document in ALL}
-    patched = [(document["kind"], document["metadata"]["name"]) for document in documents(overlay)]
-    assert patched and set(patched) <= base
+def test_the_overlays_are_there() -> None:
+    assert set(OVERLAYS) == ISSUES_OWN
 
 
-def test_pods_are_restricted() -> None:
-    labels = of("Namespace")["raftops"]["metadata"]["labels"]
-    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+def test_a_kustomization_uses_every_file_beside_it(folder: Path) -> None:
+    content = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
+    used = [*content.get("resources", []), *content.get("configurations", [])]
+    used += [patch["path"] for patch in content.get("patches", [])]
+    used += [file for generator in content.get("configMapGenerator", []) for file in generator["files"]]
+    assert {path.name for path in folder.iterdir()} - {"kustomization.yaml"} == {
+        name for name in used if "/" not in name
+    }
 
 
-def test_every_binding_joins_an_account_and_a_role_that_exist() -> None:
-    for binding in of("RoleBinding").values():
-        assert binding["roleRef"]["name"] in of("Role")
-        for subject in binding["subjects"]:
-            assert subject["name"] in of("ServiceAccount")
-            assert subject["namespace"] == binding["metadata"]["namespace"]
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_everything_says_whose_it_is(name: str) -> None:
+    for resource in overlay(name):
+        assert resource.body["metadata"]["labels"]["app.kubernetes.io/part-of"] == "raftops"
 
 
-def test_no_role_reaches_beyond_the_namespace_or_uses_a_wildcard() -> None:
-    assert not {"ClusterRole", "ClusterRoleBinding"} & {document["kind"] for document in ALL}
-    for role in of("Role").values():
-        for rule in role["rules"]:
-            assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
+class TestAccounts:
+    """Least privilege."""
+
+    def test_a_step_hands_in_results_and_finds_its_store_and_trains(self) -> None:
+        assert rights("raftops-runner") == {
+            ("create", "workflowtaskresults"), ("patch", "workflowtaskresults"), ("get", "pods"),
+            ("get", "configmaps/kfp-launcher"), ("get", "secrets/mlpipeline-minio-artifact"),
+            *((verb, "trainjobs") for verb in ("get", "list", "watch", "create", "patch")),
+            *((verb, what) for verb in ("get", "list", "watch") for what in ("pods", "events")), ("get", "pods/log"),
+        }  # fmt: skip
+
+    def test_on_a_laptop_it_does_not_train_on_many_nodes(self) -> None:
+        assert not any(what == "trainjobs" for _, what in rights("raftops-runner", overlay("laptop")))
+
+    def test_a_run_that_deploys_may_write_the_service_beside_that_and_delete_nothing(self) -> None:
+        found = rights("raftops-deployer")
+        assert rights("raftops-runner") < found
+        assert {what for verb, what in found - rights("raftops-runner") if verb in ("create", "patch")} == {
+            "deployments", "services", "configmaps",
+        }  # fmt: skip
+        assert not {what for _, what in found if what.startswith("secrets")} - {"secrets/mlpipeline-minio-artifact"}
+        assert not {verb for verb, _ in found} & {"delete", "deletecollection", "update", "escalate", "bind"}
+        assert not any(what.startswith(("pods/exec", "pods/attach", "pods/portforward")) for _, what in found)
+
+    def test_the_service_has_no_rights_and_no_token(self) -> None:
+        assert rights("raftops-service") == set()
+        assert of("ServiceAccount")["raftops-service"]["automountServiceAccountToken"] is False
+
+    def test_no_right_reaches_beyond_the_namespace(self) -> None:
+        assert not {"ClusterRole", "ClusterRoleBinding"} & {resource.kind for resource in all_kinds()}
 
 
-def test_secrets_are_read_by_name_or_not_at_all() -> None:
-    for role in of("Role").values():
-        for rule in role["rules"]:
-            if "secrets" in rule["resources"]:
-                assert rule["verbs"] == ["get"] and rule["resourceNames"]
+def rights(account: str, resources: tuple[Resource, ...] | None = None) -> set[tuple[str, str]]:
+    """(verb, resource or resource/name) of an account."""
+    roles, bindings = of("Role", resources), of("RoleBinding", resources)
+    bound = [
+        roles[binding["roleRef"]["name"]]
+        for binding in bindings.values()
+        if account in [subject["name"] for subject in binding["subjects"]]
+    ]
+    return {right for role in bound for rule in role["rules"] for right in _of_rule(rule)}
 
 
-def test_nobody_may_delete_or_run_commands_in_pods() -> None:
-    verbs = {(verb, resource) for role in of("Role").values() for rule in role["rules"]
-             for verb in rule["verbs"] for resource in rule["resources"]}  # fmt: skip
-    assert not any(verb in ("delete", "deletecollection", "escalate", "bind") for verb, _ in verbs)
-    assert not any(resource.startswith(("pods/exec", "pods/attach")) for _, resource in verbs)
+def _of_rule(rule: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for verb in rule["verbs"]:
+        for resource in rule["resources"]:
+            yield from ((verb, f"{resource}/{name}") for name in rule.get("resourceNames", []))
+            if not rule.get("resourceNames"):
+                yield verb, resource
 
 
-def test_secrets_carry_no_values() -> None:
-    assert all("data" not in secret and "stringData" not in secret for secret in of("Secret").values())
+class TestTraffic:
+    """Nothing in, nothing out, but for what is named."""
+
+    def test_every_opening_names_its_ports(self) -> None:
+        for policy in of("NetworkPolicy").values():
+            for rule in [*policy["spec"].get("ingress", []), *policy["spec"].get("egress", [])]:
+                assert rule["ports"]
+
+    def test_nothing_comes_in_from_just_anywhere(self) -> None:
+        for policy in of("NetworkPolicy").values():
+            for rule in policy["spec"].get("ingress", []):
+                assert rule["from"] and {} not in rule["from"]
+
+    def test_nobody_outside_is_reached_but_by_https_and_no_cloud_hands_out_its_credentials(self) -> None:
+        for policy in of("NetworkPolicy").values():
+            for rule in policy["spec"].get("egress", []):
+                wide = [
+                    peer["ipBlock"] for peer in rule["to"] if peer.get("ipBlock", {}).get("cidr", "").endswith("/0")
+                ]
+                assert not wide or {port["port"] for port in rule["ports"]} <= {443, 6443}
+                assert all("169.254.0.0/16" in block["except"] or ":" in block["cidr"] for block in wide)
+
+    @pytest.mark.parametrize("name", OVERLAYS)
+    def test_steps_and_service_reach_milvus_in_every_overlay(self, name: str) -> None:
+        index = Index(overlay(name))
+        address = index.get("Service", "raftops", "milvus")
+        assert address is not None
+        outside = address.body["spec"].get("externalName", "").split(".")[1:2]
+        assert [pod for pod in index.pods if pod.labels.get("app.kubernetes.io/name") == "milvus"
+                and pod.namespace == (outside or ["raftops"])[0]]  # fmt: skip
 
 
-def test_traffic_is_denied_unless_it_is_allowed() -> None:
-    deny = of("NetworkPolicy")["default-deny"]["spec"]
-    assert deny["podSelector"] == {} and set(deny["policyTypes"]) == {"Ingress", "Egress"}
-    assert "ingress" not in deny and "egress" not in deny
+class TestService:
+    """The BentoML deployment."""
+
+    def test_an_answer_that_is_being_streamed_is_finished(self) -> None:
+        pod = of("Deployment")["raftops-service"]["spec"]["template"]["spec"]
+        container = pod["containers"][0]
+        words, seconds = container["args"], container["lifecycle"]["preStop"]["sleep"]["seconds"]
+        graceful = int(words[words.index("--timeout-graceful-shutdown") + 1])
+        longest = int(of("ConfigMap")["raftops-service"]["data"]["RAFTOPS_TIMEOUT"])
+        assert longest < graceful < graceful + seconds < pod["terminationGracePeriodSeconds"]
+
+    def test_it_serves_what_the_library_names(self) -> None:
+        from raftops.launch import SERVICE
+
+        container = of("Deployment")["raftops-service"]["spec"]["template"]["spec"]["containers"][0]
+        assert container["command"][-1] == SERVICE
+
+    def test_its_image_is_of_this_version(self) -> None:
+        container = of("Deployment", overlay("laptop"))["raftops-service"]["spec"]["template"]["spec"]["containers"][0]
+        assert container["image"] == image("deploy")
+
+    def test_it_writes_nothing_but_its_temporary_folder(self) -> None:
+        container = of("Deployment")["raftops-service"]["spec"]["template"]["spec"]["containers"][0]
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        writes = [mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")]
+        assert set(writes) == {"/tmp", "/dev/shm"}  # noqa: S108  inside the container
+
+    def test_replicas_are_spread_and_scaled_and_never_all_away(self) -> None:
+        spec = of("Deployment", overlay("production"))["raftops-service"]["spec"]
+        spread = {row["topologyKey"] for row in spec["template"]["spec"]["topologySpreadConstraints"]}
+        assert spread == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
+        assert spec["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+        assert of("HorizontalPodAutoscaler")["raftops-service"]["spec"]["minReplicas"] >= 2
+        assert of("PodDisruptionBudget")["raftops-service"]["spec"]["maxUnavailable"] == 1
 
 
-def test_every_opening_names_its_ports() -> None:
-    for policy in of("NetworkPolicy").values():
-        for rule in [*policy["spec"].get("ingress", []), *policy["spec"].get("egress", [])]:
-            assert rule["ports"] and all(0 < port["port"] < 65536 for port in rule["ports"])
-
-
-def test_nothing_comes_in_from_just_anywhere() -> None:
-    for policy in of("NetworkPolicy").values():
-        assert all(rule.get("from") for rule in policy["spec"].get("ingress", []))
+def test_secrets_carry_no_values_and_name_their_keys() -> None:
+    for name, secret in of("Secret", overlay("production")).items():
+        assert "data" not in secret and "stringData" not in secret
+        assert secret["metadata"]["annotations"]["raftops.io/keys"], name

@@ -1,11 +1,20 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 import yaml
+from google.protobuf import json_format
+from kfp import dsl, kubernetes
+from kfp.kubernetes import kubernetes_executor_config_pb2
 
 from pipelines.compile import compile_spec
+from pipelines.pods import Pod
+from raftops.errors import SpecError
+from raftops.spec.model import Platform, Resources
+from tests.pipelines.test_compile import tasks_of
 
 TRAIN = {
     "cpu": "500m",
@@ -53,8 +62,37 @@ def test_nodes_secrets_and_time_reach_kubernetes(project: Any) -> None:
 
 def test_retries_are_the_tasks(project: Any) -> None:
     pipeline, _ = compiled(project, resources={"train": TRAIN})
-    assert pipeline["root"]["dag"]["tasks"]["train"]["retryPolicy"]["maxRetryCount"] == 2
-    assert "retryPolicy" not in pipeline["root"]["dag"]["tasks"]["index"]
+    assert tasks_of(pipeline)["train"]["retryPolicy"] == {
+        "maxRetryCount": 2, "backoffDuration": "30s", "backoffFactor": 2.0, "backoffMaxDuration": "3600s",
+    }  # fmt: skip
+    assert "retryPolicy" not in tasks_of(pipeline)["index"]
+
+
+def test_every_task_runs_as_a_user_and_says_where_it_comes_from(project: Any) -> None:
+    pipeline, kubernetes = compiled(project, run_as_user=4711)
+    assert set(kubernetes) == set(pipeline["deploymentSpec"]["executors"])
+    for pod in kubernetes.values():
+        assert pod["securityContext"] == {"runAsUser": "4711", "runAsGroup": "4711", "runAsNonRoot": True}
+        assert pod["podMetadata"]["annotations"].keys() >= {"raftops/spec", "raftops/data"}
+        assert pod["podMetadata"]["labels"]["app.kubernetes.io/part-of"] == "tiny"
+
+
+def test_an_image_named_by_digest_is_the_steps_image_in_one_piece_and_in_shards(project: Any) -> None:
+    digest = f"registry.example/ingest@sha256:{'a' * 64}"
+    pipeline, _ = compiled(project, images={"ingest": digest}, shards=2)
+    assert {container(pipeline, name)["image"] for name in ("ingest", "ingest-shard")} == {digest}
+    about = tasks_of(pipeline)["finish"]["inputs"]["parameters"]["config"]["runtimeValue"]["constant"]["about"]
+    assert about["images"]["ingest"] == digest
+    assert "1 of 7 images by digest" in pipeline["pipelineInfo"]["description"]
+
+
+def test_the_workspace_holds_the_store_in_every_pod(project: Any) -> None:
+    volumes = [{"claim": "documents", "path": "/app/data", "sub_path": "current"}]
+    _, kubernetes = compiled(project, workspace="raftops-store", volumes=volumes)
+    for pod in kubernetes.values():
+        assert [(m["constant"], m["mountPath"]) for m in pod["pvcMount"]] == [
+            ("raftops-store", "/app/.raftops"), ("documents", "/app/data"),
+        ]  # fmt: skip
 
 
 def test_every_step_has_its_own_image_from_the_registry_of_the_spec(project: Any) -> None:
@@ -66,8 +104,8 @@ def test_every_step_has_its_own_image_from_the_registry_of_the_spec(project: Any
 def test_the_token_of_milvus_reaches_the_steps_that_talk_to_it(project: Any) -> None:
     token = {"secret": "milvus", "key": "token", "env": "MILVUS_TOKEN"}
     _, kubernetes = compiled(project, milvus={"uri": "https://milvus.example:19530", "token": token})
-    assert set(kubernetes) == {"exec-index", "exec-augment", "exec-evaluate", "exec-deploy"}
-    assert all(given["secretAsEnv"][0]["secretName"] == "milvus" for given in kubernetes.values())
+    given = {name: pod["secretAsEnv"][0]["secretName"] for name, pod in kubernetes.items() if "secretAsEnv" in pod}
+    assert given == dict.fromkeys(("exec-index", "exec-augment", "exec-evaluate", "exec-deploy"), "milvus")
 
 
 def test_no_value_of_a_secret_is_in_the_compiled_file(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,3 +118,97 @@ def test_no_value_of_a_secret_is_in_the_compiled_file(project: Any, monkeypatch:
 @pytest.mark.parametrize("cpu", ["2", "0.5", "500m"])
 def test_every_quantity_that_a_spec_may_say_compiles(project: Any, cpu: str, memory: str) -> None:
     compiled(project, resources={"index": {"cpu": cpu, "memory": memory}})
+
+
+def by_setters(platform: Platform, wanted: Resources) -> dict[str, Any]:
+    """What kfp.kubernetes' own setters leave behind for such a pod."""
+    made: list[dict[str, Any]] = []
+
+    @dsl.component(base_image="x", install_kfp_package=False)
+    def work():  # without a type: here they are texts
+        """Nothing."""
+
+    @dsl.pipeline(name="x")
+    def pipeline():
+        task = work()
+        for secret in wanted.secrets:
+            kubernetes.use_secret_as_env(task, secret.secret, {secret.key: secret.env})
+        kubernetes.mount_pvc(task, "raftops-store", "/app/.raftops")
+        kubernetes.mount_pvc(task, "documents", "/app/data", "current")
+        kubernetes.set_image_pull_policy(task, platform.image_pull_policy)
+        kubernetes.set_image_pull_secrets(task, list(platform.image_pull_secrets))
+        kubernetes.add_pod_label(task, "kueue.x-k8s.io/priority-class", "high")
+        kubernetes.add_pod_label(task, "kueue.x-k8s.io/queue-name", "gpus")
+        kubernetes.add_pod_annotation(task, "raftops/spec", "abc")
+        kubernetes.set_security_context(task, run_as_user=10001, run_as_group=10001, run_as_non_root=True)
+        kubernetes.set_timeout(task, wanted.timeout_minutes * 60)
+        for t in wanted.tolerations:
+            kubernetes.add_toleration(task, t.key, t.operator, t.value or None, t.effect or None)
+        for a in wanted.affinity:
+            terms = [{"key": m.key, "operator": m.operator, "values": list(m.values)} for m in a.match]
+            kubernetes.add_node_affinity(task, terms, weight=a.weight)
+        kubernetes.add_node_selector_json(task, wanted.node_selector)
+        kubernetes.use_config_map_as_env(task, "flags", {"level": "LEVEL"})
+        kubernetes.use_config_map_as_volume(task, "flags", "/etc/flags")
+        kubernetes.empty_dir_mount(task, "shared-memory", "/dev/shm", "Memory", "8Gi")
+        made.append(task.platform_config["kubernetes"])
+
+    assert pipeline
+    return made[0]
+
+
+def test_a_pod_is_told_as_the_setters_of_kfp_tell_it() -> None:
+    more = {
+        "affinity": [
+            {"match": [{"key": "zone", "values": ["a", "b"]}, {"key": "gpu", "operator": "Exists"}]},
+            {"match": [{"key": "disk", "operator": "Gt", "values": ["3"]}], "weight": 7},
+        ],
+        "priority": "high", "queue": "gpus", "shared_memory": "8Gi",
+        "config_maps": [
+            {"config_map": "flags", "key": "level", "env": "LEVEL"}, {"config_map": "flags", "path": "/etc/flags"},
+        ],
+    }  # fmt: skip
+    wanted = Resources.model_validate(TRAIN | more)
+    platform = Platform.model_validate({
+        "image_pull_policy": "Always", "image_pull_secrets": ["registry"], "workspace": "raftops-store",
+        "volumes": [{"claim": "documents", "path": "/app/data", "sub_path": "current"}],
+    })  # fmt: skip
+    ours = Pod(platform, wanted, wanted.secrets, {}, {"raftops/spec": "abc"}).message()
+    assert parsed(ours) == parsed(by_setters(platform, wanted))
+
+
+def parsed(told: dict[str, Any]) -> Any:
+    """As KFP's server reads it."""
+    return json_format.ParseDict(told, kubernetes_executor_config_pb2.KubernetesExecutorConfig())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"config_maps": [{"config_map": "flags", "key": "a"}]}, "either key and env, or path"),
+        (
+            {"config_maps": [{"config_map": "flags", "key": "a", "env": "A", "path": "/x"}]},
+            "either key and env, or path",
+        ),
+        ({"affinity": [{"match": [{"key": "zone"}]}]}, "In takes at least one value"),
+        ({"affinity": [{"match": [{"key": "zone", "operator": "Exists", "values": ["a"]}]}]}, "Exists takes 0 values"),
+        ({"affinity": [{"match": [{"key": "cpus", "operator": "Gt", "values": ["1", "2"]}]}]}, "Gt takes 1 values"),
+    ],
+)
+def test_what_no_pod_can_have_is_refused_by_the_spec(project: Any, wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(SpecError, match=says):
+        compiled(project, resources={"train": wrong})
+
+
+def test_compiling_does_not_load_the_client_of_kubernetes(project: Any) -> None:
+    project.spec["spec"]["platform"] = {"resources": {"train": TRAIN}}
+    project.save()
+    program = (
+        "import sys; from pathlib import Path; from pipelines.compile import compile_spec; "
+        "from raftops.spec.load import load_spec; compile_spec(load_spec(Path(sys.argv[1]))); "
+        "print([name for name in sys.modules if name.split('.')[0] == 'kubernetes'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(project.path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -7,6 +7,7 @@ from kfp.dsl import Dataset, Metrics
 from kfp.local.cache import LocalCache
 
 from pipelines.compile import Compiled, compile_spec
+from pipelines.effort import settings_of
 from pipelines.plan import PlannedStep, plan
 from pipelines.store import RunRecord, StepRecord, Store
 from raftops.spec.model import STEPS, StepName
@@ -39,7 +40,9 @@ class Past:
             )  # fmt: skip
         self.count += 1
         documents, examples = dict(compiled.inputs.documents), dict(compiled.inputs.examples)
-        self.store.write(RunRecord(f"{self.count:04}", "tiny", "s", "t", states, documents, examples))
+        record = RunRecord(f"{self.count:04}", "tiny", "s", "t", states, documents, examples)
+        record.settings = settings_of(self.project.load().assistant)
+        self.store.write(record)
 
     def _keep(self, step: StepName, compiled: Compiled) -> None:
         folder = self.store.artifacts / compiled.keys[step].digest
@@ -140,6 +143,13 @@ def test_the_tokens_to_train_come_from_the_last_run(past: Past) -> None:
     past.ran()
     past.project.spec["spec"]["train"]["rank"] = 8
     assert past.plan()["train"].work == "about 9,000 tokens to train"
+
+
+def test_training_work_and_time_follow_the_epochs(past: Past) -> None:
+    past.ran(seconds=60.0)
+    past.project.spec["spec"]["train"]["epochs"] = 2
+    train = past.plan()["train"]
+    assert (train.work, train.seconds) == ("about 18,000 tokens to train", 120.0)
 
 
 def test_a_plan_changes_nothing(past: Past) -> None:

@@ -11,8 +11,10 @@ from raftops.service.metrics import Metrics
 from raftops.service.serving import ReleaseServing
 from raftops.service.settings import Settings
 from raftops.service.wire import Refused
-from raftops.spec.model import Deploy, Identity, Prompt, Router
+from raftops.signing import sign_release
+from raftops.spec.model import Deploy, Identity, Prompt, Router, Signing
 from tests.service.release_files import fake_parts
+from tests.test_signing import Keys
 
 
 class Loads:
@@ -172,6 +174,33 @@ def test_without_a_known_host_development_tokens_keep_it_from_serving(releases, 
     serving = ReleaseServing(Settings(tmp_path / "releases"), Metrics(), Loads())
     serving.look()
     assert not serving.ready and "not loopback" in capsys.readouterr().out
+
+
+def test_an_unsigned_or_tampered_release_is_refused_and_what_is_served_stays(releases, tmp_path, capsys):
+    keys = Keys(tmp_path)
+    identity = Identity(dev_tokens=str(tmp_path / "t.json"))
+    settings = Settings(tmp_path / "releases", None, "127.0.0.1", identity, signing=keys.wanted)
+    serving = ReleaseServing(settings, Metrics(), Loads())
+    good, unsigned, tampered = releases
+    for made in (good, tampered):
+        sign_release(made.path, keys.private)
+    record = json.loads((tampered.path / "release.json").read_text()) | {"trained_policies": []}
+    (tampered.path / "release.json").write_text(json.dumps(record))  # our own hashes cannot see this
+    promote(tmp_path / "releases", unsigned.hash)
+    serving.look()
+    assert not serving.ready and "is not signed" in capsys.readouterr().out
+    for made in (good, tampered, unsigned):
+        promote(tmp_path / "releases", made.hash)
+        serving.look()
+        assert served(serving) == good.short
+    assert serving._load.opened == [good.short]
+
+
+def test_whether_signatures_are_required_is_not_for_the_release_to_say(releases, tmp_path):
+    """A release carries no `deploy.signing`: one that was tampered with could only ask for less."""
+    assert releases[0].deploy.signing == Signing()
+    told = {"RAFTOPS_SIGNING": Signing(required=True, public_key="k.pem").model_dump_json()}
+    assert Settings.of(told).signing.required and not Settings.of({}).signing.required
 
 
 def test_settings_come_from_the_environment(tmp_path):

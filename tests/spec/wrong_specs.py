@@ -39,6 +39,9 @@ class Wrong(NamedTuple):
 
 
 END = "    audience: [staff]\n"
+TOKEN = "kubernetes: {smoke_token: {secret: s, key: k, env: T}}"
+KEYS = 'identity: {jwks: "https://id.example/k"}'
+SERVER = '  platform: {workspace: store, milvus: {uri: "http://milvus:19530"}}\n'
 
 
 def more(name: str, text: str, place: str, says: str) -> Wrong:
@@ -364,6 +367,46 @@ RELATIONS = [
         "11:48",
         "operator Exists does not take",
     ),
+    more("a budget without prices", "  platform: {budget: 20}\n", "11:22", "needs spec.platform.prices"),
+    more(
+        "a price that is missing",
+        "  platform:\n    prices: {cpu_hour: 0.04}\n    resources: {train: {accelerator: {count: 1}}}\n",
+        "12:5",
+        "has no price of nvidia.com/gpu, which step train asks for",
+    ),
+    more(
+        "a cluster without a key set",
+        f"  deploy: {{target: kubernetes, {TOKEN}}}\n{SERVER}",
+        "11:20",
+        "must be an https address where spec.deploy.target is kubernetes",
+    ),
+    more(
+        "a smoke test without token",
+        f"  deploy: {{target: kubernetes, {KEYS}}}\n{SERVER}",
+        "11:20",
+        "nobody else could ask the new pods",
+    ),
+    more(
+        "many pods, one process",
+        f"  deploy: {{target: kubernetes, {KEYS}, {TOKEN}}}\n  platform: {{workspace: store}}\n",
+        "11:20",
+        "must be a Milvus server",
+    ),
+    more(
+        "pods without the release",
+        f"  deploy: {{target: kubernetes, {KEYS}, {TOKEN}}}\n{SERVER}".replace("workspace: store, ", ""),
+        "11:20",
+        "pods read the release from that claim",
+    ),
+    more("signatures by nobody", "  deploy: {signing: {required: true}}\n", "11:32", "nothing could be verified"),
+    more("no such key", "  deploy: {signing: {public_key: k.pem}}\n", "11:34", "no such file: k.pem"),
+    more(
+        "a private key in the spec",
+        '  deploy: {signing: {public_key: "-----BEGIN EC PRIVATE KEY-----"}}\n',
+        "11:34",
+        "is not a public key",
+    ),
+    more("nodes without work", "    nodes: 3\n", "11:12", "8 does not divide among 3 nodes of 1"),
     more("an unknown stemmer", "  index: {bm25: {language: klingon}}\n", "11:28", "has no stemmer"),
 ]
 

@@ -8,6 +8,7 @@ from raftops.releases import promote, read_current
 from raftops.spec.model import Deploy, Prompt, Router
 from raftops.steps.deploy import READY_SECONDS, check_shape, deploy, release_and_promote
 from tests.service.release_files import fake_parts, tree_digest
+from tests.test_signing import Keys
 
 ANSWER = {
     "choices": [{"message": {"content": "27 days [1]"}}], "citations": [{"marker": 1}], "route": {"name": "knowledge"},
@@ -78,6 +79,39 @@ def test_a_release_written_by_a_killed_run_is_asked_before_it_is_promoted(tmp_pa
     write_release(Deploy(), Prompt(), Router(), fake_parts(tmp_path / "killed"), tmp_path / "releases")
     with pytest.raises(ReleaseError):
         run(tmp_path, refuses, weights="weights")
+    assert read_current(tmp_path / "releases") is None
+
+
+def test_where_signatures_are_required_the_release_is_signed_before_it_is_asked(tmp_path, monkeypatch):
+    keys = Keys(tmp_path)
+    signed = []
+
+    def notes(release, questions, timeout_seconds):
+        signed.append((release.path / "release.sig").is_file())
+        return {}
+
+    config = Deploy(signing=keys.wanted)
+    with pytest.raises(ReleaseError, match="is not signed") as raised:
+        run(tmp_path, notes, config)
+    assert read_current(tmp_path / "releases") is None and "raftops release sign" in raised.value.next_step
+    monkeypatch.setenv("RAFTOPS_SIGNING_KEY", str(keys.private))
+    run(tmp_path, notes, config)
+    assert signed == [True] and read_current(tmp_path / "releases")
+
+
+def test_a_signed_release_needs_no_key_to_be_deployed_again(tmp_path, monkeypatch):
+    keys = Keys(tmp_path)
+    monkeypatch.setenv("RAFTOPS_SIGNING_KEY", str(keys.private))
+    run(tmp_path, answers)
+    monkeypatch.delenv("RAFTOPS_SIGNING_KEY")
+    run(tmp_path, answers, Deploy(signing=keys.wanted))
+
+
+def test_another_key_than_the_specs_deploys_nothing(tmp_path, monkeypatch):
+    ours, theirs = Keys(tmp_path, "ours"), Keys(tmp_path, "theirs")
+    monkeypatch.setenv("RAFTOPS_SIGNING_KEY", str(theirs.private))
+    with pytest.raises(ReleaseError):
+        run(tmp_path, answers, Deploy(signing=ours.wanted))
     assert read_current(tmp_path / "releases") is None
 
 

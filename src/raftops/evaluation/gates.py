@@ -1,11 +1,17 @@
-"""Conditions of the spec on the measured figures. A figure that was not measured does not pass."""
+"""Conditions of the spec on the measured figures. A figure that was not measured does not pass.
+
+The evaluation itself ends well when a gate does not pass: its report is there to be read, and what comes after it is
+held. `verdict` says which way a pipeline goes, `hold` ends the other way.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from raftops.errors import GateFailed
+from raftops.files import read_json
 from raftops.spec.model import Gate
 
 
@@ -39,10 +45,24 @@ def _checked(gate: Gate, value: float | None) -> GateResult:
     return GateResult(gate.metric, value, gate.min, gate.max, passed)
 
 
-def hold(results: Sequence[GateResult], lost: str = "") -> None:
-    """Raise `GateFailed` with every gate that did not pass; `lost` is one more reason in words."""
-    failed = [str(result) for result in results if not result.passed] + ([lost] if lost else [])
+def reasons(results: Sequence[GateResult], lost: str = "") -> list[str]:
+    """Why nothing may be released, in words: each gate that did not pass, and `lost` where that is a reason too."""
+    return [str(result) for result in results if not result.passed] + ([lost] if lost else [])
+
+
+def verdict(report: Path) -> str:
+    """What a report's folder says about a release: `passed` or `held`."""
+    return "held" if _held(report) else "passed"
+
+
+def hold(report: Path) -> None:
+    """Raise `GateFailed` with everything that holds the release back; nothing where nothing does."""
+    failed = _held(report)
     if failed:
         what = "gate" if len(failed) == 1 else "gates"
-        advice = "read report.html of this step; train more, or change evaluate.gates if the bar is wrong"
+        advice = "read report.html of evaluate; train more, or change evaluate.gates if the bar is wrong"
         raise GateFailed(f"{len(failed)} {what} did not pass: " + "; ".join(failed), next_step=advice)
+
+
+def _held(report: Path) -> list[str]:
+    return [str(reason) for reason in read_json(report / "report.json")["held"]]

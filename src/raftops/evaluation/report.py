@@ -13,7 +13,7 @@ from typing import Any
 
 from raftops.evaluation.arms import CONTENDERS
 from raftops.evaluation.conclusion import Conclusion, conclude, loss
-from raftops.evaluation.gates import GateResult
+from raftops.evaluation.gates import GateResult, reasons
 from raftops.evaluation.study import Findings
 from raftops.evaluation.summary import Summary
 from raftops.files import sha256_json
@@ -44,6 +44,11 @@ class Report:
         return loss(self.found, self.summary)
 
     @property
+    def held(self) -> list[str]:
+        """Why nothing may be released; empty where the gates pass."""
+        return reasons(self.gates, self.loss if self.config.when_raft_loses == "fail" else "")
+
+    @property
     def audience(self) -> list[str]:
         """Groups whose documents stand in the report: it is for people who are in all of them."""
         return sorted({group for shown in self.found.shown for group in shown.question.groups})
@@ -72,6 +77,7 @@ class Report:
             "winner": self.found.winner,
             "conclusion": asdict(self.conclusion),
             "gates": [asdict(gate) for gate in self.gates],
+            "held": self.held,
             "questions": {k: {"asked": n, "held_out": all_} for k, (n, all_) in self.found.held.counts.items()},
             "limits": list(limits(self.found)),
             "left_out": [{"id": id_, "reason": reason} for id_, reason in self.found.held.left_out],

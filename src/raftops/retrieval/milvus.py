@@ -10,7 +10,7 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,18 +75,26 @@ class MilvusConnection:
             known = [a for c in self.client.list_collections() for a in self.client.list_aliases(c).get("aliases", [])]
             return str(self.client.describe_alias(alias)["collection_name"]) if alias in known else None
 
-    def publish(self, alias: str, collection: str) -> None:
-        """Point the alias at a collection, then drop this alias's older ones, all but the one it pointed at before."""
+    def point(self, alias: str, collection: str) -> str | None:
+        """Point the alias at a collection; returns where it pointed before."""
         previous = self.alias_target(alias)
         with milvus_errors(f"{self.uri}: alias {alias}"):
             if previous is None:
                 self.client.create_alias(collection, alias)
             elif previous != collection:
                 self.client.alter_alias(collection, alias)
-            for name in self.client.list_collections():
-                ours = re.fullmatch(rf"{re.escape(alias)}_[0-9a-f]{{12}}", name)
-                if ours and previous != collection and name not in (previous, collection):
-                    self.client.drop_collection(name)
+        return previous
+
+    def drop_unused(self, alias: str, used: Collection[str]) -> list[str]:
+        """Drop the collections made for this alias that are neither used nor what it points at; returns their names."""
+        target = self.alias_target(alias)
+        with milvus_errors(f"{self.uri}: old collections of {alias}"):
+            ours = re.compile(rf"{re.escape(alias)}_[0-9a-f]{{12}}")
+            gone = [name for name in self.client.list_collections() if ours.fullmatch(name)]
+            gone = sorted(name for name in gone if name != target and name not in used)
+            for name in gone:
+                self.client.drop_collection(name)
+        return gone
 
     def close(self) -> None:
         """Close the client and, for a folder, the server behind it when nobody else here uses it."""

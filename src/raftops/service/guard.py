@@ -67,11 +67,15 @@ class Guard:
     async def _within_bounds(self, scope: Scope, receive: Receive, send: Send, counted: bool) -> None:
         if counted and self._at_work >= self._waiting:
             raise Refused(429, "busy", "too many questions at once; try again in a moment")
-        self._at_work += counted
+        self._count(counted)
         try:
             await self._app(scope, _bounded(scope, receive), send)
         finally:
-            self._at_work -= counted
+            self._count(-counted)
+
+    def _count(self, more: int) -> None:
+        self._at_work += more
+        self._metrics.queue.set(self._at_work)
 
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:

@@ -23,6 +23,7 @@ class Metrics:
         self.latency = Histogram(
             "raftops_request_seconds", "Time to the last byte.", ["endpoint"], buckets=BUCKETS, registry=self.registry
         )
+        self.queue = Gauge("raftops_questions_in_queue", "Questions at work and waiting.", registry=self.registry)
         self._release = Gauge(
             "raftops_release",
             "1 for the release that is served, 0 for an earlier one.",

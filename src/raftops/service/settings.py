@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from raftops.release import Release, open_release
 from raftops.releases import current_release, read_current
-from raftops.spec.model import Identity
+from raftops.spec.model import Identity, Signing
 
 
 @dataclass(frozen=True)
@@ -24,18 +25,21 @@ class Settings:
     identity: Identity | None = None
     """Instead of the release's own."""
     timeout_seconds: float = 60.0
+    signing: Signing = Signing()
+    """Whether only signed releases are served. Told from outside: a release cannot say this of itself."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
-        """From RAFTOPS_RELEASES or RAFTOPS_RELEASE, RAFTOPS_HOST, RAFTOPS_IDENTITY (JSON), RAFTOPS_TIMEOUT."""
+        """From RAFTOPS_RELEASE(S), RAFTOPS_HOST, RAFTOPS_TIMEOUT, and in JSON RAFTOPS_IDENTITY and RAFTOPS_SIGNING."""
         releases, release = environment.get("RAFTOPS_RELEASES"), environment.get("RAFTOPS_RELEASE")
-        identity = environment.get("RAFTOPS_IDENTITY")
+        identity, signing = environment.get("RAFTOPS_IDENTITY"), environment.get("RAFTOPS_SIGNING")
         return cls(
             releases=Path(releases or ".raftops/releases") if not release else None,
             release=Path(release) if release else None,
             host=environment.get("RAFTOPS_HOST", ""),
             identity=Identity.model_validate_json(identity) if identity else None,
             timeout_seconds=float(environment.get("RAFTOPS_TIMEOUT", "60")),
+            signing=Signing.model_validate_json(signing) if signing else Signing(),
         )
 
     def wanted(self) -> str:
@@ -46,9 +50,13 @@ class Settings:
         return current.hash if current else "none"
 
     def open(self) -> Release:
-        """The release that should be served, checked.
+        """The release that should be served, checked, and its signature verified where that is asked for.
 
         Raises:
             ReleaseError: there is none, or a part of it is missing or not what it was.
+            ReleaseError: it is not signed by the key, where signatures are required.
         """
-        return open_release(self.release) if self.release else current_release(self.releases or Path())
+        release = open_release(self.release) if self.release else current_release(self.releases or Path())
+        if self.signing.required:
+            import_module("raftops.signing").verify_release(release.path, self.signing)  # sigstore: only now
+        return release

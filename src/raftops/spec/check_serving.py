@@ -81,6 +81,19 @@ def variables_are_given_once(project: Project) -> Iterator[Problem]:
                 yield Problem(path, "another secret of this step sets the same variable")
 
 
+def budget_can_be_kept(project: Project) -> Iterator[Problem]:
+    """A budget needs prices, of every accelerator that a step asks for."""
+    platform = project.spec.platform
+    if platform.budget is not None and platform.prices is None:
+        yield Problem("spec.platform.budget", "needs spec.platform.prices: nobody could tell what a run costs")
+    if platform.prices is not None:
+        for step, resources in platform.resources.items():
+            accelerator = resources.accelerator
+            if accelerator and accelerator.type not in platform.prices.accelerator_hour:
+                path = "spec.platform.prices.accelerator_hour"
+                yield Problem(path, f"has no price of {accelerator.type}, which step {step} asks for", (_PRICES,))
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine and nothing else."""
     try:
@@ -112,6 +125,7 @@ def _tolerations(path: str, resources: Resources) -> Iterator[Problem]:
 
 
 _RESOURCES = "spec.platform.resources"
+_PRICES = "spec.platform.prices"
 SERVING_CHECKS: dict[Check, tuple[str, ...]] = {
     callers_can_be_known: ("spec.deploy.identity", "spec.deploy.host"),
     key_set_can_be_trusted: ("spec.deploy.identity.jwks",),
@@ -119,5 +133,6 @@ SERVING_CHECKS: dict[Check, tuple[str, ...]] = {
     smoke_questions_can_be_asked: ("spec.deploy.smoke_questions", "spec.validate.question_chars_max"),
     requests_are_real: (_RESOURCES,),
     variables_are_given_once: (_RESOURCES,),
+    budget_can_be_kept: ("spec.platform.budget", _PRICES, _RESOURCES),
 }
 """Each check with the parts of the spec that it reads."""

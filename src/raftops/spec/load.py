@@ -29,8 +29,11 @@ class LoadedSpec:
     overlays: tuple[Path, ...] = ()
 
 
-def load_spec(path: Path, overlays: Sequence[Path] = ()) -> LoadedSpec:
-    """Read a spec with its overlays. Raises one `SpecError` that lists every problem with file, line and column."""
+def load_spec(path: Path, overlays: Sequence[Path] = (), *, data_is_here: bool = True) -> LoadedSpec:
+    """Read a spec with its overlays. Raises one `SpecError` that lists every problem with file, line and column.
+
+    Where the data is still to be fetched (`data_is_here` is false), the spec is read by type only.
+    """
     path, overlays = Path(path), tuple(Path(o) for o in overlays)
     reads = [read_yaml(path, "a spec (apiVersion, kind, metadata, spec)")]
     reads += [read_yaml(overlay, "keys of a spec") for overlay in overlays]
@@ -43,7 +46,7 @@ def load_spec(path: Path, overlays: Sequence[Path] = ()) -> LoadedSpec:
         result = typed(Assistant, tree, dict(item for read in reads for item in read.broken.items()))
         assistant = result.value
         problems += result.problems
-        problems += check(Project(assistant, root), tree, result.lost) if assistant else []
+        problems += check(Project(assistant, root), tree, result.lost) if assistant and data_is_here else []
     if problems or assistant is None:
         raise _error(problems, path, overlays)
     return LoadedSpec(assistant, root, path, overlays)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Severity = Literal["off", "info", "warning", "critical"]
@@ -61,6 +61,8 @@ _MEMORY = {"pattern": r"^\d+(Ki|Mi|Gi|Ti|M|G|T)$"}
 
 Label = Annotated[str, AfterValidator(_rfc1123), Field(json_schema_extra=_LABEL)]
 ModelSource = Annotated[str, AfterValidator(_model_source), Field(json_schema_extra=_SOURCE)]
+_LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
+ImageDigest = Annotated[str, Field(pattern=r"^[a-z0-9][\w./:-]*@sha256:[0-9a-f]{64}$")]
 Cpu = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_cpu), Field(json_schema_extra=_CPU)]
 Memory = Annotated[str, AfterValidator(_memory), Field(json_schema_extra=_MEMORY)]
 
@@ -267,6 +269,10 @@ class Train(Section):
     """Steps between checkpoints."""
     threads: int = Field(0, ge=0)
     """CPU threads; 0 takes all."""
+    nodes: int = Field(1, ge=1, le=512)
+    """Machines trained on together; more than one becomes a Kubeflow TrainJob, which the cluster's trainer runs."""
+    runtime: Label = "torch-distributed"
+    """Kubeflow ClusterTrainingRuntime of that TrainJob."""
     seed: int = Field(7, ge=0)
     """Seed of initialisation and order."""
 
@@ -307,64 +313,6 @@ class Evaluate(Section):
     """Seed of draws and resamples."""
 
 
-class Identity(Section):
-    """How a caller proves who it is."""
-
-    jwks: str = ""
-    """Key set (JWKS): https address or file. Tokens are JWTs verified against it; needs issuer and audience."""
-    issuer: str = ""
-    """Required `iss` claim."""
-    audience: str = ""
-    """Required `aud` claim."""
-    groups_claim: str = "groups"
-    """Claim that lists the caller's groups."""
-    dev_tokens: str = ""
-    """Development token file (made if absent); refused unless the service listens on loopback."""
-
-
-class Deploy(Section):
-    """How the release is served."""
-
-    engine: Literal["auto", "openvino", "transformers"] = "auto"
-    """What generates: openvino-genai over a merged GGUF (CPU) or transformers with the adapter."""
-    identity: Identity = Identity(dev_tokens=".raftops/dev-tokens.json")
-    """Who may call."""
-    host: str = "127.0.0.1"
-    """Address that the local service listens on."""
-    port: int = Field(3000, ge=1, le=65535)
-    """Port of the local service."""
-    max_new_tokens: int = Field(96, ge=8)
-    """Longest answer, in tokens."""
-    timeout_seconds: float = Field(30, gt=0)
-    """Longest time for one answer."""
-    smoke_questions: tuple[str, ...] = ()
-    """Asked after a start; each must get an HTTP 200 with a well-formed answer."""
-    keep_releases: int = Field(5, ge=1)
-    """Releases kept for rollback."""
-
-
-class RouterClass(Section):
-    """One class of requests."""
-
-    questions: tuple[str, ...] = ()
-    """Example requests."""
-
-
-class Router(Section):
-    """Which requests need the documents."""
-
-    behaviour: RouterClass = RouterClass()
-    """Requests about form only: rewrite, convert, format."""
-    knowledge: RouterClass = RouterClass()
-    """Requests that the documents answer."""
-    both: RouterClass = RouterClass()
-    """Requests for a form that needs facts."""
-    fallback: Literal["behaviour", "knowledge", "both"] = "knowledge"
-    """Class taken when the decision is not clear."""
-    margin: Fraction = 0.06
-    """Least difference between the best two classes' scores."""
-
-
 class SecretRef(Section):
     """A value that lives elsewhere."""
 
@@ -398,6 +346,161 @@ class Toleration(Section):
     """Taint effect; empty means all."""
 
 
+class Identity(Section):
+    """How a caller proves who it is."""
+
+    jwks: str = ""
+    """Key set (JWKS): https address or file. Tokens are JWTs verified against it; needs issuer and audience."""
+    issuer: str = ""
+    """Required `iss` claim."""
+    audience: str = ""
+    """Required `aud` claim."""
+    groups_claim: str = "groups"
+    """Claim that lists the caller's groups."""
+    dev_tokens: str = ""
+    """Development token file (made if absent); refused unless the service listens on loopback."""
+
+
+class Signing(Section):
+    """Signatures of releases (sigstore's model signing, with a key). The private key's path is RAFTOPS_SIGNING_KEY."""
+
+    required: bool = False
+    """Refuse to serve a release without a good signature."""
+    public_key: str = ""
+    """Public key (P-256, P-384 or P-521) that signatures are verified with: PEM text, or a PEM file's path."""
+
+
+class Kubernetes(Section):
+    """How the service runs on a cluster: two deployments, one of which has the traffic."""
+
+    replicas: int = Field(2, ge=1, le=1000)
+    """Pods that a release starts with, where none is served yet; later as many as are served."""
+    image: str = Field("", pattern=r"^(\S+[:@]\S+)?$")
+    """Image of the service with its tag or digest; empty takes the deploy step's own."""
+    cpu: Cpu = "2"
+    """CPU request and limit of a pod."""
+    memory: Memory = "4Gi"
+    """Memory request and limit of a pod."""
+    accelerator: Accelerator | None = None
+    """Accelerator of a pod, if any."""
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    """Labels the node must have."""
+    tolerations: tuple[Toleration, ...] = ()
+    """Taints tolerated."""
+    ready_minutes: int = Field(10, ge=1, le=240)
+    """Longest time for the new pods to become ready; then the release is taken back."""
+    drain_seconds: int = Field(60, ge=0, le=3600)
+    """Time that the pods of the release before are kept after they lost the traffic."""
+    smoke_token: SecretRef | None = None
+    """Bearer token that the smoke test asks the new pods with."""
+
+
+class Deploy(Section):
+    """How the release is served."""
+
+    engine: Literal["auto", "openvino", "transformers"] = "auto"
+    """What generates: openvino-genai over a merged GGUF (CPU) or transformers with the adapter."""
+    identity: Identity = Identity(dev_tokens=".raftops/dev-tokens.json")
+    """Who may call."""
+    host: str = "127.0.0.1"
+    """Address that the local service listens on."""
+    port: int = Field(3000, ge=1, le=65535)
+    """Port of the local service."""
+    max_new_tokens: int = Field(96, ge=8)
+    """Longest answer, in tokens."""
+    timeout_seconds: float = Field(30, gt=0)
+    """Longest time for one answer."""
+    smoke_questions: tuple[str, ...] = ()
+    """Asked after a start; each must get an HTTP 200 with a well-formed answer."""
+    keep_releases: int = Field(5, ge=1)
+    """Releases kept for rollback."""
+    target: Literal["local", "kubernetes"] = "local"
+    """Served on this machine, or by a deployment on the cluster that is applied, watched and switched to."""
+    signing: Signing = Signing()
+    """Whether releases must be signed, and by whom."""
+    kubernetes: Kubernetes = Kubernetes()
+    """How the service runs on a cluster."""
+
+
+class RouterClass(Section):
+    """One class of requests."""
+
+    questions: tuple[str, ...] = ()
+    """Example requests."""
+
+
+class Router(Section):
+    """Which requests need the documents."""
+
+    behaviour: RouterClass = RouterClass()
+    """Requests about form only: rewrite, convert, format."""
+    knowledge: RouterClass = RouterClass()
+    """Requests that the documents answer."""
+    both: RouterClass = RouterClass()
+    """Requests for a form that needs facts."""
+    fallback: Literal["behaviour", "knowledge", "both"] = "knowledge"
+    """Class taken when the decision is not clear."""
+    margin: Fraction = 0.06
+    """Least difference between the best two classes' scores."""
+
+
+class ConfigMapRef(Section):
+    """A config map: one key as an environment variable, or all keys as files."""
+
+    config_map: Label
+    """Name of the config map."""
+    key: str = ""
+    """Key inside it, with `env`."""
+    env: str = Field("", pattern=r"^([A-Z_][A-Z0-9_]*)?$")
+    """Environment variable that carries the key's value."""
+    path: str = Field("", pattern=r"^(/\S*)?$")
+    """Folder in which every key is a file, instead of `key` and `env`."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ConfigMapRef:
+        if bool(self.path) == bool(self.env) or bool(self.env) != bool(self.key):
+            raise ValueError("needs either key and env, or path")
+        return self
+
+
+class NodeMatch(Section):
+    """One condition on a node's label."""
+
+    key: str = Field(min_length=1)
+    """Label of the node."""
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"] = "In"
+    """Comparison."""
+    values: tuple[str, ...] = ()
+    """Values compared with; none with Exists and DoesNotExist."""
+
+    @model_validator(mode="after")
+    def _values_fit(self) -> NodeMatch:
+        wanted = {"Exists": 0, "DoesNotExist": 0, "Gt": 1, "Lt": 1}.get(self.operator)
+        if len(self.values) != wanted if wanted is not None else not self.values:
+            raise ValueError(f"{self.operator} takes {'at least one value' if wanted is None else f'{wanted} values'}")
+        return self
+
+
+class NodeAffinity(Section):
+    """Nodes that a step's pod must run on, or should."""
+
+    match: tuple[NodeMatch, ...] = Field(min_length=1)
+    """Conditions that all hold for such a node."""
+    weight: int | None = Field(None, ge=1, le=100)
+    """Preferred with this weight; required if absent. Of several required ones, one has to hold."""
+
+
+class Volume(Section):
+    """A persistent volume claim in the step pods."""
+
+    claim: Label
+    """Name of the claim."""
+    path: str = Field(pattern=r"^/\S+$")
+    """Where it is mounted; the project's folder is /app."""
+    sub_path: str = ""
+    """Folder inside the volume; its root if empty."""
+
+
 class Resources(Section):
     """What the cluster gives one step."""
 
@@ -411,12 +514,24 @@ class Resources(Section):
     """Labels the node must have."""
     tolerations: tuple[Toleration, ...] = ()
     """Taints tolerated."""
+    affinity: tuple[NodeAffinity, ...] = ()
+    """Nodes wanted or preferred, by their labels."""
+    priority: str = Field("", pattern=_LABEL_VALUE)
+    """Priority class of the pod for Kueue, as a pod label: KFP has no setter for a priority class of Kubernetes."""
+    queue: str = Field("", pattern=_LABEL_VALUE)
+    """Kueue local queue that admits the step's pod; none if empty."""
     secrets: tuple[SecretRef, ...] = ()
     """Secrets given as environment variables."""
+    config_maps: tuple[ConfigMapRef, ...] = ()
+    """Config maps given as environment variables or as files."""
+    shared_memory: Memory | None = None
+    """Size of /dev/shm, which counts as memory of the pod; the container runtime's 64 MiB if absent."""
     timeout_minutes: int = Field(240, ge=1)
     """Longest run of the step, in minutes."""
     retries: int = Field(0, ge=0, le=10)
     """Retries after a failure."""
+    backoff_seconds: int = Field(30, ge=1, le=3600)
+    """Wait before the first retry; it doubles with each further one, to an hour at most."""
 
 
 class Milvus(Section):
@@ -426,6 +541,64 @@ class Milvus(Section):
     """`embedded` for Milvus Lite inside the index artifact, or a server's address."""
     token: SecretRef | None = None
     """Credential of the server."""
+
+
+class Kubeflow(Section):
+    """Which Kubeflow Pipelines runs it. The token is never here: it comes from the environment or a file."""
+
+    endpoint: str = Field("", pattern=r"^(https?://\S+)?$")
+    """Address of the API server; where it is empty, KFP_ENDPOINT says it."""
+    namespace: str = Field("", pattern=r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$")
+    """Profile namespace of a multi-user Kubeflow; KFP_NAMESPACE where it is empty, and none on a single-user one."""
+    experiment: str = Field("", max_length=256)
+    """Experiment that runs belong to; KFP_EXPERIMENT where it is empty, and then the assistant's name."""
+    service_account: str = Field("", pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$")
+    """Kubernetes service account of the run's pods; Kubeflow's own where it is empty."""
+    token_env: str = Field("KFP_TOKEN", pattern=r"^[A-Z_][A-Z0-9_]*$")
+    """Environment variable that carries the bearer token."""
+    token_file: str = "/var/run/secrets/kubeflow/pipelines/token"
+    """File with the bearer token where the variable is not set: a projected token, read anew each time."""
+
+
+class Prices(Section):
+    """What the cluster's hours cost, for `plan --on kubeflow` and the budget."""
+
+    currency: str = Field("USD", pattern=r"^[A-Z]{3}$")
+    """Currency of all prices and of the budget (ISO 4217)."""
+    cpu_hour: float = Field(0, ge=0)
+    """One requested CPU for an hour."""
+    gib_hour: float = Field(0, ge=0)
+    """One requested GiB of memory for an hour."""
+    accelerator_hour: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """One accelerator for an hour, by the type that `resources` ask for, such as nvidia.com/gpu."""
+
+
+class Storage(Section):
+    """A bucket of S3-compatible storage. Without keys, the SDK's own chain is asked: role, service account, profile."""
+
+    uri: str = Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w.-]+)*/?$")
+    """Bucket and prefix: s3://bucket/prefix."""
+    endpoint: str = Field("", pattern=r"^(https?://\S+)?$")
+    """Address of the storage where it is not AWS."""
+    region: str = Field("", pattern=r"^[a-z0-9-]*$")
+    """Region of the bucket; the SDK's own setting if empty."""
+    access_key: SecretRef | None = None
+    """Where the access key's id is."""
+    secret_key: SecretRef | None = None
+    """Where the secret access key is."""
+
+    @model_validator(mode="after")
+    def _both_keys(self) -> Storage:
+        if (self.access_key is None) != (self.secret_key is None):
+            raise ValueError("access_key and secret_key come together")
+        return self
+
+
+class Artifacts(Storage):
+    """The bucket of releases, reports and, on a cluster, of what the steps make."""
+
+    push: bool = False
+    """Whether the deploy step pushes what it released; `raftops release push` does it at any time."""
 
 
 class Platform(Section):
@@ -439,8 +612,36 @@ class Platform(Section):
     """Registry of the step images."""
     milvus: Milvus = Milvus()
     """Milvus."""
+    artifacts: Artifacts | None = None
+    """Bucket that releases and reports are pushed to and that a cluster keeps its artifacts in; none if absent."""
+    dvc: Storage | None = None
+    """Bucket that `raftops data pull` takes the data from, instead of the remote in .dvc/config; an overlay's own."""
     resources: dict[StepName, Resources] = Field(default_factory=dict)
     """Resources by step."""
+    images: dict[StepName, ImageDigest] = Field(default_factory=dict)
+    """Image by step, named by digest: name@sha256:...; the registry's image of this version where absent."""
+    image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = ""
+    """When a node pulls the images; Kubernetes' default if empty."""
+    image_pull_secrets: tuple[Label, ...] = ()
+    """Secrets that the registry asks for."""
+    run_as_user: int = Field(10001, ge=1)
+    """User and group that step pods run as; never root."""
+    workspace: Label | None = None
+    """Persistent volume claim (ReadWriteMany) that holds `store` in the step pods: caches, checkpoints, releases."""
+    volumes: tuple[Volume, ...] = ()
+    """Further claims in every step's pod, such as the folder of the documents."""
+    shards: int = Field(1, ge=1, le=256)
+    """Parts that the steps ingest and index work on side by side; the result is the same for any number."""
+    shards_at_once: int = Field(4, ge=1, le=64)
+    """Parts worked on at the same time on a cluster; one after the other on a laptop."""
+    notify: SecretRef | None = None
+    """Webhook (https address) that is told how a run ended, well or not."""
+    kubeflow: Kubeflow = Kubeflow()
+    """Kubeflow Pipelines."""
+    prices: Prices | None = None
+    """Prices of the cluster's hours; without them a plan shows no cost."""
+    budget: float | None = Field(None, gt=0)
+    """Most that one run may be expected to cost, in the currency of the prices; `submit` refuses a run above it."""
 
 
 class Spec(Section):

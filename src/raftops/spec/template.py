@@ -1,21 +1,26 @@
-"""What `raftops init` writes: a commented spec, its schema, and a tiny data set that the whole pipeline runs on."""
+"""What `raftops init` writes: a commented spec, its schema, a tiny data set that runs, and a workflow for a forge."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import reduce
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from raftops import __version__
 from raftops.errors import RaftopsError, SpecError
 from raftops.files import write_text
 from raftops.spec.model import Metadata
 from raftops.spec.schema import json_schema
 
 SCHEMA = "schema/raftops.schema.json"
+CI = {"github": ".github/workflows/raftops.yml", "gitlab": ".gitlab-ci.yml"}
+"""Where each forge looks for what `write_ci` writes."""
+MODELS = "requirements-models.txt"
 
 
 def write_project(folder: Path, name: str) -> list[Path]:
@@ -28,6 +33,27 @@ def write_project(folder: Path, name: str) -> list[Path]:
     for path in sorted(texts):
         write_text(folder / path, texts[path])
     return written
+
+
+def write_ci(folder: Path, forge: str, spec: str, name: str) -> list[Path]:
+    """Write the workflow of a forge for a spec, and the list of its model packages where there is none.
+
+    Raises:
+        RaftopsError: there is a workflow already; nothing was written.
+    """
+    target = folder / CI[forge]
+    _check_free(folder, [target])
+    values = {"{{spec}}": spec, "{{name}}": name, "{{version}}": __version__}
+    written = [(target, reduce(lambda text, item: text.replace(*item), values.items(), _workflow(f"{forge}.yml")))]
+    if not (folder / MODELS).exists():
+        written.append((folder / MODELS, _workflow(MODELS)))
+    for path, text in written:
+        write_text(path, text)
+    return [path for path, _ in written]
+
+
+def _workflow(name: str) -> str:
+    return files("raftops.spec").joinpath("workflows", name).read_text(encoding="utf-8")
 
 
 def _check_name(name: str) -> None:

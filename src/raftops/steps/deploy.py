@@ -6,22 +6,25 @@ Where it does not answer, what was served stays served. The service that people 
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from raftops.client import ask
 from raftops.dev_tokens import EVERYONE, ensure_dev_tokens
-from raftops.errors import ReleaseError, ServiceError
-from raftops.files import write_json
+from raftops.errors import ClusterError, IndexUnusable, ReleaseError, ServiceError
+from raftops.files import read_json, write_json
 from raftops.launch import Launch, Service, free_port
 from raftops.progress import progress
 from raftops.release import Parts, Release, write_release
 from raftops.releases import promote, prune, read_current
-from raftops.spec.model import Deploy, Identity, Prompt, Router
+from raftops.spec.model import Deploy, Identity, Prompt, Router, Signing
 
 Metrics = dict[str, float]
 Smoke = Callable[[Release, Sequence[str], float], Metrics]
@@ -30,14 +33,23 @@ FIELDS = ("choices", "citations", "route", "grounded", "abstained", "release", "
 
 
 def deploy(  # noqa: PLR0913  one argument per artifact
-    config: Deploy, prompt: Prompt, router: Router, parts: Parts, releases: Path, release: Path
+    config: Deploy,
+    prompt: Prompt,
+    router: Router,
+    parts: Parts,
+    releases: Path,
+    release: Path,
+    cluster: Mapping[str, Any] | None = None,
 ) -> Metrics:
     """Make these parts the current release; `release` becomes a pointer to it. The same parts are released once.
+
+    `cluster` says where on a cluster it is served (`raftops.cluster.deploy.Place`), if it is.
 
     Raises:
         ReleaseError: a part is missing, or the service does not start or answer with them.
     """
-    return release_and_promote(config, prompt, router, parts, releases, release, smoke_test)
+    smoke = partial(_on_cluster, config, cluster) if cluster else smoke_test
+    return release_and_promote(config, prompt, router, parts, releases, release, smoke)
 
 
 def release_and_promote(  # noqa: PLR0913  as `deploy`, with the test to pass
@@ -47,32 +59,82 @@ def release_and_promote(  # noqa: PLR0913  as `deploy`, with the test to pass
     began = time.monotonic()
     progress("deploy", 0, 3, "writing the release")
     made = write_release(config, prompt, router, parts, releases)
+    _sign(made, config.signing)
     progress("deploy", 1, 3, f"starting release {made.short}")
     current = read_current(releases)
+    served = current is not None and current.hash == made.short
     figures: Metrics = {}
-    if current is None or current.hash != made.short:
-        figures = _tried(made, config, smoke)
+    if not served or config.target == "kubernetes":  # what a cluster serves is asked of the cluster
+        figures = _tried(made, config, smoke, keep=served)
     promote(releases, made.short)
     gone = prune(releases, config.keep_releases)
+    _name_index(made, releases)
     write_json(release / "release.json", {"hash": made.hash, "path": str(made.path)})
     progress("deploy", 3, 3, f"release {made.short} is current")
     seconds = {"seconds": round(time.monotonic() - began, 2)}
     return {"pruned": float(len(gone)), "sources_trained": float(made.sources_trained)} | figures | seconds
 
 
-def _tried(made: Release, config: Deploy, smoke: Smoke) -> Metrics:
+def _sign(made: Release, signing: Signing) -> None:
+    """Sign the release where the environment names a key; where the spec asks for signatures, it must have a good one.
+
+    Raises:
+        ReleaseError: it has none, and there is no key to make it with.
+    """
+    key = os.environ.get("RAFTOPS_SIGNING_KEY", "")
+    if not key and not signing.required:
+        return
+    signatures = import_module("raftops.signing")  # sigstore: only where something is signed
+    if key:
+        signatures.sign_release(made.path, Path(key))
+    if signing.required:
+        signatures.verify_release(made.path, signing)
+
+
+def _tried(made: Release, config: Deploy, smoke: Smoke, keep: bool) -> Metrics:
     """The figures of the smoke test; a release that fails it is put aside and never becomes current."""
     questions = config.smoke_questions or (f"What is {made.title}?",)
     try:
         return smoke(made, questions, config.timeout_seconds)
-    except ServiceError as error:
-        aside = made.path.with_name(f"{made.path.name}.failed")
-        shutil.rmtree(aside, ignore_errors=True)
-        made.path.rename(aside)
+    except (ServiceError, ClusterError, IndexUnusable) as error:
+        aside = made.path if keep else made.path.with_name(f"{made.path.name}.failed")
+        if not keep:
+            shutil.rmtree(aside, ignore_errors=True)
+            made.path.rename(aside)
         raise ReleaseError(
             f"release {made.short} does not answer, so what was served stays: {error}",
             next_step=error.next_step or f"the release is kept in {aside}",
         ) from error
+
+
+def _name_index(made: Release, releases: Path) -> None:
+    """On a server, the assistant's index is that of the current release; what no release uses any more is dropped."""
+    if read_json(made.index / "index.json")["uri"] != "embedded":
+        alias = import_module("raftops.retrieval.alias").IndexAlias.of(made.index)
+        alias.point()
+        alias.drop_unused(path.parent for path in releases.glob("*/index/index.json"))
+
+
+def _on_cluster(
+    config: Deploy, cluster: Mapping[str, Any], made: Release, questions: Sequence[str], timeout_seconds: float
+) -> Metrics:
+    """Serve the release on the cluster, if its new pods answer the questions."""
+    deploying = import_module("raftops.cluster.deploy")  # Kubernetes' client: only where there is a cluster
+    reference = config.kubernetes.smoke_token
+    token = os.environ.get(reference.env, "") if reference else ""
+    if not token:
+        named = f"{reference.env} is not set" if reference else "deploy.kubernetes.smoke_token is missing"
+        raise ServiceError(f"the new pods cannot be asked: {named}", next_step="give it to the deploy step")
+    asked: list[tuple[Any, float]] = []
+
+    def ask_pod(address: str) -> None:
+        progress("deploy", 2, 3, f"asking {address}")
+        for question in questions:
+            asked.append(_answer(address, token, question, timeout_seconds))
+            if asked[-1][0]["release"] != made.short:
+                raise ServiceError(f"{address} serves release {asked[-1][0]['release']}, not {made.short}")
+
+    return deploying.put_on_cluster(made, config, deploying.Place.of(cluster), ask_pod) | _figures(asked)
 
 
 def smoke_test(made: Release, questions: Sequence[str], timeout_seconds: float) -> Metrics:
@@ -91,23 +153,29 @@ def smoke_test(made: Release, questions: Sequence[str], timeout_seconds: float) 
             progress("deploy", 2, 3, f"asking {len(questions)} questions")
             answers = [_asked(service, token, question, timeout_seconds) for question in questions]
     log.unlink()
-    slowest = max(seconds for _, seconds in answers)
-    abstained = sum(answer["abstained"] for answer, _ in answers)
+    return {"start_seconds": round(started, 2)} | _figures(answers)
+
+
+def _figures(answers: Sequence[tuple[Any, float]]) -> Metrics:
     return {
-        "start_seconds": round(started, 2),
         "questions": float(len(answers)),
-        "abstained": float(abstained),
-        "slowest_answer_seconds": round(slowest, 2),
+        "abstained": float(sum(answer["abstained"] for answer, _ in answers)),
+        "slowest_answer_seconds": round(max((seconds for _, seconds in answers), default=0.0), 2),
     }
 
 
 def _asked(service: Service, token: str, question: str, timeout_seconds: float) -> tuple[Any, float]:
-    began = time.monotonic()
     try:
-        answer = ask(service.url, token, question, timeout_seconds=timeout_seconds)
-        check_shape(answer)
+        return _answer(service.url, token, question, timeout_seconds)
     except ServiceError as error:
         raise ServiceError(f"{error}{service.last_lines()}", next_step=error.next_step) from error
+
+
+def _answer(url: str, token: str, question: str, timeout_seconds: float) -> tuple[Any, float]:
+    """A good answer, and the seconds it took."""
+    began = time.monotonic()
+    answer = ask(url, token, question, timeout_seconds=timeout_seconds)
+    check_shape(answer)
     return answer, time.monotonic() - began
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from raftops.access import AccessPolicies
 from raftops.errors import DataRejected, StepError
-from raftops.evaluation.gates import check_gates, hold
+from raftops.evaluation.gates import check_gates
 from raftops.evaluation.generations import Model, Models
 from raftops.evaluation.page import write_report
 from raftops.evaluation.questions import HeldOut, held_out, sources_of
@@ -44,11 +44,10 @@ def evaluate(  # noqa: PLR0913  one argument per artifact
     report: Path,
     cache: Path,
 ) -> Metrics:
-    """Measure, write `report.json`, `report.html` and `answers.jsonl`, then hold the gates.
+    """Measure, and write `report.json`, `report.html` and `answers.jsonl`; the report says whether the gates pass.
 
     Raises:
         DataRejected: no held-out question can be asked.
-        GateFailed: a gate did not pass, or RAFT lost where the spec does not allow it; the report is written before.
     """
     access = AccessPolicies.model_validate(read_json(accepted / "access.json"))
     sources = sources_of(built)
@@ -62,9 +61,7 @@ def evaluate(  # noqa: PLR0913  one argument per artifact
     found.continued = _continued(adapters)
     summary = summariser.summary(found)
     gates = check_gates(config.gates, summary.gated)
-    made = Report(title, config, found, summary, gates, staleness(adapters, sources))
-    write_report(made, report)
-    hold(gates, made.loss if config.when_raft_loses == "fail" else "")
+    write_report(Report(title, config, found, summary, gates, staleness(adapters, sources)), report)
     return summary.metrics
 
 

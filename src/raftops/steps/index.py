@@ -8,15 +8,18 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
+import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as parquet
+
 from raftops.errors import IndexUnusable, StepError
-from raftops.files import link_or_copy, sha256_file, sha256_json, write_json
+from raftops.files import link_or_copy, read_json, sha256_file, sha256_json, write_json
 from raftops.models import resolve
 from raftops.progress import progress
 from raftops.records import Passage
@@ -24,7 +27,9 @@ from raftops.retrieval.bm25 import Bm25Encoder, check_language
 from raftops.retrieval.embedder import OnnxEmbedder, open_embedder
 from raftops.retrieval.memo import VectorCache
 from raftops.retrieval.milvus import DenseType, MilvusConnection, PassageCollection
+from raftops.retrieval.protocols import Vectors
 from raftops.retrieval.rows import read_passages, searched_text
+from raftops.shards import Shard
 from raftops.spec.model import Index, Milvus
 
 Metrics = dict[str, float]
@@ -48,9 +53,19 @@ class _Build:
 
 
 def index(  # noqa: PLR0913  one argument per artifact
-    config: Index, embedder: str, milvus: Milvus, name: str, passages: Path, built: Path, cache: Path
+    config: Index,
+    embedder: str,
+    milvus: Milvus,
+    name: str,
+    passages: Path,
+    built: Path,
+    cache: Path,
+    parts: Sequence[Path] = (),
 ) -> Metrics:
-    """Index `passages` for search; `built` becomes the new index at the end or stays as it was."""
+    """Index `passages` for search; `built` becomes the new index at the end or stays as it was.
+
+    `parts` are what `index_shard` left: their vectors are taken over, and only what they lack is embedded.
+    """
     began = time.monotonic()
     check_language(config.bm25.language)
     source = _present(passages / "passages.parquet")
@@ -59,15 +74,81 @@ def index(  # noqa: PLR0913  one argument per artifact
     alias = name.replace("-", "_")
     key = sha256_json([digest, encoder.name, config.model_dump(), dense])[:12]
     build = _Build(config, milvus, source, encoder, _counted(source, config), f"{alias}_{key}", dense, cache)
+    adopted = sum(_adopt(build, part) for part in parts)
     with _replaced(built) as part:
         made = _fill(build, part)
+        made |= {"embedded": made["embedded"] + adopted, "reused": made["reused"] - adopted} if adopted else {}
         build.bm25.save(part / "bm25.json")
         shutil.copyfile(_present(passages / "documents.parquet"), part / "documents.parquet")
         shutil.copytree(folder, part / "embedder", copy_function=link_or_copy)
         write_json(part / "index.json", {**_about(build), "name": name, "source": embedder, "built_from": digest})
-    if milvus.uri != "embedded":
-        _publish(milvus, alias, build.collection)
     return {"rows": float(build.bm25.rows), **made, "seconds": round(time.monotonic() - began, 3)}
+
+
+def index_shard(  # noqa: PLR0913  as `index`, with the part to do
+    config: Index, embedder: str, shard: Shard, passages: Path, part: Path, cache: Path
+) -> Metrics:
+    """Embed one part of the passages, to be merged by `index`. Parts are whole batches, so that vectors are the same.
+
+    A text that stands in two parts is embedded in both; `index` keeps the vector of the first.
+    """
+    source = _present(passages / "passages.parquet")
+    encoder = open_embedder(_exported(embedder, cache), config.engine)
+    total = _passages_in(source)
+    with (
+        closing(VectorCache(_shelf(cache, encoder), encoder)) as known,
+        closing(VectorCache(part / _shelf(cache, encoder).name, _Kept(encoder, known))) as vectors,
+    ):
+        done = 0
+        for batch in read_passages(source, BATCH):
+            if shard.holds(done, total):
+                vectors.embed([searched_text(p) for p in batch])
+            done += len(batch)
+            progress("index", done, total, f"shard {shard.number + 1} of {shard.of}")
+        figures = {"embedded": float(known.embedded), "reused": float(known.reused)}
+    write_json(part / "shard.json", figures)
+    return figures
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """The encoder, with the vectors that are known already."""
+
+    encoder: OnnxEmbedder
+    known: VectorCache
+
+    @property
+    def name(self) -> str:
+        return self.encoder.name
+
+    def tokens(self, text: str) -> int:
+        return self.encoder.tokens(text)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        return self.known.embed(texts)
+
+
+def _shelf(cache: Path, encoder: OnnxEmbedder) -> Path:
+    return cache / "embeddings" / f"{encoder.name}.sqlite"
+
+
+def _passages_in(source: Path) -> int:
+    with parquet.ParquetFile(source) as file:
+        return int(file.metadata.num_rows)
+
+
+def _adopt(build: _Build, part: Path) -> float:
+    """Take over a shard's vectors; returns how many it embedded. One of another engine has none to offer."""
+    made = part / _shelf(build.cache, build.encoder).name
+    if not made.is_file():
+        return 0.0
+    shelf = _shelf(build.cache, build.encoder)
+    VectorCache(shelf, build.encoder).close()
+    with closing(sqlite3.connect(shelf, timeout=60)) as db:
+        db.execute("ATTACH DATABASE ? AS part", (str(made),))
+        with db:
+            db.execute("INSERT OR IGNORE INTO vectors SELECT key, vector FROM part.vectors")
+    return float(read_json(part / "shard.json")["embedded"])
 
 
 def _about(build: _Build) -> dict[str, Any]:
@@ -134,8 +215,7 @@ def _fill(build: _Build, part: Path) -> Metrics:
 
 def _write(build: _Build, collection: PassageCollection) -> Metrics:
     done, cut = 0, 0
-    shelf = build.cache / "embeddings" / f"{build.encoder.name}.sqlite"
-    with closing(VectorCache(shelf, build.encoder)) as vectors:
+    with closing(VectorCache(_shelf(build.cache, build.encoder), build.encoder)) as vectors:
         for passages in read_passages(build.source, BATCH):
             texts = [searched_text(p) for p in passages]
             dense = vectors.embed(texts)
@@ -149,11 +229,6 @@ def _write(build: _Build, collection: PassageCollection) -> Metrics:
 def _is_cut(passage: Passage, text: str, encoder: OnnxEmbedder) -> bool:
     """Whether the encoder reads less than all of it; only passages near the limit are counted."""
     return passage.tokens > encoder.max_tokens // 2 and encoder.tokens(text) >= encoder.max_tokens
-
-
-def _publish(milvus: Milvus, alias: str, collection: str) -> None:
-    with closing(MilvusConnection(milvus.uri, _token(milvus))) as connection:
-        connection.publish(alias, collection)
 
 
 def _token(milvus: Milvus) -> str:

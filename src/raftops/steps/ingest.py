@@ -6,8 +6,8 @@ Writes `passages.parquet`, `documents.parquet` and `ingest.json`; the same input
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raftops.errors import StepError
-from raftops.files import atomic, read_jsonl, sha256_file, write_json
+from raftops.files import atomic, read_json, read_jsonl, sha256_file, write_json
 from raftops.models import resolve
 from raftops.parsing.passages import Cutter, spans_as_json
 from raftops.records import Document, Passage
+from raftops.shards import Shard
 from raftops.spec.model import Ingest
 
 Metrics = dict[str, float]
@@ -35,20 +36,66 @@ DOCUMENTS = pa.schema([(name, _STRING) for name in ("doc_id", "version", "title"
 
 def ingest(config: Ingest, embedder: str, accepted: Path, passages: Path, cache: Path) -> Metrics:
     """Cut every accepted document into passages of at most `chunk_tokens` tokens of the embedder."""
+    cutter, documents = _cutter(config, embedder, cache), _documents(accepted / "documents.jsonl")
+    with _written(config, passages) as (tables, counts):
+        for document in documents:
+            _one(document, cutter, tables, counts, skip=config.on_bad_file == "skip")
+        counts.check()
+    return counts.metrics(cutter.parsed)
+
+
+def ingest_shard(  # noqa: PLR0913  as `ingest`, with the part to do
+    config: Ingest, embedder: str, shard: Shard, accepted: Path, part: Path, cache: Path
+) -> Metrics:
+    """`ingest` of one part of the documents, to be merged. A part may have no passage."""
+    manifest = accepted / "documents.jsonl"
+    cutter, total = _cutter(config, embedder, cache), sum(1 for _ in read_jsonl(manifest))
+    with _written(config, part) as (tables, counts):
+        for position, document in enumerate(_documents(manifest)):
+            if shard.holds(position, total):
+                _one(document, cutter, tables, counts, skip=config.on_bad_file == "skip")
+    write_json(part / "shard.json", {"parsed": cutter.parsed})
+    return counts.metrics(cutter.parsed)
+
+
+def merge_passages(config: Ingest, parts: Sequence[Path], passages: Path) -> Metrics:
+    """What `ingest` would have written, byte for byte, from all its parts in their order."""
+    with _written(config, passages) as (tables, counts):
+        for part in parts:
+            for table, name in zip(tables, _FILES, strict=True):
+                for row in _rows(part / name):
+                    table.add(row)
+            counts.add(read_json(part / "ingest.json"))
+        counts.check()
+    return counts.metrics(sum(read_json(part / "shard.json")["parsed"] for part in parts))
+
+
+_FILES = ("passages.parquet", "documents.parquet")
+_Tables = tuple["_Table", "_Table"]
+
+
+def _cutter(config: Ingest, embedder: str, cache: Path) -> Cutter:
     model = resolve(embedder, cache)
-    cutter = Cutter(model.path, model.digest, config.chunk_tokens, cache / "parsed")
+    return Cutter(model.path, model.digest, config.chunk_tokens, cache / "parsed")
+
+
+@contextmanager
+def _written(config: Ingest, folder: Path) -> Iterator[tuple[_Tables, _Counts]]:
+    """The two tables, and what is counted: written when the block ends well."""
     counts = _Counts()
     with ExitStack() as stack:
-        rows = stack.enter_context(atomic(passages / "passages.parquet", "wb"))
-        texts = stack.enter_context(atomic(passages / "documents.parquet", "wb"))
-        writers = _Table(rows, PASSAGES), _Table(texts, DOCUMENTS)
-        for document in _documents(accepted / "documents.jsonl"):
-            _one(document, cutter, writers, counts, skip=config.on_bad_file == "skip")
-        for writer in writers:
-            writer.close()
-        counts.check()
-    write_json(passages / "ingest.json", counts.as_json(config))
-    return counts.metrics(cutter.parsed)
+        rows, texts = (stack.enter_context(atomic(folder / name, "wb")) for name in _FILES)
+        tables = _Table(rows, PASSAGES), _Table(texts, DOCUMENTS)
+        yield tables, counts
+        for table in tables:
+            table.close()
+    write_json(folder / "ingest.json", counts.as_json(config))
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(512):
+            yield from batch.to_pylist()
 
 
 @dataclass
@@ -69,6 +116,14 @@ class _Counts:
                 f"no passage: {self.documents} documents parsed, {len(self.skipped)} skipped{why}",
                 next_step="check data.documents in the spec, then `raftops run` again",
             )
+
+    def add(self, counted: dict[str, Any]) -> None:
+        """Add what a part counted."""
+        self.documents += counted["documents"]
+        self.passages += counted["passages"]
+        self.tokens += counted["tokens"]
+        self.skipped += counted["skipped"]
+        self.notes += counted["notes"]
 
     def as_json(self, config: Ingest) -> dict[str, Any]:
         """The rows of `ingest.json`; nothing that depends on what the cache held."""
@@ -122,7 +177,7 @@ def _documents(manifest: Path) -> Iterator[Document]:
         yield document
 
 
-def _one(document: Document, cutter: Cutter, writers: tuple[_Table, _Table], counts: _Counts, *, skip: bool) -> None:
+def _one(document: Document, cutter: Cutter, writers: _Tables, counts: _Counts, *, skip: bool) -> None:
     _unchanged(document)
     try:
         cut = cutter.cut(document)

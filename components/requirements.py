@@ -1,0 +1,50 @@
+"""What the image of a step installs: its extra, and what every step needs. Runs in the build: standard library only.
+
+Not the whole package's dependencies: Kubeflow's client and the command line stay out of the images. The executor that
+Kubeflow runs in them is `kfp` alone, without what it depends on.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+EVERY_STEP = ("pydantic", "pyyaml")
+"""Dependencies of the package that its steps import; the others serve the command line."""
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_OWN = re.compile(r"raftops\[([a-z, ]+)\]")
+
+
+def requirements(step: str, project: Mapping[str, object]) -> list[str]:
+    """Requirements of a step by its extra, sorted, our own extras resolved. KeyError where there is none."""
+    table: Mapping[str, object] = project["project"]  # type: ignore[assignment]
+    extras: Mapping[str, Sequence[str]] = table["optional-dependencies"]  # type: ignore[assignment]
+    dependencies: Sequence[str] = table["dependencies"]  # type: ignore[assignment]
+    everywhere = {line for line in dependencies if _name(line) in EVERY_STEP}
+    return sorted(everywhere | _of(step, extras))
+
+
+def _of(extra: str, extras: Mapping[str, Sequence[str]]) -> set[str]:
+    found: set[str] = set()
+    for line in extras[extra]:
+        own = _OWN.fullmatch(line)
+        found |= set().union(*(_of(name.strip(), extras) for name in own[1].split(","))) if own else {line}
+    return found
+
+
+def _name(requirement: str) -> str:
+    match = _NAME.match(requirement)
+    return match[0].lower() if match else requirement
+
+
+def main() -> None:
+    """Print the requirements of the step that is named, one a line."""
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
+    sys.stdout.write("".join(f"{line}\n" for line in requirements(sys.argv[1], project)))
+
+
+if __name__ == "__main__":
+    main()

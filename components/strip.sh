@@ -1,0 +1,9 @@
+#!/bin/sh
+# Take out of an environment what no step runs: installers, tests, headers, static libraries, caches.
+set -e
+site=$(echo "$1"/lib/python3*/site-packages)
+rm -rf "$site"/pip "$site"/pip-*.dist-info "$site"/setuptools "$site"/setuptools-*.dist-info "$site"/pkg_resources \
+  "$site"/_distutils_hack "$site"/distutils-precedence.pth "$1"/bin/pip* "$1"/bin/activate* "$1"/bin/Activate.ps1 \
+  "$1"/include "$1"/share "$site"/torch/include "$site"/pyarrow/include "$site"/onnx/backend/test
+find "$site" -type d \( -name __pycache__ -o -name tests \) -prune -exec rm -rf {} +
+find "$site" \( -name '*.a' -o -name '*.h' -o -name '*.hpp' -o -name '*.cpp' -o -name '*.pxd' \) -type f -delete

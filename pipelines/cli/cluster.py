@@ -1,0 +1,200 @@
+"""Commands about runs on Kubeflow: submit, status, logs, cancel."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from pipelines.cli.authoring import Overlays, SpecPath, store_folder
+from pipelines.cli.planning import cluster_costs
+from pipelines.cli.screen import RunScreen, duration, screen
+from pipelines.compile import compile_spec
+from pipelines.cost import keep_to_budget
+from pipelines.kubeflow import Server, endpoint_of
+from pipelines.submit import Submitted, experiment_of, find, known
+from pipelines.submit import submit as submit_run
+from pipelines.watch import BESIDE, ENDED, StepState, failure, state_of, steps_of, watch
+from raftops.errors import ClusterError, RaftopsError, SpecError
+from raftops.spec.load import load_spec
+from raftops.spec.model import STEPS, Kubeflow, Platform
+
+SINGLE_USER_NAMESPACE = "kubeflow"
+"""Where a single-user Kubeflow runs its pods."""
+PAUSE = 5.0
+"""Seconds between two looks at a run that is waited for."""
+EndpointOption = Annotated[str, typer.Option("--endpoint", help="Kubeflow's address, instead of the spec's.")]
+OfSpec = Annotated[Path | None, typer.Option("--spec", help="Spec that names Kubeflow and the store.")]
+RunId = Annotated[str, typer.Argument(help="Run, by the first digits of its id, or `latest`.", metavar="RUN")]
+
+
+class StoppedWatching(RaftopsError):
+    """Ctrl-C while a run is watched: the run goes on."""
+
+    exit_code = 130
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command()(submit)
+    app.command()(status)
+    app.command()(logs)
+    app.command()(cancel)
+
+
+def submit(
+    spec: SpecPath,
+    overlay: Overlays = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Show the steps until the run ends; fail where it fails.")
+    ] = False,
+    endpoint: EndpointOption = "",
+) -> None:
+    """Run a spec on Kubeflow."""
+    loaded = load_spec(spec, overlay or ())
+    assistant, compiled = loaded.assistant, compile_spec(loaded)
+    server = Server(endpoint_of(assistant.spec.platform.kubeflow, os.environ, endpoint))
+    experiment = experiment_of(assistant, os.environ)
+    if assistant.spec.platform.budget is not None:
+        keep_to_budget(assistant, cluster_costs(loaded, compiled, server, experiment))
+    run = submit_run(loaded, compiled, server, experiment, store_folder(loaded))
+    screen.say(f"[bold]{run.name}[/] submitted as run [bold]{run.run_id}[/] of experiment {escape(experiment)}")
+    screen.say(f"see it at {escape(server.page(run.run_id))}")
+    screen.result({"event": "submitted", **asdict(run), "page": server.page(run.run_id)})
+    if wait:
+        _follow(server, run.run_id)
+    else:
+        screen.say(f"next: raftops status {run.run_id[:8]}, or raftops cancel {run.run_id[:8]}")
+
+
+def _follow(server: Server, run_id: str) -> None:
+    """Show a run until it ends. Raises `StepError` where it ends badly."""
+    try:
+        with RunScreen(screen) as follower:
+            ended = watch(server, run_id, follower, PAUSE)
+    except KeyboardInterrupt as stop:
+        step = f"raftops status {run_id[:8]} shows it, raftops cancel {run_id[:8]} ends it"
+        raise StoppedWatching(f"no longer watching; run {run_id} goes on", next_step=step) from stop
+    error = failure(server, ended, _pod_reasons(server))
+    screen.result({"event": "ended", "run_id": run_id, "state": ended.get("state")})
+    if error:
+        raise error
+    screen.say(f"[green]run {run_id} succeeded[/]")
+
+
+def _pod_reasons(server: Server) -> Callable[[str], str]:
+    """What Kubernetes knows of a pod; its client is loaded only where something failed or waits."""
+    namespace = server.endpoint.namespace or SINGLE_USER_NAMESPACE
+
+    def reason(pod: str) -> str:
+        return str(import_module("pipelines.pod_events").reasons(namespace)(pod))
+
+    return reason
+
+
+def status(
+    run: Annotated[str, typer.Argument(help="Run, by the first digits of its id, or `latest`.", metavar="[RUN]")] = "",
+    endpoint: EndpointOption = "",
+    spec: OfSpec = None,
+    overlay: Overlays = None,
+) -> None:
+    """Show the newest runs, or the steps of one."""
+    if not run:
+        _show_runs(_server(None, endpoint, spec, overlay))
+        return
+    server, run_id = _located(run, endpoint, spec, overlay)
+    found = server.run(run_id)
+    steps = steps_of(found)
+    reason = _pod_reasons(server)
+    notes = {s.step: _note(s, reason) for s in steps.values()}
+    rows = [(s.step, s.status, duration(s.seconds) if s.seconds else "-", notes[s.step]) for s in steps.values()]
+    screen.table(f"{found.get('display_name')}: {found.get('state')}", ("step", "", "time", "note"), rows)
+    error = failure(server, found, reason) if found.get("state") in ENDED else None
+    if error:
+        screen.say(f"[red]{escape(str(error))}[/]\n  [bold]next:[/] {escape(error.next_step)}")
+    screen.say(f"see it at {escape(server.page(run_id))}")
+    shown = [asdict(s) | {"note": notes[s.step]} for s in steps.values()]
+    told = {"error": str(error), "next": error.next_step} if error else {}
+    screen.result({"run_id": run_id, "state": found.get("state"), "steps": shown} | told)
+
+
+def _note(state: StepState, reason: Callable[[str], str]) -> str:
+    """Why a step that should be at work is not, where Kubernetes can be asked."""
+    if state.status == "running" and state.pods:
+        return reason(state.pods[-1])
+    return {"skipped": "nothing changed", "left out": "an earlier step did not succeed"}.get(state.status, "")
+
+
+def _show_runs(server: Server) -> None:
+    runs = server.runs()
+    rows = [(str(r["run_id"])[:8], *(str(r.get(k, "")) for k in ("display_name", "state", "created_at"))) for r in runs]
+    screen.table(f"runs on {server.endpoint.url}", ("run", "name", "state", "created"), rows)
+    screen.say("next: raftops status RUN" if rows else "no runs yet; next: raftops submit SPEC")
+    screen.result(
+        [{k: r.get(k) for k in ("run_id", "display_name", "state", "created_at", "finished_at")} for r in runs]
+    )
+
+
+def logs(
+    run: RunId,
+    step: Annotated[str, typer.Argument(help=f"One of {', '.join(STEPS)}.", metavar="STEP")],
+    endpoint: EndpointOption = "",
+    spec: OfSpec = None,
+    overlay: Overlays = None,
+) -> None:
+    """Show what a step of a run wrote."""
+    server, run_id = _located(run, endpoint, spec, overlay)
+    state = state_of(server.run(run_id), _task(step))
+    if not state.pods:
+        why = {"skipped": "its result came from the cache", "waiting": "it has not started"}.get(state.status)
+        message = f"{step} of run {run_id} has no log: {why or f'it is {state.status}'}"
+        raise ClusterError(message, next_step=f"raftops status {run_id[:8]}")
+    for pod in state.pods:
+        try:
+            text = server.log(run_id, pod)
+        except ClusterError as error:
+            look = f"kubectl -n {server.endpoint.namespace or SINGLE_USER_NAMESPACE} logs {pod} -c main"
+            raise ClusterError(f"Kubeflow has no log of {pod}: {error}", next_step=look) from error
+        if screen.json_output:
+            screen.result({"run_id": run_id, "step": step, "pod": pod, "log": text})
+        else:
+            screen.raw(f"{pod}\n{text}" if len(state.pods) > 1 else text)
+
+
+def _task(name: str) -> str:
+    if name not in (*STEPS, *BESIDE):
+        raise SpecError(f"{name}: no such step", next_step=f"choose one of {', '.join((*STEPS, *BESIDE))}")
+    return name
+
+
+def cancel(run: RunId, endpoint: EndpointOption = "", spec: OfSpec = None, overlay: Overlays = None) -> None:
+    """End a run; what its finished steps made is kept."""
+    server, run_id = _located(run, endpoint, spec, overlay)
+    state = str(server.run(run_id).get("state"))
+    if state in ENDED:
+        screen.say(f"run {run_id} had already ended: {state}")
+    else:
+        server.terminate(run_id)
+        screen.say(f"run {run_id} is being canceled; finished steps are not redone by the next submit")
+    screen.result({"run_id": run_id, "state": state if state in ENDED else "CANCELING"})
+
+
+def _located(run: str, endpoint: str, spec: Path | None, overlay: list[Path] | None) -> tuple[Server, str]:
+    """A run's server and its whole id."""
+    noted = known(store_folder(load_spec(spec, overlay or ())) if spec else Path(Platform().store), run)
+    server = _server(noted, endpoint, spec, overlay)
+    return server, noted.run_id if noted else find(server, run)
+
+
+def _server(noted: Submitted | None, endpoint: str, spec: Path | None, overlay: list[Path] | None) -> Server:
+    """The server that is named, by option or spec; else the one that a run was submitted to; else the environment's."""
+    section = load_spec(spec, overlay or ()).assistant.spec.platform.kubeflow if spec else Kubeflow()
+    if noted and not endpoint and not section.endpoint:
+        section = noted.section()
+    return Server(endpoint_of(section, os.environ, endpoint))

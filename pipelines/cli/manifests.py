@@ -1,0 +1,77 @@
+"""Commands about what a cluster is told: manifests check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from pipelines.cli.screen import screen
+from raftops.errors import ManifestError
+
+if TYPE_CHECKING:
+    from pipelines.manifests import Finding
+
+manifests = typer.Typer(help="Kubernetes resources, checked before a cluster sees them.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    manifests.command("check")(check_command)
+    app.add_typer(manifests, name="manifests")
+
+
+@manifests.callback()
+def group() -> None:
+    """Kubernetes resources, checked before a cluster sees them."""
+
+
+def check_command(
+    paths: Annotated[list[Path], typer.Argument(help="Overlays, folders of YAML files, files.", metavar="PATH...")],
+    kubernetes: Annotated[str, typer.Option(help="Minor version of the server.")] = "1.33",
+    production: Annotated[bool, typer.Option("--production", help="Every image by a digest that is set.")] = False,
+) -> None:
+    """Check resources: schema, names, references, images, rights, the restricted profile. Exit code 1 on a finding.
+
+    A folder is checked by itself, as it is applied; files are checked together.
+    """
+    package = _package()
+    results: list[dict[str, Any]] = []
+    for shown, group_ in _groups(paths):
+        resources = [resource for path in group_ for resource in package.read(path)]
+        findings = package.check(resources, kubernetes, production)
+        _say(shown, len(resources), findings, kubernetes)
+        results.append({"path": shown, "resources": len(resources), "findings": [asdict(f) for f in findings]})
+    screen.result({"kubernetes": kubernetes, "production": production, "checked": results})
+    if any(result["findings"] for result in results):
+        raise typer.Exit(1)
+
+
+def _package() -> Any:
+    """The validator; its schemas are an extra of their own."""
+    try:
+        return import_module("pipelines.manifests")
+    except ModuleNotFoundError as error:
+        raise ManifestError(f"{error.name}: not installed", next_step="pip install 'raftops[manifests]'") from error
+
+
+def _groups(paths: Sequence[Path]) -> Iterator[tuple[str, list[Path]]]:
+    files = [path for path in paths if not path.is_dir()]
+    for path in paths:
+        if path.is_dir():
+            yield str(path), [path]
+    if files:
+        yield " ".join(map(str, files)), files
+
+
+def _say(shown: str, count: int, findings: Sequence[Finding], kubernetes: str) -> None:
+    for finding in findings:
+        screen.say(f"[bold]{escape(finding.resource)}[/]: {escape(finding.path)}: {escape(finding.what)}")
+        screen.say(f"  [bold]next:[/] {escape(finding.next_step)}")
+    verdict = f"[red]{len(findings)} findings[/]" if findings else "[green]nothing to mend[/]"
+    screen.say(f"{escape(shown)}: {count} resources for Kubernetes {kubernetes}: {verdict}")

@@ -1,0 +1,157 @@
+"""What a run on the cluster would take: resources, hours, money. By past runs; where none tells, up to the time limit.
+
+Cached steps cost nothing here. The driver pods of Kubeflow, storage and traffic are not counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipelines.past import PastStep
+from pipelines.plan import PlannedStep
+from raftops.errors import BudgetExceeded
+from raftops.spec.model import Assistant, Prices, Resources, StepName
+
+_GIB = 2**30
+_UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """One line of a plan for the cluster."""
+
+    step: StepName
+    runs: bool | None
+    """None where nobody knows: the server could not be asked."""
+    why: str
+    work: str
+    resources: Resources
+    nodes: int
+    """Machines that these resources are taken on."""
+    hours: float | None
+    """Expected time; None where no past run tells it."""
+    hours_from: str
+    """Which past tells it."""
+    limit_hours: float
+    """Longest that the step may take: its time limit, for each try."""
+    cost: float | None
+    """Expected cost, in the currency of the prices; None without prices or without expected hours."""
+    limit_cost: float | None
+    """Cost of the longest time; None without prices."""
+
+    @property
+    def accelerator_hours(self) -> float | None:
+        """Expected time of accelerators."""
+        count = self.resources.accelerator.count if self.resources.accelerator else 0
+        return None if self.hours is None else self.hours * count * self.nodes
+
+
+def cluster_plan(
+    assistant: Assistant, planned: Sequence[PlannedStep], past: Sequence[PastStep], unknown: str = ""
+) -> list[StepCost]:
+    """What each step would do, take and cost. `past`: the server's good steps; `unknown`: why it could not be asked."""
+    return [_step(assistant, step, past, not unknown) for step in planned]
+
+
+def _step(assistant: Assistant, step: PlannedStep, past: Sequence[PastStep], asked: bool) -> StepCost:
+    platform = assistant.spec.platform
+    resources = platform.resources.get(step.step, Resources())
+    nodes = assistant.spec.train.nodes if step.step == "train" else 1
+    runs, why = _decision(step, past, asked)
+    hours, told_by = (0.0, "") if runs is False else _hours(step, past, resources)
+    limit = 0.0 if runs is False else resources.timeout_minutes / 60 * (1 + resources.retries)
+    price = price_of(resources, platform.prices) * nodes if platform.prices else None
+    return StepCost(
+        step.step, runs, why, step.work if runs is not False else "", resources, nodes, hours, told_by, limit,
+        None if price is None or hours is None else price * hours, None if price is None else price * limit,
+    )  # fmt: skip
+
+
+def _decision(step: PlannedStep, past: Sequence[PastStep], asked: bool) -> tuple[bool | None, str]:
+    """Whether a step runs on the cluster, and why: by the keys that its cache has results of."""
+    if not asked:
+        return None, "unknown: the cluster could not be asked"
+    same = next((p for p in past if p.step == step.step and p.key == step.key), None)
+    if same:
+        return False, f"run {same.run_id[:8]} made it; skipped while Kubeflow keeps that result"
+    return True, "another key than before" if any(p.step == step.step for p in past) else "never run on this cluster"
+
+
+def _hours(step: PlannedStep, past: Sequence[PastStep], resources: Resources) -> tuple[float | None, str]:
+    """The last time on this cluster, or here; a machine without the accelerator tells nothing."""
+    there = next((p.seconds for p in past if p.step == step.step and p.seconds is not None), None)
+    if there is not None:
+        return there / 3600, "the last run on this cluster"
+    if step.seconds is not None and resources.accelerator is None:
+        return step.seconds / 3600, "runs on this machine"
+    return None, ""
+
+
+def price_of(resources: Resources, prices: Prices) -> float:
+    """Money for an hour of a step's pod."""
+    accelerator = resources.accelerator
+    devices = accelerator.count * prices.accelerator_hour.get(accelerator.type, 0.0) if accelerator else 0.0
+    return cpus(resources.cpu) * prices.cpu_hour + gibibytes(resources.memory) * prices.gib_hour + devices
+
+
+def cpus(quantity: str) -> float:
+    """A Kubernetes CPU quantity as a number of CPUs."""
+    return float(quantity[:-1]) / 1000 if quantity.endswith("m") else float(quantity)
+
+
+def gibibytes(quantity: str) -> float:
+    """A Kubernetes memory quantity in GiB."""
+    number = quantity.rstrip("KMGTi")
+    return int(number) * _UNITS[quantity.removeprefix(number)] / _GIB
+
+
+@dataclass(frozen=True)
+class Total:
+    """A whole run."""
+
+    hours: float
+    """Expected, of the steps whose time is known."""
+    accelerator_hours: float
+    cost: float
+    """Expected cost of the steps whose time is known."""
+    untimed: tuple[StepName, ...]
+    """Steps that may run and whose time nobody knows."""
+    ceiling: float
+    """Expected cost, with those steps at their time limit."""
+
+
+def total(steps: Sequence[StepCost]) -> Total:
+    """Sum of the steps that run or may run."""
+    timed = [s for s in steps if s.runs is not False and s.hours is not None]
+    untimed = [s for s in steps if s.runs is not False and s.hours is None]
+    cost = sum(s.cost or 0.0 for s in timed)
+    return Total(
+        sum(s.hours or 0.0 for s in timed), sum(s.accelerator_hours or 0.0 for s in timed), cost,
+        tuple(s.step for s in untimed), cost + sum(s.limit_cost or 0.0 for s in untimed),
+    )  # fmt: skip
+
+
+def keep_to_budget(assistant: Assistant, steps: Sequence[StepCost]) -> None:
+    """Raise `BudgetExceeded` where a run may be expected to cost more than the spec allows.
+
+    A step of known time counts with it, one of unknown time with its time limit.
+    """
+    platform = assistant.spec.platform
+    if platform.budget is None or platform.prices is None:
+        return
+    sums, currency = total(steps), platform.prices.currency
+    if sums.ceiling <= platform.budget:
+        return
+    counted: Mapping[StepName, float] = {
+        s.step: (s.cost if s.cost is not None else s.limit_cost) or 0.0 for s in steps if s.runs is not False
+    }
+    dearest = max(counted, key=lambda step: counted[step])
+    guess = (
+        f" ({', '.join(sums.untimed)} counted at the time limit: no run on this cluster tells)" if sums.untimed else ""
+    )
+    raise BudgetExceeded(
+        f"the run may cost {sums.ceiling:.2f} {currency}{guess}, {dearest} alone {counted[dearest]:.2f}; "
+        f"platform.budget is {platform.budget:.2f} {currency}",
+        next_step=f"lower platform.resources.{dearest} (timeout_minutes counts), or raise platform.budget",
+    )

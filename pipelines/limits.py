@@ -1,0 +1,84 @@
+"""What a compiled pipeline asks for each task: image, cpu, memory, GPUs, time, secrets. Knows no spec.
+
+The cluster reads the same fields. What only Kubernetes can give (nodes, tolerations, volumes by claim) is not read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+_EXECUTOR, _COMPONENT = "exec-", "comp-"
+_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|Ki|Mi|Gi|Ti|k|M|G|T)?")
+_UNITS = {
+    "": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
+    "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one task may use. Zero means that the file sets no limit."""
+
+    image: str
+    cpu: float = 0.0
+    """Cores."""
+    memory: int = 0
+    """Bytes."""
+    accelerator: str = ""
+    """Resource name, such as nvidia.com/gpu."""
+    accelerators: int = 0
+    shared_memory: int = 0
+    """Bytes of /dev/shm."""
+    seconds: int = 0
+    """Longest run."""
+    secrets: tuple[str, ...] = ()
+    """Environment variables that carry secrets."""
+
+
+def limits(compiled: str) -> dict[str, Limits]:
+    """The limits of every task of a compiled pipeline, by the name of its component without `comp-`."""
+    pipeline, *platform = (document for document in yaml.safe_load_all(compiled) if document)
+    executors = pipeline["deploymentSpec"]["executors"]
+    pods = platform[0]["platforms"]["kubernetes"]["deploymentSpec"]["executors"] if platform else {}
+    return {
+        name.removeprefix(_COMPONENT): _limits(executors[label]["container"], pods.get(label, {}))
+        for name, component in pipeline["components"].items()
+        if (label := component.get("executorLabel")) and "container" in executors[label]
+    }
+
+
+def quantity(text: str) -> float:
+    """A Kubernetes quantity (500m, 2Gi, 1.5) as a number. ValueError where it is none."""
+    match = _QUANTITY.fullmatch(text)
+    if not match:
+        raise ValueError(f"{text!r} is not a Kubernetes quantity")
+    return float(match[1]) * _UNITS[match[2] or ""]
+
+
+def _limits(container: Mapping[str, Any], pod: Mapping[str, Any]) -> Limits:
+    resources = container.get("resources", {})
+    accelerator = resources.get("accelerator", {})
+    return Limits(
+        image=container["image"],
+        cpu=quantity(resources.get("resourceCpuLimit", "0")),
+        memory=int(quantity(resources.get("resourceMemoryLimit", "0"))),
+        accelerator=accelerator.get("resourceType", ""),
+        accelerators=int(accelerator.get("resourceCount", 0)),
+        shared_memory=_shared_memory(pod),
+        seconds=int(pod.get("activeDeadlineSeconds", 0)),
+        secrets=tuple(
+            sorted(named["envVar"] for secret in pod.get("secretAsEnv", ()) for named in secret.get("keyToEnv", ()))
+        ),
+    )
+
+
+def _shared_memory(pod: Mapping[str, Any]) -> int:
+    sizes = (
+        mount.get("sizeLimit", "0") for mount in pod.get("emptyDirMounts", ()) if mount.get("mountPath") == "/dev/shm"
+    )  # fmt: skip
+    return int(quantity(next(sizes, "0")))

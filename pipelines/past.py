@@ -1,0 +1,48 @@
+"""What a Kubeflow server remembers of an assistant's steps: which keys it has results of, and how long they took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.kubeflow import Server
+from pipelines.watch import steps_of
+from raftops.spec.model import STEPS, StepName
+
+
+@dataclass(frozen=True)
+class PastStep:
+    """A step of a run on the cluster that ended well."""
+
+    step: StepName
+    key: str
+    seconds: float | None
+    """Time of its work; None where the result came from the cache."""
+    run_id: str
+
+
+def past_steps(server: Server, experiment: str, limit: int = 10) -> list[PastStep]:
+    """The good steps of the newest runs of an experiment, newest first; none where there is no such experiment."""
+    found = server.experiment(experiment)
+    if found is None:
+        return []
+    runs = (server.run(str(run["run_id"])) for run in server.runs(found, limit))
+    return [step for run in runs for step in _steps(run)]
+
+
+def _steps(run: Mapping[str, Any]) -> Iterator[PastStep]:
+    keys = cache_keys(run.get("pipeline_spec") or {})
+    for step, state in steps_of(run).items():
+        if step in keys and state.status in ("done", "skipped"):
+            seconds = state.seconds if state.status == "done" else None
+            yield PastStep(step, keys[step], seconds, str(run.get("run_id")))
+
+
+def cache_keys(spec: Mapping[str, Any]) -> dict[StepName, str]:
+    """The cache key of each step in a pipeline as the server keeps it, however deep its task lies."""
+    pipeline = spec.get("pipeline_spec") or spec
+    dags = [pipeline.get("root") or {}, *(pipeline.get("components") or {}).values()]
+    tasks = [(name, task) for dag in dags for name, task in ((dag.get("dag") or {}).get("tasks") or {}).items()]
+    found = {name: str((task.get("cachingOptions") or {}).get("cacheKey") or "") for name, task in tasks}
+    return {step: found[step] for step in STEPS if found.get(step)}

@@ -1,0 +1,207 @@
+"""A run on Kubeflow, understood: which step runs, how far it is, how it ended and why it failed.
+
+Kubeflow tells Argo's nodes: for a task `train` the nodes `train-driver` (a pod that looks into the cache), `train`
+and, below it, `executor` (the pod that works). An executor that Argo skipped under a task that succeeded is a cached
+result. A task that Argo left out because an earlier one failed is no result at all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pipelines.follow import Listener, marked, reason_of
+from pipelines.kubeflow import Server, Unreachable
+from pipelines.store import StepRecord
+from raftops.errors import ClusterError, StepError
+from raftops.progress import FAILURE, PROGRESS
+from raftops.spec.model import STEPS, StepName
+
+ENDED = ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELED")
+BESIDE = ("hold", "finish")
+"""Tasks that are no step: one ends a run whose gates did not pass, one records how a run ended."""
+PATIENCE = 20
+"""Polls in a row that a server may leave unanswered: the run does not depend on us."""
+Node = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StepState:
+    """One step of a run."""
+
+    step: str
+    """Its name; that of another task of the pipeline where it is not one of the seven."""
+    status: str = "waiting"
+    """waiting, running, done, skipped (a cached result), failed, canceled, or left out (an earlier step failed)."""
+    seconds: float = 0.0
+    pods: tuple[str, ...] = ()
+    """Pods that did its work, the newest last."""
+    error: str = ""
+    """What Kubeflow says about it: often nothing."""
+
+
+def steps_of(run: Mapping[str, Any]) -> dict[StepName, StepState]:
+    """The steps of a run as its nodes tell them."""
+    return {step: state_of(run, step) for step in STEPS}
+
+
+def state_of(run: Mapping[str, Any], task: str) -> StepState:
+    """One task of a run: a step, or one of `BESIDE`."""
+    return _state(task, (run.get("run_details") or {}).get("task_details") or [], str(run.get("state")))
+
+
+def _state(step: str, nodes: Sequence[Node], run_state: str) -> StepState:
+    own = [node for node in nodes if node.get("display_name") == step]
+    parts = [node for node in nodes if _is_part(step, str(node.get("display_name")))]
+    if not own and not parts:
+        return StepState(step)
+    executors = [e for node in (*parts, *own) for e in _executors(node, nodes)]
+    pods = tuple(str(e.get("pod_name")) for e in executors if e.get("state") != "SKIPPED")
+    error = next((_error(node) for node in (*executors, *own) if _error(node)), "")
+    status = _status(own, parts, executors, run_state)
+    return StepState(step, status, _seconds([*parts, *own]), pods, error)
+
+
+def _is_part(step: str, name: str) -> bool:
+    """Whether a task is a shard of a step: `ingest-shard`; drivers are nobody's work."""
+    return name.startswith(f"{step}-") and not name.endswith("-driver")
+
+
+def _status(own: Sequence[Node], parts: Sequence[Node], executors: Sequence[Node], run_state: str) -> str:
+    states = {str(node.get("state")) for node in (*own, *parts)}
+    if "FAILED" in states:
+        return "failed"
+    if not own or states & {"RUNNING", "PENDING", "RUNTIME_STATE_UNSPECIFIED"}:
+        return "canceled" if run_state in ENDED else "running"
+    if "CANCELED" in states:
+        return "canceled"
+    if states == {"SKIPPED"}:
+        return "left out"
+    return "skipped" if executors and all(e.get("state") == "SKIPPED" for e in executors) else "done"
+
+
+def _executors(node: Node, nodes: Sequence[Node]) -> Iterator[Node]:
+    """The pods below a task: `executor`, or `executor(0)` and on where it was retried."""
+    below = {_tail(child.get("pod_name")) for child in node.get("child_tasks") or ()}
+    for other in nodes:
+        if str(other.get("display_name", "")).startswith("executor") and _tail(other.get("pod_name")) in below:
+            retried = list(_executors(other, nodes)) if other is not node else []
+            yield from retried or [other]
+
+
+def _tail(pod: Any) -> str:
+    """The hash at the end: nodes and their pods have names of two forms that share it."""
+    return str(pod).rpartition("-")[2]
+
+
+def _error(node: Node) -> str:
+    return str((node.get("error") or {}).get("message") or "")
+
+
+def _seconds(nodes: Sequence[Node]) -> float:
+    starts = [at for at in map(_time, (n.get("start_time") for n in nodes)) if at]
+    ends = [_time(n.get("end_time")) for n in nodes]
+    if not starts:
+        return 0.0
+    end = max((at for at in ends if at), default=None) if all(ends) else datetime.now(UTC)
+    return max(0.0, (end - min(starts)).total_seconds()) if end else 0.0
+
+
+def _time(text: Any) -> datetime | None:
+    """A time of the server; what is not there yet comes as the year 1 or as 1970."""
+    try:
+        at = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return at if at.year > 1970 else None
+
+
+def watch(server: Server, run_id: str, listener: Listener, pause: float) -> dict[str, Any]:
+    """Tell the listener how a run goes until it ends; the run as it ended. Asks every `pause` seconds."""
+    seen: dict[StepName, str] = {}
+    far: dict[StepName, str] = {}
+    missed = 0
+    while True:
+        try:
+            run = server.run(run_id)
+            missed = 0
+        except Unreachable:
+            missed += 1
+            if missed > PATIENCE:
+                raise
+            time.sleep(pause)
+            continue
+        for step, state in steps_of(run).items():
+            _tell(step, state, seen, listener)
+            if state.status == "running":
+                _tell_progress(step, _log(server, run_id, state), far, listener)
+        if run.get("state") in ENDED:
+            return run
+        time.sleep(pause)
+
+
+def _tell(step: StepName, state: StepState, seen: dict[StepName, str], listener: Listener) -> None:
+    before, now = seen.get(step, "waiting"), state.status
+    if before == now or now in ("waiting", "left out"):
+        return
+    seen[step] = now
+    record = StepRecord("", {}, "failed" if now == "canceled" else now, round(state.seconds, 1))
+    if now == "skipped":
+        listener.skipped(step, record)
+        return
+    if before == "waiting":
+        listener.started(step)
+    if now != "running":
+        listener.finished(step, record)
+
+
+def _tell_progress(step: StepName, log: Sequence[str], far: dict[StepName, str], listener: Listener) -> None:
+    """How far a step says it is, by the last marked line of its pod's log."""
+    for line in reversed(log):
+        if said := marked(line, PROGRESS):
+            if far.get(step) != line:
+                far[step] = line
+                listener.progressed(step, int(said["done"]), int(said["total"]), str(said["note"]))
+            return
+
+
+def _log(server: Server, run_id: str, state: StepState) -> list[str]:
+    """The log of a step's newest pod; nothing where it cannot be had."""
+    try:
+        return server.log(run_id, state.pods[-1]).splitlines() if state.pods else []
+    except ClusterError:
+        return []
+
+
+def failure(server: Server, run: Mapping[str, Any], why: Callable[[str], str] = lambda pod: "") -> StepError | None:
+    """Why a run did not succeed: step, reason, next step; None where it did.
+
+    `why` tells what Kubernetes knows of a pod: exit code, or the event that kept it from starting.
+    """
+    state, run_id = str(run.get("state")), str(run.get("run_id"))
+    if state in ("SUCCEEDED", "SKIPPED"):
+        return None
+    states = (state_of(run, task) for task in (*STEPS, *BESIDE))
+    failed = next((state for state in states if state.status == "failed"), None)
+    if state == "CANCELED" and failed is None:
+        return StepError(f"run {run_id} was canceled", next_step="raftops submit SPEC: finished steps are not redone")
+    if failed is None:
+        said = _error(run) or "no step of ours failed; a driver pod or the workflow itself did"
+        return StepError(f"run {run_id} failed: {said}", next_step=f"look at {server.page(run_id)}")
+    return _step_failure(failed, _log(server, run_id, failed), why(failed.pods[-1]) if failed.pods else "", run_id)
+
+
+def _step_failure(failed: StepState, log: Sequence[str], pod: str, run_id: str) -> StepError:
+    said: dict[str, Any] = next(filter(None, (marked(line, FAILURE) for line in reversed(log))), {})
+    read = f"raftops logs {run_id[:8]} {failed.step}"
+    if said:
+        return StepError(f"{failed.step}: {said['message']}", next_step=str(said["next"]) or read)
+    last = reason_of([line for line in log if line.strip() and PROGRESS not in line]) if log else ""
+    reasons = [reason for reason in (pod, last, failed.error) if reason]
+    if not reasons:
+        step = "kubectl get events in the run's namespace tells more; Kubeflow keeps neither log nor reason"
+        return StepError(f"{failed.step} failed and left no log: its pod may never have started", next_step=step)
+    return StepError(f"{failed.step} failed: {'; '.join(dict.fromkeys(reasons))}", next_step=read)

@@ -1,0 +1,66 @@
+"""A written report as Kubeflow's screens show it: one page, a summary in Markdown, the router's decisions as a matrix.
+
+Reads `report.json` and `report.html`. The summary holds figures only; the page quotes documents, and says who may read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+from raftops.files import read_json, write_text
+
+FETCHES, FORM = "needs documents", "form only"
+FIGURES = (
+    "answer_contained", "citation_precision", "citation_recall", "abstention", "over_refusal", "wrong",
+)  # fmt: skip
+
+
+def show(report: Path, page: Path, summary: Path) -> None:
+    """Copy the page, and write the summary."""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    copyfile(report / "report.html", page)
+    write_text(summary, "\n".join(_summary(read_json(report / "report.json"))) + "\n")
+
+
+def router_matrix(report: Path) -> tuple[list[str], list[list[int]]]:
+    """Categories, and how many requests of each (row) the router took for each (column); zeros where none was asked."""
+    counts = {(wanted, taken): 0 for wanted in (FETCHES, FORM) for taken in (FETCHES, FORM)}
+    for kind, routes in read_json(report / "report.json")["router"].items():
+        for route, number in routes.items():
+            counts[_category(kind), _category(route)] += number
+    return [FETCHES, FORM], [[counts[wanted, taken] for taken in (FETCHES, FORM)] for wanted in (FETCHES, FORM)]
+
+
+def _category(name: str) -> str:
+    return FORM if name == "behaviour" else FETCHES
+
+
+def _summary(body: Mapping[str, Any]) -> Iterator[str]:
+    yield "# Evaluation"
+    yield ""
+    yield f"Best cited arm: **{body['winner'] or 'none'}**. {body['conclusion']['headline']}"
+    yield ""
+    yield from _gates(body)
+    yield f"| arm | {' | '.join(FIGURES)} |"
+    yield f"|---|{'---:|' * len(FIGURES)}"
+    for arm, figures in body["arms"].items():
+        yield f"| {arm} | {' | '.join(_figure(figures.get(name)) for name in FIGURES)} |"
+    if body["limits"]:
+        yield ""
+        yield "Not asked: " + "; ".join(body["limits"]) + "."
+
+
+def _gates(body: Mapping[str, Any]) -> Iterator[str]:
+    if body["held"]:
+        yield "**Held back, nothing is released:**"
+        yield from (f"- {reason}" for reason in body["held"])
+    else:
+        yield f"Released: {len(body['gates'])} of {len(body['gates'])} gates passed."
+    yield ""
+
+
+def _figure(interval: Mapping[str, float] | None) -> str:
+    return f"{interval['value']:.3f} ({interval['low']:.3f} to {interval['high']:.3f})" if interval else "-"

@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.cli import cluster as commands
+from raftops.errors import ClusterError
+from raftops.spec.model import STEPS
+from tests.standin.runs import scripted
+from tests.standin.server import Cluster, Server
+from tests.standin.tiny import DONE
+
+Run = Callable[..., Any]
+FAILURE = 'raftops-error {"message": "row k7 has no evidence", "next": "mend examples.jsonl"}'
+FAILED = ({"run": "RUNNING", "augment": "RUNNING"}, {"augment": "FAILED", "run": "FAILED"})
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster(scripted(*DONE))
+
+
+@pytest.fixture
+def kubeflow(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, project: Any) -> Iterator[Server]:
+    """A Kubeflow that the environment names; the project is the working directory; no time passes, no Kubernetes."""
+    project.save()
+    monkeypatch.chdir(project.root)
+    monkeypatch.setattr(commands, "PAUSE", 0.0)
+    monkeypatch.setattr(commands, "_pod_reasons", lambda server: lambda pod: "")
+    with Server(cluster) as server:
+        monkeypatch.setenv("KFP_ENDPOINT", server.url)
+        yield server
+
+
+def last(cluster: Cluster) -> Any:
+    return list(cluster.runs.values())[-1]
+
+
+@pytest.mark.usefixtures("kubeflow")
+class TestSubmit:
+    def test_a_run_is_submitted_and_noted(self, raftops: Run, project: Any, cluster: Cluster) -> None:
+        ended = raftops("submit", project.path)
+        run = last(cluster)
+        assert (ended.code, ended.err) == (0, "")
+        assert run.run_id in ended.out and f"raftops status {run.run_id[:8]}" in ended.out
+        assert (project.root / ".raftops" / "cluster" / f"{run.run_id}.json").is_file()
+        assert [e["display_name"] for e in cluster.experiments.values()] == ["Default", "tiny"]
+
+    def test_experiment_and_service_account_come_from_the_spec(
+        self, raftops: Run, project: Any, cluster: Cluster
+    ) -> None:
+        project.spec["spec"]["platform"] = {"kubeflow": {"experiment": "nightly", "service_account": "runner"}}
+        project.save()
+        assert raftops("submit", project.path).code == 0
+        assert last(cluster).body["service_account"] == "runner"
+        assert "nightly" in [e["display_name"] for e in cluster.experiments.values()]
+
+    def test_waiting_shows_every_step_and_the_end(self, raftops: Run, project: Any) -> None:
+        ended = raftops("submit", project.path, "--wait")
+        assert (ended.code, ended.err) == (0, "")
+        for number, step in enumerate(STEPS, 1):
+            assert f"{number}/7 {step}" in ended.out
+        assert "succeeded" in ended.out
+
+    def test_waiting_as_json_is_one_object_a_line(self, raftops: Run, project: Any) -> None:
+        ended = raftops("--output", "json", "submit", project.path, "--wait")
+        events = [json.loads(line) for line in ended.out.splitlines()]
+        assert events[0]["event"] == "submitted" and set(events[0]["keys"]) == set(STEPS)
+        assert {"step": "train", "event": "started"} in events
+        assert (events[-1]["event"], events[-1]["state"]) == ("ended", "SUCCEEDED")
+
+    def test_a_failed_run_fails_the_command_and_says_why(self, raftops: Run, project: Any, cluster: Cluster) -> None:
+        cluster.start = scripted(*FAILED, logs={"augment": FAILURE})
+        ended = raftops("submit", project.path, "--wait")
+        assert ended.code == 1
+        assert ended.err == "error: augment: row k7 has no evidence\n  next: mend examples.jsonl\n"
+
+    def test_ctrl_c_stops_watching_and_not_the_run(
+        self, raftops: Run, project: Any, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupted(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(commands, "watch", interrupted)
+        ended = raftops("submit", project.path, "--wait")
+        assert ended.code == 130 and "goes on" in ended.err and "raftops cancel" in ended.err
+        assert last(cluster).state == "PENDING"
+
+    def test_a_run_above_the_budget_is_not_submitted(self, raftops: Run, project: Any, cluster: Cluster) -> None:
+        project.spec["spec"]["platform"] = {"prices": {"cpu_hour": 1.0}, "budget": 5}
+        project.save()
+        ended = raftops("submit", project.path)
+        assert ended.code == 1 and "the run may cost 28.00 USD" in ended.err and "raise platform.budget" in ended.err
+        assert cluster.runs == {}
+
+    def test_what_the_cluster_has_does_not_count_against_the_budget(
+        self, raftops: Run, project: Any, cluster: Cluster
+    ) -> None:
+        assert raftops("submit", project.path, "--wait").code == 0
+        project.spec["spec"]["platform"] = {"prices": {"cpu_hour": 1.0}, "budget": 5}
+        project.save()
+        assert raftops("submit", project.path).code == 0
+        assert len(cluster.runs) == 2
+
+    def test_the_token_comes_from_the_environment_and_goes_nowhere(
+        self, raftops: Run, project: Any, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cluster.token = "s3cret-token"
+        refused = raftops("submit", project.path)
+        assert refused.code == 1 and "set KFP_TOKEN" in refused.err
+        monkeypatch.setenv("KFP_TOKEN", cluster.token)
+        ended = raftops("submit", project.path)
+        written = "".join(path.read_text("utf-8") for path in (project.root / ".raftops" / "cluster").glob("*"))
+        assert ended.code == 0 and cluster.token not in ended.out + ended.err + written
+
+
+def test_without_an_endpoint_nothing_is_submitted(raftops: Run, project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KFP_ENDPOINT", raising=False)
+    monkeypatch.delenv("KF_PIPELINES_ENDPOINT", raising=False)
+    project.save()
+    ended = raftops("submit", project.path)
+    assert ended.code == 1 and "no Kubeflow endpoint is named" in ended.err and "KFP_ENDPOINT" in ended.err
+
+
+@pytest.fixture
+def submitted(kubeflow: Server, cluster: Cluster, raftops: Run, project: Any) -> Callable[..., Any]:
+    """Submit a run that follows a script, and look at it so often."""
+
+    def begin(*frames: dict[str, str], looks: int = 1, **logs: str) -> Any:
+        cluster.start = scripted(*frames, logs=logs)
+        assert raftops("submit", project.path).code == 0
+        for _ in range(looks):
+            last(cluster).execution.looked_at()
+        return last(cluster)
+
+    return begin
+
+
+class TestStatus:
+    def test_the_steps_of_a_run_by_the_first_digits_of_its_id(self, raftops: Run, submitted: Any) -> None:
+        run = submitted({"run": "RUNNING", "validate": "CACHED", "ingest": "RUNNING"}, looks=0)
+        ended = raftops("status", run.run_id[:6])
+        assert ended.code == 0 and "RUNNING" in ended.out
+        lines = {line.split()[0]: line for line in ended.out.splitlines() if line.split()}
+        assert "skipped" in lines["validate"] and "nothing changed" in lines["validate"]
+        assert "running" in lines["ingest"] and "waiting" in lines["train"]
+
+    def test_a_failed_run_says_why_and_what_next(self, raftops: Run, submitted: Any) -> None:
+        submitted(*FAILED, looks=2, augment=FAILURE)
+        ended = raftops("status", "latest")
+        assert ended.code == 0 and "row k7 has no evidence" in ended.out and "mend examples.jsonl" in ended.out
+
+    def test_as_json_it_has_every_step(self, raftops: Run, submitted: Any) -> None:
+        run = submitted(*FAILED, looks=2)
+        told = json.loads(raftops("--output", "json", "status", run.run_id).out)
+        assert (told["run_id"], told["state"]) == (run.run_id, "FAILED")
+        assert [step["step"] for step in told["steps"]] == list(STEPS) and told["error"]
+
+    def test_without_a_run_the_newest_are_listed(self, raftops: Run, submitted: Any) -> None:
+        run = submitted(*DONE)
+        assert run.run_id[:8] in raftops("status").out
+        assert [r["run_id"] for r in json.loads(raftops("--output", "json", "status").out)] == [run.run_id]
+
+    def test_the_run_is_found_where_it_was_submitted_to(
+        self, raftops: Run, submitted: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run = submitted(*DONE)
+        monkeypatch.delenv("KFP_ENDPOINT")
+        assert raftops("status", run.run_id[:8]).code == 0
+
+    def test_a_run_of_somebody_else_is_found_on_the_server(
+        self, raftops: Run, submitted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run = submitted(*DONE)
+        monkeypatch.chdir(tmp_path)
+        assert raftops("status", run.run_id[:8]).code == 0
+
+    @pytest.mark.parametrize(("run", "says"), [("zzzzzzzz", "none of the newest 100 runs"), ("zz", "too short")])
+    def test_an_unknown_run_is_one_line(self, raftops: Run, submitted: Any, run: str, says: str) -> None:
+        submitted(*DONE)
+        ended = raftops("status", run)
+        assert ended.code == 1 and says in ended.err and "next:" in ended.err
+
+    def test_latest_without_a_run_is_one_line(self, raftops: Run, kubeflow: Server) -> None:
+        ended = raftops("status", "latest")
+        assert ended.code == 1 and "no run was submitted" in ended.err
+
+
+class TestLogs:
+    def test_what_a_step_wrote_is_shown_as_it_is(self, raftops: Run, submitted: Any) -> None:
+        run = submitted({"run": "RUNNING", "train": "RUNNING"}, train="step 1\n[bold] loss 2.1\n")
+        assert raftops("logs", run.run_id[:8], "train").out == "step 1\n[bold] loss 2.1\n"
+        told = json.loads(raftops("--output", "json", "logs", "latest", "train").out)
+        assert told["log"].startswith("step 1") and told["pod"].startswith("tiny-")
+
+    @pytest.mark.parametrize(("step", "says"), [("validate", "came from the cache"), ("deploy", "has not started")])
+    def test_a_step_without_a_log_says_why(self, raftops: Run, submitted: Any, step: str, says: str) -> None:
+        submitted({"run": "RUNNING", "validate": "CACHED"})
+        ended = raftops("logs", "latest", step)
+        assert ended.code == 1 and says in ended.err
+
+    def test_a_log_that_kubeflow_lost_names_the_pod(
+        self, raftops: Run, submitted: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def lost(*_: object) -> str:
+            raise ClusterError("could not get logs")
+
+        run = submitted({"run": "RUNNING", "train": "RUNNING"})
+        monkeypatch.setattr(commands.Server, "log", lost)
+        ended = raftops("logs", "latest", "train")
+        assert ended.code == 1 and "could not get logs" in ended.err
+        assert f"kubectl -n kubeflow logs {run.pod(run.tasks['train'])} -c main" in ended.err
+
+    def test_an_unknown_step_names_the_steps(self, raftops: Run, submitted: Any) -> None:
+        submitted(*DONE)
+        ended = raftops("logs", "latest", "trian")
+        assert ended.code == 2 and "trian" in ended.err and "train" in ended.err
+
+
+class TestCancel:
+    def test_a_running_run_is_ended(self, raftops: Run, submitted: Any, cluster: Cluster) -> None:
+        run = submitted({"run": "RUNNING"}, {})
+        assert "is being canceled" in raftops("cancel", "latest").out
+        run.execution.looked_at()
+        assert run.state == "CANCELED"
+
+    def test_one_that_ended_is_left_alone(self, raftops: Run, submitted: Any) -> None:
+        run = submitted({"run": "SUCCEEDED"})
+        assert json.loads(raftops("--output", "json", "cancel", "latest").out) == {
+            "run_id": run.run_id,
+            "state": "SUCCEEDED",
+        }
+
+
+class TestPlan:
+    def test_on_kubeflow_it_shows_resources_and_cost(self, raftops: Run, project: Any, kubeflow: Server) -> None:
+        project.spec["spec"]["platform"] = {"prices": {"cpu_hour": 1.0, "currency": "EUR"}, "budget": 5}
+        project.save()
+        ended = raftops("plan", project.path, "--on", "kubeflow")
+        assert ended.code == 0
+        assert "7 run of 7 steps" in ended.out and "at most 28.00 EUR" in ended.out
+        assert "budget 5.00 EUR: exceeded" in ended.out
+
+    def test_what_ran_there_is_skipped(self, raftops: Run, project: Any, kubeflow: Server) -> None:
+        assert raftops("submit", project.path, "--wait").code == 0
+        told = json.loads(raftops("--output", "json", "plan", project.path, "--on", "kubeflow").out)
+        assert {step["runs"] for step in told["steps"]} == {False}
+        assert told["total"]["hours"] == 0.0
+
+    def test_a_cluster_that_cannot_be_asked_is_said(
+        self, raftops: Run, project: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("KFP_ENDPOINT", "http://127.0.0.1:9")
+        project.save()
+        ended = raftops("plan", project.path, "--on", "kubeflow")
+        assert ended.code == 0 and "which steps are skipped is unknown: Kubeflow at" in ended.out
+        assert "7 unknown of 7 steps" in ended.out
+
+    def test_as_a_comment_it_is_markdown(self, raftops: Run, project: Any, kubeflow: Server) -> None:
+        assert "| step |" in raftops("plan", project.path, "--on", "kubeflow", "--markdown").out

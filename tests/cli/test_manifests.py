@@ -1,0 +1,78 @@
+"""`raftops manifests check`: what a person reads, what a machine reads, the exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+OVERLAYS = Path(__file__).parents[2] / "manifests" / "overlays"
+BROKEN = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 70000}]}\n"
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    path = tmp_path / "broken.yaml"
+    path.write_text(BROKEN, encoding="utf-8")
+    return path
+
+
+def test_an_overlay_in_order_ends_with_0(raftops: Run) -> None:
+    ended = raftops("manifests", "check", OVERLAYS / "laptop", "--kubernetes", "1.36")
+    assert ended.code == 0
+    assert "Kubernetes 1.36: nothing to mend" in ended.out
+
+
+def test_a_finding_says_which_where_what_and_what_next(raftops: Run, broken: Path) -> None:
+    ended = raftops("manifests", "check", broken)
+    assert ended.code == 1
+    assert "Service default/web: spec.ports[0].port: 70000 is out of range" in ended.out
+    assert "next: from 1 to 65535" in ended.out
+
+
+def test_a_machine_reads_json(raftops: Run, broken: Path) -> None:
+    ended = raftops("--output", "json", "manifests", "check", OVERLAYS / "laptop", broken)
+    assert ended.code == 1
+    overlay, files = json.loads(ended.out)["checked"]
+    assert overlay["findings"] == [] and overlay["resources"] > 10
+    assert files["findings"] == [
+        {
+            "resource": "Service default/web",
+            "path": "spec.ports[0].port",
+            "what": "70000 is out of range",
+            "next_step": "from 1 to 65535",
+        }
+    ]
+
+
+def test_production_wants_digests(raftops: Run) -> None:
+    ended = raftops("manifests", "check", OVERLAYS / "production", "--production")
+    assert ended.code == 1
+    assert "the digest is not set yet" in ended.out
+
+
+def test_files_are_checked_together_and_folders_by_themselves(raftops: Run, tmp_path: Path) -> None:
+    account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a, namespace: n}\n"
+    binding = (
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: b, namespace: n}\n"
+        "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}\n"
+        "subjects: [{kind: ServiceAccount, name: a, namespace: n}]\n"
+    )
+    (tmp_path / "a.yaml").write_text(account, encoding="utf-8")
+    (tmp_path / "b.yaml").write_text(binding, encoding="utf-8")
+    assert raftops("manifests", "check", tmp_path / "a.yaml", tmp_path / "b.yaml").code == 0
+    assert raftops("manifests", "check", tmp_path / "b.yaml").code == 1
+    assert raftops("manifests", "check", tmp_path).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), [(["none.yaml"], "no such file"), ([OVERLAYS / "laptop", "--kubernetes", "1.20"], "1.20")]
+)
+def test_what_cannot_be_checked_ends_with_1_and_one_line(raftops: Run, arguments: list[Any], message: str) -> None:
+    ended = raftops("manifests", "check", *arguments)
+    assert ended.code == 1
+    assert message in ended.err and "next:" in ended.err

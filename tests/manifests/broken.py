@@ -1,0 +1,244 @@
+"""Broken manifests: one mutation each, and the path that the finding must name. No two are the same kind of mistake."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+GONE = object()
+"""Take the field away."""
+
+
+class Broken(NamedTuple):
+    mistake: str
+    resource: str
+    """Kind/name."""
+    field: str
+    value: Any
+    path: str = ""
+    """Where the finding must be; `field` if empty."""
+    by: str = ""
+    """Kind/name of the resource that the finding is about; `resource` if empty."""
+
+
+S = "Deployment/raftops-service"
+SPEC = "spec.template.spec"
+C = f"{SPEC}.containers[0]"
+CONTEXT = f"{C}.securityContext"
+NET = "NetworkPolicy/allow-steps"
+HPA = "HorizontalPodAutoscaler/raftops-service"
+PDB = "PodDisruptionBudget/raftops-service"
+SVC = "Service/raftops-service"
+JOB = "Job/once"
+QUEUE = "ClusterQueue/raftops-gpu"
+MILVUS = "Milvus/milvus"
+GPU = "nvidia.com/gpu"
+
+BROKEN = (
+    # shape
+    Broken("a field that there is not", S, "spec.replcias", 2),
+    Broken("a word for a number", S, "spec.minReadySeconds", "five"),
+    Broken("a mapping for a list", S, f"{SPEC}.containers", {"name": "service"}),
+    Broken("a selector left out", S, "spec.selector", GONE),
+    Broken("a version of long ago", S, "apiVersion", "apps/v1beta1", "kind"),
+    Broken("a kind that there is not", S, "kind", "Deploymant", "kind", "Deploymant/raftops-service"),
+    Broken("no kind", "LimitRange/raftops", "kind", GONE, "kind", "resource/raftops"),
+    Broken("no apiVersion", "LimitRange/raftops", "apiVersion", GONE),
+    Broken("a kind of an unknown operator", MILVUS, "apiVersion", "milvus.io/v9", "kind"),
+    Broken("a number in a config map", "ConfigMap/raftops-service", "data.RAFTOPS_TIMEOUT", 60),
+    Broken("a number as a variable", S, f"{C}.env[0]", {"name": "N", "value": 3}, f"{C}.env[0].value"),
+    Broken("true as a label", "Namespace/raftops", "metadata.labels.fast", True),
+    Broken("a null where something must be", S, "spec.selector", None),
+    Broken("a container without a name", S, f"{C}.name", GONE),
+    Broken("a probe's path misspelt", S, f"{C}.livenessProbe.httpGet.pth", "/livez"),
+    # names
+    Broken("no name", "LimitRange/raftops", "metadata.name", GONE),
+    Broken("a capital in a name", SVC, "metadata.name", "Raftops"),
+    Broken("an underscore in a namespace", "Namespace/raftops", "metadata.name", "raft_ops"),
+    Broken("a service's name begins with a digit", SVC, "metadata.name", "3raftops"),
+    Broken("a name with 64 letters", "Namespace/raftops", "metadata.name", "a" * 64),
+    Broken("a dot in a container's name", S, f"{C}.name", "raft.ops"),
+    Broken("a port's name of 16 letters", S, f"{C}.ports[0].name", "a" * 16),
+    Broken("a port's name without a letter", S, f"{C}.ports[0].name", "3000"),
+    Broken("a capital in a volume's name", S, f"{SPEC}.volumes[0].name", "Store"),
+    Broken("a space in a label", S, "spec.template.metadata.labels.team", "two words"),
+    Broken("a label's key with two slashes", "Namespace/raftops", "metadata.labels[a/b/c]", "x"),
+    Broken("a slash in a key", "ConfigMap/raftops-service", "data[a/b]", "x"),
+    Broken("a space in a variable's name", S, f"{C}.env[0].name", "MILVUS TOKEN"),
+    Broken("a namespace with a slash", SVC, "metadata.namespace", "raft/ops"),
+    # each once
+    Broken("two containers of one name", S, f"{SPEC}.initContainers", "COPY", f"{C}.name"),
+    Broken("two variables of one name", S, f"{C}.env[1]", {"name": "MILVUS_TOKEN", "value": "x"}, f"{C}.env[1].name"),
+    Broken("two mounts at one place", S, f"{C}.volumeMounts[1].mountPath", "/dev/shm"),
+    Broken("a service's port twice", SVC, "spec.ports[1]", {"name": "again", "port": 80}, "spec.ports[1].port"),
+    Broken("ports without names", SVC, "spec.ports[1]", {"port": 81, "targetPort": "http"}, "spec.ports[1].name"),
+    Broken("two resources of one name", "Role/raftops-trainer", "metadata.name", "raftops-runner"),
+    # ports
+    Broken("a container's port of 70000", S, f"{C}.ports[0].containerPort", 70000),
+    Broken("a service's port of 0", SVC, "spec.ports[0].port", 0),
+    Broken("a target port below 0", SVC, "spec.ports[0].targetPort", -1),
+    Broken("a policy's port of 65536", NET, "spec.egress[0].ports[0].port", 65536),
+    Broken("a probe's port of 0", S, f"{C}.livenessProbe.httpGet.port", 0),
+    Broken("a range of ports that ends first", NET, "spec.egress[0].ports[0].endPort", 80),
+    # choices
+    Broken("a type of service that there is not", SVC, "spec.type", "Internal"),
+    Broken("a pull policy that there is not", S, f"{C}.imagePullPolicy", "Sometimes"),
+    Broken("a protocol that there is not", SVC, "spec.ports[0].protocol", "HTTP"),
+    Broken("a direction that there is not", NET, "spec.policyTypes[0]", "Outgoing"),
+    Broken("a strategy that there is not", S, "spec.strategy.type", "Rolling"),
+    Broken("a spreading that there is not", S, f"{SPEC}.topologySpreadConstraints[0].whenUnsatisfiable", "Try"),
+    Broken("a toleration's effect", S, f"{SPEC}.tolerations[0].effect", "NoRun"),
+    Broken("a toleration's operator", S, f"{SPEC}.tolerations[0].operator", "Is"),
+    Broken("an access mode that there is not", "PersistentVolumeClaim/raftops-store", "spec.accessModes[0]", "RWX"),
+    Broken("a seccomp profile that there is not", S, f"{SPEC}.securityContext.seccompProfile.type", "Default"),
+    Broken("an operator of a selector", NET, "spec.egress[1].to[0].namespaceSelector.matchExpressions[0].operator",
+           "Of"),
+    Broken("an autoscaler's target type", HPA, "spec.metrics[0].pods.target.type", "Mean"),
+    Broken("a medium that there is not", S, f"{SPEC}.volumes[2].emptyDir.medium", "Disk"),
+    # amounts
+    Broken("a unit that there is not", S, f"{C}.resources.requests.memory", "4 GB"),
+    Broken("an amount below zero", S, f"{C}.resources.requests.cpu", "-1"),
+    Broken("more memory than the limit", S, f"{C}.resources.requests.memory", "64Gi"),
+    Broken("more cpu than the limit", S, f"{C}.resources.limits.cpu", "1", f"{C}.resources.requests.cpu"),
+    Broken("a third of a GPU", S, f"{C}.resources.limits[{GPU}]", "0.3"),
+    Broken("a GPU asked for without a limit", S, f"{C}.resources.limits[{GPU}]", GONE),
+    Broken("two GPUs of which one is asked for", S, f"{C}.resources.limits[{GPU}]",
+           "2", f"{C}.resources.requests[{GPU}]"),
+    Broken("a resource that there is not", S, f"{C}.resources.requests.ram", "1Gi"),
+    Broken("no limit of memory", S, f"{C}.resources.limits.memory", GONE),
+    Broken("no request of cpu", S, f"{C}.resources.requests.cpu", GONE),
+    Broken("a quota of nothing sensible", "ResourceQuota/raftops", "spec.hard.pods", "many"),
+    Broken("a default above the maximum", "LimitRange/raftops", "spec.limits[0].default.memory", "256Gi"),
+    Broken("a claim without a size", "PersistentVolumeClaim/raftops-store", "spec.resources.requests.storage", GONE),
+    Broken("a claim without a mode", "PersistentVolumeClaim/raftops-store", "spec.accessModes", []),
+    Broken("half a GPU for a node of training", "TrainJob/handbook-train",
+           f"spec.trainer.resourcesPerNode.limits[{GPU}]", "0.5"),
+    # pods and what makes them
+    Broken("a job that restarts for ever", JOB, f"{SPEC}.restartPolicy", "Always"),
+    Broken("a job that does not say", JOB, f"{SPEC}.restartPolicy", GONE),
+    Broken("a service that is not restarted", S, f"{SPEC}.restartPolicy", "Never"),
+    Broken("a schedule of four fields", "CronJob/nightly", "spec.schedule", "0 3 * *"),
+    Broken("a probe with two handlers", S, f"{C}.readinessProbe.tcpSocket", {"port": 3000}, f"{C}.readinessProbe"),
+    Broken("a probe without a handler", S, f"{C}.startupProbe.httpGet", GONE, f"{C}.startupProbe"),
+    Broken("a liveness of two successes", S, f"{C}.livenessProbe.successThreshold", 2),
+    Broken("a probe every 0 seconds", S, f"{C}.livenessProbe.periodSeconds", 0),
+    Broken("a hook longer than the grace period", S, f"{SPEC}.terminationGracePeriodSeconds", 10,
+           f"{C}.lifecycle.preStop.sleep.seconds"),
+    Broken("nothing may be down and nothing on top", S, "spec.strategy.rollingUpdate.maxSurge", 0,
+           "spec.strategy.rollingUpdate.maxUnavailable"),
+    Broken("a rolling update of type Recreate", S, "spec.strategy.type", "Recreate", "spec.strategy.rollingUpdate"),
+    Broken("a container without an image", S, f"{C}.image", GONE),
+    Broken("no container", S, f"{SPEC}.containers", []),
+    Broken("a volume without a source", S, f"{SPEC}.volumes[1].persistentVolumeClaim", GONE, f"{SPEC}.volumes[1]"),
+    Broken("a path out of a volume", S, f"{C}.volumeMounts[1].subPath", "../etc"),
+    Broken("replicas below zero", "StatefulSet/milvus", "spec.replicas", -1),
+    # references of pods
+    Broken("a config map that there is not", S, f"{C}.envFrom[0].configMapRef.name", "raftops-settings"),
+    Broken("a key that a config map has not", S, f"{C}.env[0].valueFrom",
+           {"configMapKeyRef": {"name": "raftops-service", "key": "PORT"}},
+           f"{C}.env[0].valueFrom.configMapKeyRef.key"),
+    Broken("a key that a secret will not have", S, f"{C}.env[0].valueFrom",
+           {"secretKeyRef": {"name": "raftops-milvus", "key": "password"}}, f"{C}.env[0].valueFrom.secretKeyRef.key"),
+    Broken("a secret that there is not", S, f"{C}.envFrom[0]", {"secretRef": {"name": "none"}},
+           f"{C}.envFrom[0].secretRef.name"),
+    Broken("a file that a config map has not", "StatefulSet/milvus", f"{SPEC}.volumes[0].configMap.items[0].key",
+           "e.yaml"),
+    Broken("an account that there is not", S, f"{SPEC}.serviceAccountName", "raftops"),
+    Broken("a claim that there is not", S, f"{SPEC}.volumes[1].persistentVolumeClaim.claimName", "raftops"),
+    Broken("a mount of no volume", S, f"{C}.volumeMounts[1].name", "storage"),
+    Broken("a port's name that there is not", S, f"{C}.readinessProbe.httpGet.port", "web"),
+    Broken("a registry's secret that there is not", S, f"{SPEC}.imagePullSecrets", [{"name": "pull"}],
+           f"{SPEC}.imagePullSecrets[0].name"),
+    Broken("a priority that there is not", S, f"{SPEC}.priorityClassName", "urgent"),
+    Broken("a selector of other pods", S, "spec.selector.matchLabels[app.kubernetes.io/name]", "service",
+           "spec.selector"),
+    Broken("a spreading of other pods", S,
+           f"{SPEC}.topologySpreadConstraints[0].labelSelector.matchLabels[app.kubernetes.io/name]", "service",
+           f"{SPEC}.topologySpreadConstraints[0].labelSelector"),
+    # references between resources
+    Broken("a service of no pods", SVC, "spec.selector[app.kubernetes.io/name]", "service", "spec.selector"),
+    Broken("a target port that nobody has", SVC, "spec.ports[0].targetPort", "web"),
+    Broken("a target port that nobody listens on", SVC, "spec.ports[0].targetPort", 8080),
+    Broken("a budget of no pods", PDB, "spec.selector.matchLabels[app.kubernetes.io/name]", "service", "spec.selector"),
+    Broken("a policy of no pods", "NetworkPolicy/allow-service", "spec.podSelector.matchExpressions[0].values",
+           ["service"], "spec.podSelector"),
+    Broken("an opening to no pods", NET, "spec.egress[2].to[0].podSelector.matchExpressions[0].values",
+           ["service"], "spec.egress[2].to[0].podSelector"),
+    Broken("an autoscaler of nothing", HPA, "spec.scaleTargetRef.name", "service"),
+    Broken("an autoscaler that is fought", S, "spec.replicas", 2),
+    Broken("a role that there is not", "RoleBinding/raftops-runner", "roleRef.name", "runner"),
+    Broken("an account of a binding that there is not", "RoleBinding/raftops-runner", "subjects[0].name", "runner"),
+    Broken("an account of no namespace", "RoleBinding/raftops-runner", "subjects[0].namespace", GONE),
+    Broken("a namespace that there is not", SVC, "metadata.namespace", "raftopps"),
+    Broken("a stateful set's service that there is not", "StatefulSet/milvus", "spec.serviceName", "milvus-headless"),
+    Broken("a monitor of no service", "ServiceMonitor/raftops-service",
+           "spec.selector.matchExpressions[0].values", ["service"], "spec.selector"),
+    Broken("a monitor of no port", "ServiceMonitor/raftops-service", "spec.endpoints[0].port", "metrics"),
+    Broken("an ingress to no service", "Ingress/raftops", "spec.rules[0].http.paths[0].backend.service.name", "web"),
+    Broken("an ingress to no port", "Ingress/raftops", "spec.rules[0].http.paths[0].backend.service.port.name", "web"),
+    Broken("a secret of S3 that there is not", MILVUS, "spec.dependencies.storage.secretRef", "s3"),
+    Broken("a queue of no queue", "LocalQueue/raftops-gpu", "spec.clusterQueue", "gpu"),
+    Broken("a flavour that there is not", QUEUE, "spec.resourceGroups[0].flavors[0].name", "nvidia"),
+    Broken("a queue that leaves out a resource", QUEUE, "spec.resourceGroups[0].flavors[0].resources[2]", GONE,
+           "spec.resourceGroups[0].flavors[0].resources"),
+    Broken("a store of secrets that there is not", "ExternalSecret/raftops-hub", "spec.secretStoreRef.kind",
+           "SecretStore",
+           "spec.secretStoreRef.name"),
+    Broken("two makers of one secret", "ExternalSecret/raftops-hub", "spec.target.name", "raftops-made"),
+    # services, policies, autoscalers, budgets
+    Broken("a node's port inside the cluster", SVC, "spec.ports[0].nodePort", 30080),
+    Broken("an external name that is not said", "Service/milvus", "spec.externalName", GONE),
+    Broken("a network that is none", NET, "spec.egress[3].to[0].ipBlock.cidr", "0.0.0.0/99"),
+    Broken("an exception outside", NET, "spec.egress[3].to[0].ipBlock.except[0]", "fe80::/10"),
+    Broken("an empty peer", NET, "spec.egress[0].to[0]", {}),
+    Broken("more replicas at least than at most", HPA, "spec.minReplicas", 9),
+    Broken("a metric without its section", HPA, "spec.metrics[0].pods", GONE),
+    Broken("a target without its value", HPA, "spec.metrics[0].pods.target.averageValue", GONE),
+    Broken("a budget that says it twice", PDB, "spec.minAvailable", 1, "spec.maxUnavailable"),
+    Broken("a budget that never yields", PDB, "spec.maxUnavailable", 0),
+    # the operators' kinds
+    Broken("a mode of Milvus that there is not", MILVUS, "spec.mode", "distributed"),
+    Broken("a part of Milvus that there is not", MILVUS, "spec.components.searchNode", {"replicas": 1}),
+    Broken("an interval without a unit", "ServiceMonitor/raftops-service", "spec.endpoints[0].interval", "15"),
+    Broken("a remote key left out", "ExternalSecret/raftops-hub", "spec.data[0].remoteRef.key", GONE),
+    Broken("an order of queueing that there is not", QUEUE, "spec.queueingStrategy", "LIFO"),
+    Broken("an application of no project", "Application/raftops", "spec.project", GONE),
+    Broken("a training on no node", "TrainJob/handbook-train", "spec.trainer.numNodes", 0),
+    Broken("a training of no runtime", "TrainJob/handbook-train", "spec.runtimeRef", GONE),
+    # the restricted profile and rights
+    Broken("the network of the node", S, f"{SPEC}.hostNetwork", True),
+    Broken("the processes of the node", S, f"{SPEC}.hostPID", True),
+    Broken("a folder of the node", S, f"{SPEC}.volumes[1]", {"name": "store", "hostPath": {"path": "/"}},
+           f"{SPEC}.volumes[1].hostPath"),
+    Broken("a port of the node", S, f"{C}.ports[0].hostPort", 3000),
+    Broken("a privileged container", S, f"{CONTEXT}.privileged", True),
+    Broken("rights that can be gained", S, f"{CONTEXT}.allowPrivilegeEscalation", GONE),
+    Broken("root as the user", S, f"{SPEC}.securityContext.runAsUser", 0),
+    Broken("root not ruled out", S, f"{SPEC}.securityContext.runAsNonRoot", GONE, f"{CONTEXT}.runAsNonRoot"),
+    Broken("capabilities kept", S, f"{CONTEXT}.capabilities.drop", ["NET_RAW"]),
+    Broken("a capability added", S, f"{CONTEXT}.capabilities.add", ["SYS_ADMIN"], f"{CONTEXT}.capabilities.add[0]"),
+    Broken("no filter of system calls", S, f"{SPEC}.securityContext.seccompProfile", GONE, f"{CONTEXT}.seccompProfile"),
+    Broken("a filter that filters nothing", S, f"{SPEC}.securityContext.seccompProfile.type", "Unconfined"),
+    Broken("a sysctl that is not safe", S, f"{SPEC}.securityContext.sysctls", [{"name": "kernel.msgmax", "value": "1"}],
+           f"{SPEC}.securityContext.sysctls[0].name"),
+    Broken("a namespace without a profile", "Namespace/raftops",
+           "metadata.labels[pod-security.kubernetes.io/enforce]", GONE),
+    Broken("traffic that is not denied", "NetworkPolicy/default-deny", "spec.policyTypes", ["Ingress"], "metadata.name",
+           "Namespace/raftops"),
+    Broken("every verb", "Role/raftops-runner", "rules[0].verbs", ["*"], "rules[0].verbs[0]"),
+    Broken("every secret", "Role/raftops-runner", "rules[3].resourceNames", GONE),
+    Broken("a list of secrets", "Role/raftops-runner", "rules[3].verbs", ["list"], "rules[3].verbs[0]"),
+    Broken("rights that give rights", "Role/raftops-deployer", "rules[0].verbs[0]", "escalate"),
+    Broken("the value of a secret", "Secret/raftops-milvus-s3", "stringData", {"accesskey": "AKIA"},
+           "stringData.accesskey"),
+    # images and dashboards
+    Broken("an image without a version", S, f"{C}.image", "ghcr.io/raftops/deploy"),
+    Broken("an image that moves", S, f"{C}.image", "ghcr.io/raftops/deploy:latest"),
+    Broken("an image without a digest", S, f"{C}.image", "ghcr.io/raftops/deploy:0.1.0"),
+    Broken("a digest that is not set", S, f"{C}.image", "ghcr.io/raftops/deploy@sha256:" + "0" * 64),
+    Broken("an image that is none", S, f"{C}.image", "ghcr.io/Raftops/deploy:0.1.0"),
+    Broken("a digest cut short", MILVUS, "spec.components.image", "docker.io/milvusdb/milvus@sha256:abc"),
+    Broken("a dashboard that is no JSON", "ConfigMap/raftops-dashboard", "data[raftops.json]", "{"),
+    Broken("a dashboard that asks nothing", "ConfigMap/raftops-dashboard", "data[raftops.json]",
+           '{"uid": "a", "title": "a", "panels": [{"id": 1, "targets": [{}]}]}',
+           "data[raftops.json].panels[0].targets[0].expr"),
+)  # fmt: skip

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipelines.cost import StepCost, cluster_plan, cpus, gibibytes, keep_to_budget, price_of, total
+from pipelines.cost_shown import cost_lines, cost_row, costs_json, costs_markdown
+from pipelines.past import PastStep
+from pipelines.plan import PlannedStep
+from raftops.errors import BudgetExceeded
+from raftops.spec.model import STEPS, Prices, Resources
+
+PRICES = {"currency": "EUR", "cpu_hour": 0.05, "gib_hour": 0.01, "accelerator_hour": {"nvidia.com/gpu": 2.0}}
+GPU = {"cpu": 8, "memory": "32Gi", "accelerator": {"count": 1}, "timeout_minutes": 480, "retries": 1}
+
+
+class Priced:
+    """A project with prices, and what its cluster remembers."""
+
+    def __init__(self, project: Any) -> None:
+        self.project = project
+        self.platform: dict[str, Any] = {"prices": PRICES, "resources": {"train": GPU}}
+        self.past: list[PastStep] = []
+        self.seconds: dict[str, float] = {}
+        self.unknown = ""
+
+    @property
+    def assistant(self) -> Any:
+        self.project.spec["spec"]["platform"] = self.platform
+        return self.project.load().assistant
+
+    def plan(self) -> dict[str, StepCost]:
+        planned = [PlannedStep(s, True, ("x",), "work", self.seconds.get(s), f"key of {s}") for s in STEPS]
+        return {step.step: step for step in cluster_plan(self.assistant, planned, self.past, self.unknown)}
+
+
+@pytest.fixture
+def priced(project: Any) -> Priced:
+    return Priced(project)
+
+
+@pytest.mark.parametrize(("quantity", "number"), [("2", 2.0), ("0.5", 0.5), ("250m", 0.25)])
+def test_cpu_quantities(quantity: str, number: float) -> None:
+    assert cpus(quantity) == number
+
+
+@pytest.mark.parametrize(
+    ("quantity", "number"), [("512Mi", 0.5), ("8Gi", 8.0), ("1Ti", 1024.0), ("1G", 10**9 / 2**30), ("2097152Ki", 2.0)]
+)
+def test_memory_quantities(quantity: str, number: float) -> None:
+    assert gibibytes(quantity) == pytest.approx(number)
+
+
+def test_an_hour_costs_what_it_asks_for() -> None:
+    assert price_of(Resources(**GPU), Prices(**PRICES)) == pytest.approx(8 * 0.05 + 32 * 0.01 + 2.0)
+
+
+def test_a_key_that_the_cluster_has_is_skipped_and_costs_nothing(priced: Priced) -> None:
+    priced.past = [PastStep("train", "key of train", 7200.0, "11112222-3333")]
+    train = priced.plan()["train"]
+    assert (train.runs, train.hours, train.cost) == (False, 0.0, 0.0)
+    assert "run 11112222 made it" in train.why
+
+
+def test_another_key_runs_as_long_as_last_time_there(priced: Priced) -> None:
+    priced.past = [PastStep("train", "old", None, "r2"), PastStep("train", "older", 7200.0, "r1")]
+    train = priced.plan()["train"]
+    assert (train.runs, train.why, train.hours) == (True, "another key than before", 2.0)
+    assert train.cost == pytest.approx(2 * 2.72) and train.accelerator_hours == 2.0
+
+
+def test_without_a_past_the_time_is_unknown_and_bounded(priced: Priced) -> None:
+    train = priced.plan()["train"]
+    assert (train.hours, train.cost, train.why) == (None, None, "never run on this cluster")
+    assert train.limit_hours == 16.0 and train.limit_cost == pytest.approx(16 * 2.72)
+
+
+def test_time_of_this_machine_counts_only_without_an_accelerator(priced: Priced) -> None:
+    priced.seconds = {"train": 3600.0, "index": 1800.0}
+    steps = priced.plan()
+    assert steps["train"].hours is None
+    assert (steps["index"].hours, steps["index"].hours_from) == (0.5, "runs on this machine")
+
+
+def test_several_nodes_multiply_what_training_costs(priced: Priced) -> None:
+    priced.past = [PastStep("train", "old", 3600.0, "r1")]
+    priced.project.spec["spec"]["train"]["nodes"] = 4
+    train = priced.plan()["train"]
+    assert train.cost == pytest.approx(4 * 2.72) and train.accelerator_hours == 4.0
+
+
+def test_a_cluster_that_cannot_be_asked_is_said_and_nothing_is_guessed(priced: Priced) -> None:
+    priced.unknown = "Kubeflow at http://x cannot be reached"
+    steps = priced.plan()
+    assert {step.runs for step in steps.values()} == {None}
+    assert cost_row(steps["train"], priced.assistant)[1:3] == ("?", "unknown: the cluster could not be asked")
+    assert cost_lines(priced.assistant, list(steps.values()), priced.unknown)[0].endswith(priced.unknown)
+
+
+def test_the_sum_leaves_out_what_is_not_known_and_says_so(priced: Priced) -> None:
+    priced.past = [PastStep(s, "old", 3600.0, "r") for s in STEPS if s != "train"]
+    sums = total(list(priced.plan().values()))
+    assert sums.hours == 6.0 and sums.untimed == ("train",)
+    assert sums.ceiling == pytest.approx(sums.cost + 16 * 2.72)
+    text = "\n".join(cost_lines(priced.assistant, list(priced.plan().values()), ""))
+    assert "not counted, because no past run tells their time: train" in text and "EUR" in text
+
+
+def test_without_prices_hours_are_told_and_no_cost(priced: Priced) -> None:
+    priced.platform = {"resources": {"train": GPU}}
+    priced.past = [PastStep(s, "old", 3600.0, "r") for s in STEPS]
+    [line, *_] = cost_lines(priced.assistant, list(priced.plan().values()), "")
+    assert "7 run of 7 steps" in line and "platform.prices is not set" in line and "1.00 accelerator hours" in line
+
+
+class TestTheBudget:
+    def test_a_run_within_it_is_let_through(self, priced: Priced) -> None:
+        priced.platform["budget"] = 10
+        priced.past = [PastStep(s, "old", 3600.0, "r") for s in STEPS]
+        keep_to_budget(priced.assistant, list(priced.plan().values()))
+        assert "budget 10.00 EUR: kept" in cost_lines(priced.assistant, list(priced.plan().values()), "")
+
+    def test_a_dearer_one_is_stopped_and_the_dearest_step_named(self, priced: Priced) -> None:
+        priced.platform["budget"] = 5
+        priced.past = [PastStep(s, "old", 7200.0, "r") for s in STEPS]
+        with pytest.raises(BudgetExceeded, match=r"may cost 6\.28 EUR, train alone 5\.44; .*budget is 5\.00") as caught:
+            keep_to_budget(priced.assistant, list(priced.plan().values()))
+        assert "platform.resources.train" in caught.value.next_step
+
+    def test_a_step_of_unknown_time_counts_with_its_limit(self, priced: Priced) -> None:
+        priced.platform["budget"] = 20
+        priced.past = [PastStep(s, "old", 60.0, "r") for s in STEPS if s != "train"]
+        with pytest.raises(BudgetExceeded, match=r"\(train counted at the time limit"):
+            keep_to_budget(priced.assistant, list(priced.plan().values()))
+
+    def test_no_budget_stops_nothing(self, priced: Priced) -> None:
+        keep_to_budget(priced.assistant, list(priced.plan().values()))
+
+
+def test_machines_and_pull_requests_get_the_same_figures(priced: Priced) -> None:
+    priced.past = [PastStep("train", "old", 3600.0, "r")]
+    steps = list(priced.plan().values())
+    told = costs_json(priced.assistant, steps, "")
+    assert told["currency"] == "EUR" and told["total"]["accelerator_hours"] == 1.0
+    assert next(s for s in told["steps"] if s["step"] == "train")["cost"] == pytest.approx(2.72)
+    assert "about 2.72 EUR" in costs_markdown(priced.assistant, steps, "")

@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from pipelines.kubeflow import Endpoint, Server, Unreachable
+from pipelines.store import StepRecord
+from pipelines.watch import PATIENCE, failure, steps_of, watch
+from raftops.spec.model import STEPS, StepName
+from tests.standin.runs import Run, scripted
+from tests.standin.server import Cluster
+from tests.standin.server import Server as StandIn
+from tests.standin.tiny import DONE, pipeline
+
+PROGRESS = 'a bar raftops-progress {"step": "train", "done": 3, "total": 9, "note": "loss 2.1"}'
+FAILURE = 'raftops-error {"type": "DataRejected", "message": "row k7 has no evidence", "next": "mend examples.jsonl"}'
+
+
+@dataclass
+class Heard:
+    """A listener that keeps what it hears."""
+
+    events: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def skipped(self, step: StepName, record: StepRecord) -> None:
+        self.events.append(("skipped", step))
+
+    def started(self, step: StepName) -> None:
+        self.events.append(("started", step))
+
+    def progressed(self, step: StepName, done: int, total: int, note: str) -> None:
+        self.events.append(("progressed", step, done, total, note))
+
+    def finished(self, step: StepName, record: StepRecord) -> None:
+        self.events.append((record.status, step))
+
+
+@dataclass
+class Watched:
+    """A run on the stand-in that follows a script."""
+
+    server: Server
+    cluster: Cluster
+    run_id: str
+    heard: Heard = field(default_factory=Heard)
+
+    def to_its_end(self) -> dict[str, Any]:
+        return watch(self.server, self.run_id, self.heard, pause=0)
+
+    def of(self, step: str) -> list[tuple[Any, ...]]:
+        return [event for event in self.heard.events if event[1] == step]
+
+
+Script = Callable[..., Watched]
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    cluster = Cluster(scripted())
+    with StandIn(cluster) as standin:
+        server = Server(Endpoint(standin.url))
+
+        def begin(*frames: dict[str, str], **logs: str) -> Watched:
+            cluster.start = scripted(*frames, logs=logs)
+            return Watched(server, cluster, server.create_run({"display_name": "x", "pipeline_spec": pipeline()}))
+
+        yield begin
+
+
+def test_every_step_is_heard_to_start_and_to_end(script: Script) -> None:
+    run = script(*DONE)
+    ended = run.to_its_end()
+    assert ended["state"] == "SUCCEEDED"
+    assert run.heard.events == [event for step in STEPS for event in (("started", step), ("done", step))]
+    assert failure(run.server, ended) is None
+
+
+def test_a_cached_step_is_heard_as_skipped(script: Script) -> None:
+    run = script({"run": "RUNNING", "validate": "CACHED", "ingest": "RUNNING"}, {"run": "SUCCEEDED"})
+    assert steps_of(run.to_its_end())["validate"].status == "skipped"
+    assert run.of("validate") == [("skipped", "validate")]
+
+
+def test_progress_comes_from_the_marked_lines_of_the_log_once_each(script: Script) -> None:
+    running = {"run": "RUNNING", "train": "RUNNING"}
+    run = script(running, {}, {}, {"train": "SUCCEEDED", "run": "SUCCEEDED"}, train=f"{PROGRESS}\nsomething else\n")
+    run.to_its_end()
+    assert run.of("train") == [("started", "train"), ("progressed", "train", 3, 9, "loss 2.1"), ("done", "train")]
+
+
+FAILED = [{"run": "RUNNING", "train": "RUNNING"}, {"train": "FAILED", "evaluate": "SKIPPED", "run": "FAILED"}]
+
+
+@pytest.mark.parametrize(
+    ("log", "pod", "says", "next_step"),
+    [
+        (FAILURE, "", "train: row k7 has no evidence", "mend examples.jsonl"),
+        ("Traceback (most recent call last):\n  File\nKeyError: 'x'\n", "", "train failed: KeyError: 'x'", "logs"),
+        ("step 1\nKilled\n", "out of memory (OOMKilled, limit 2Gi)",
+         "train failed: out of memory (OOMKilled, limit 2Gi); it was killed, perhaps because memory ran out",
+         "raftops logs"),
+        ("", "ImagePullBackOff: no such image", "train failed: ImagePullBackOff: no such image", "raftops logs"),
+        ("", "", "train failed and left no log: its pod may never have started", "kubectl get events"),
+    ],
+)  # fmt: skip
+def test_a_failure_names_the_step_why_and_what_next(
+    script: Script, log: str, pod: str, says: str, next_step: str
+) -> None:
+    run = script(*FAILED, train=log)
+    error = failure(run.server, run.to_its_end(), lambda name: pod)
+    assert error is not None and str(error) == says
+    assert next_step in error.next_step
+    assert run.of("train")[-1] == ("failed", "train")
+    assert run.of("evaluate") == []
+
+
+def test_kubernetes_is_asked_about_the_pod_that_worked(script: Script) -> None:
+    run = script(*FAILED)
+    asked: list[str] = []
+    failure(run.server, run.to_its_end(), lambda pod: asked.append(pod) or "")  # type: ignore[func-returns-value]
+    assert asked and asked[0].startswith("tiny-") and "-system-container-impl-" in asked[0]
+
+
+def test_steps_after_a_failure_are_left_out_and_not_skipped(script: Script) -> None:
+    run = script(*FAILED)
+    states = {step: state.status for step, state in steps_of(run.to_its_end()).items()}
+    assert (states["train"], states["evaluate"], states["deploy"]) == ("failed", "left out", "waiting")
+
+
+def test_a_failure_of_the_run_itself_says_what_kubeflow_says(script: Script) -> None:
+    run = script({"run": "FAILED"})
+    error = failure(run.server, run.to_its_end() | {"error": {"message": "exceeded quota"}})
+    assert error is not None and str(error) == f"run {run.run_id} failed: exceeded quota"
+    assert run.run_id in error.next_step
+
+
+def test_a_canceled_run_is_said_to_be_canceled(script: Script) -> None:
+    run = script({"run": "RUNNING", "train": "RUNNING"}, {"train": "CANCELED", "run": "CANCELED"})
+    error = failure(run.server, run.to_its_end())
+    assert error is not None and "was canceled" in str(error)
+    assert steps_of(run.server.run(run.run_id))["train"].status == "canceled"
+
+
+class Flaky:
+    """A server that is away for some requests."""
+
+    def __init__(self, server: Server, away: int) -> None:
+        self.server, self.away = server, away
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        self.away -= 1
+        if self.away >= 0:
+            raise Unreachable("gone")
+        return self.server.run(run_id)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.server, name)
+
+
+def test_a_server_that_is_away_for_a_while_ends_nothing(script: Script) -> None:
+    run = script({"run": "RUNNING"}, {"run": "SUCCEEDED"})
+    flaky: Any = Flaky(run.server, PATIENCE)
+    assert watch(flaky, run.run_id, run.heard, pause=0)["state"] == "SUCCEEDED"
+
+
+def test_a_server_that_stays_away_is_said(script: Script) -> None:
+    run = script({"run": "RUNNING"})
+    flaky: Any = Flaky(run.server, PATIENCE + 1)
+    with pytest.raises(Unreachable):
+        watch(flaky, run.run_id, run.heard, pause=0)
+
+
+def node(name: str, state: str, pod: str, *children: str, start: str = "2026-01-01T00:00:00Z", end: str = "") -> Any:
+    below = [{"pod_name": child} for child in children]
+    end = end or ("0001-01-01T00:00:00Z" if state == "RUNNING" else "2026-01-01T00:01:30Z")
+    return {"display_name": name, "state": state, "pod_name": pod, "child_tasks": below, "start_time": start,
+            "end_time": end}  # fmt: skip
+
+
+def state_of(step: StepName, *nodes: Any, run: str = "RUNNING") -> Any:
+    return steps_of({"state": run, "run_details": {"task_details": list(nodes)}})[step]
+
+
+def test_gates_that_did_not_pass_are_the_reason_of_a_run_that_was_held(script: Script) -> None:
+    run = script({"run": "RUNNING"}, train='raftops-error {"message": "raft.f1 is 0.2", "next": "read the report"}')
+    pod = run.cluster.runs[run.run_id].pod(run.cluster.runs[run.run_id].tasks["train"])
+    run.server.run(run.run_id)
+    run.cluster.runs[run.run_id].tasks["train"].move("FAILED")
+    tail = pod.rpartition("-")[2]
+    nodes = [node("hold", "FAILED", "w-1", f"w-{tail}"), node("executor", "FAILED", pod)]
+    ended = {"run_id": run.run_id, "state": "FAILED", "run_details": {"task_details": nodes}}
+    error = failure(run.server, ended)
+    assert error is not None and str(error) == "hold: raft.f1 is 0.2" and error.next_step == "read the report"
+
+
+class TestNodes:
+    def test_time_is_that_of_the_task(self) -> None:
+        assert state_of("train", node("train", "SUCCEEDED", "w-1")).seconds == 90.0
+
+    def test_what_has_not_ended_still_counts(self) -> None:
+        assert state_of("train", node("train", "RUNNING", "w-1")).seconds > 90.0
+
+    def test_a_retried_step_has_the_pods_of_all_tries(self) -> None:
+        nodes = [
+            node("train", "RUNNING", "w-1", "w-22"), node("executor", "RUNNING", "w-impl-22", "w-33", "w-44"),
+            node("executor(0)", "FAILED", "w-impl-33"), node("executor(1)", "RUNNING", "w-impl-44"),
+        ]  # fmt: skip
+        state = state_of("train", *nodes)
+        assert (state.status, state.pods) == ("running", ("w-impl-33", "w-impl-44"))
+
+    def test_shards_belong_to_their_step(self) -> None:
+        shards = [node("ingest-shard", "SUCCEEDED", "w-1"), node("ingest-shard", "RUNNING", "w-2")]
+        assert state_of("ingest", *shards).status == "running"
+        assert state_of("ingest", *shards, node("ingest", "SUCCEEDED", "w-3")).status == "running"
+        done = [node("ingest-shard", "SUCCEEDED", "w-1"), node("ingest", "SUCCEEDED", "w-3")]
+        assert state_of("ingest", *done).status == "done"
+
+    def test_a_driver_is_nobodys_work(self) -> None:
+        assert state_of("train", node("train-driver", "RUNNING", "w-1")).status == "waiting"
+
+    def test_a_step_at_work_when_the_run_ended_was_canceled(self) -> None:
+        assert state_of("index", node("index", "RUNNING", "w-1"), run="FAILED").status == "canceled"
+
+
+def test_the_script_of_a_run_is_json_all_the_way(script: Script) -> None:
+    run: Run = script(*DONE).cluster.runs.popitem()[1]
+    assert json.dumps(run.as_json())

@@ -1,0 +1,66 @@
+"""A bucket of one's own on a real S3 server (moto's) that listens on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from raftops.bucket import Bucket
+from raftops.spec.model import Artifacts, SecretRef
+
+KEYS = {"ARTIFACTS_ACCESS_KEY": "test-id", "ARTIFACTS_SECRET_KEY": "test-secret"}
+"""Environment that carries the credentials of the test server."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A server, and the section of a spec that names a bucket on it."""
+
+    artifacts: Artifacts
+    client: Any
+
+    def bucket(self) -> Bucket:
+        """The bucket as our code opens it."""
+        return Bucket(self.artifacts, KEYS)
+
+    def names(self) -> list[str]:
+        """Names of all objects."""
+        found = self.client.list_objects_v2(Bucket="team")
+        return [row["Key"] for row in found.get("Contents", [])]
+
+    def section(self) -> dict[str, Any]:
+        """`platform.artifacts` as it stands in a YAML file."""
+        return self.artifacts.model_dump(mode="json", exclude_none=True)
+
+
+def storage() -> Iterator[Storage]:
+    """A fresh server with the bucket `team`, ended with the test."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    client = boto3.client(
+        "s3", endpoint_url=endpoint, region_name="us-east-1",
+        aws_access_key_id=KEYS["ARTIFACTS_ACCESS_KEY"], aws_secret_access_key=KEYS["ARTIFACTS_SECRET_KEY"],
+    )  # fmt: skip
+    client.create_bucket(Bucket="team")
+    artifacts = Artifacts(
+        uri="s3://team/raftops/main", endpoint=endpoint, region="us-east-1",
+        access_key=SecretRef(secret="raftops-artifacts", key="access-key", env="ARTIFACTS_ACCESS_KEY"),
+        secret_key=SecretRef(secret="raftops-artifacts", key="secret-key", env="ARTIFACTS_SECRET_KEY"),
+    )  # fmt: skip
+    try:
+        yield Storage(artifacts, client)
+    finally:
+        for row in client.list_objects_v2(Bucket="team").get("Contents", []):
+            client.delete_object(Bucket="team", Key=row["Key"])
+        client.delete_bucket(Bucket="team")  # the server's memory is the process's: the next test starts empty
+        server.stop()
+
+
+storage_fixture = pytest.fixture(name="storage")(storage)
