@@ -14,6 +14,9 @@ from typing import Any
 
 import bentoml
 
+from raftops.errors import ServiceError
+from raftops.progress import reported
+
 AT_ONCE = 64
 """Above the bound of `guard.py`, whose refusal has OpenAI's shape."""
 STARTING = b'{"error": {"message": "starting", "type": "server_error", "param": null, "code": "starting"}}'
@@ -33,10 +36,11 @@ class Late:
         Thread(target=self._assemble, name="raftops-assembly", daemon=True).start()
 
     def _assemble(self) -> None:
-        settings = importlib.import_module("raftops.service.settings").Settings.of(os.environ)
-        weights = importlib.import_module("raftops.service.weights").Weights()
-        weights.begin(settings)  # beside the import of everything else
-        self.assembled = importlib.import_module("raftops.service.assembly").assemble(settings, weights)
+        try:
+            self.assembled = reported(_assemble)()
+        except Exception:
+            logging.getLogger("raftops.service").exception("cannot start")
+            os._exit(1)  # a process that can never answer must not look alive
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass on, or 503."""
@@ -46,6 +50,17 @@ class Late:
             headers = [(b"content-type", b"application/json"), (b"retry-after", b"2")]
             await send({"type": "http.response.start", "status": 503, "headers": headers})
             await send({"type": "http.response.body", "body": STARTING})
+
+
+def _assemble() -> Any:
+    try:
+        settings = importlib.import_module("raftops.service.settings").Settings.of(os.environ)
+        weights = importlib.import_module("raftops.service.weights").Weights()
+        weights.begin(settings)  # beside the import of everything else
+        return importlib.import_module("raftops.service.assembly").assemble(settings, weights)
+    except (ImportError, ValueError) as error:
+        reason = f"the service cannot start: {type(error).__name__}: {error}"
+        raise ServiceError(reason, next_step="raftops doctor") from error
 
 
 late = Late()

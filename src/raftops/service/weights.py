@@ -31,23 +31,36 @@ class Weights:
         self._generator: Generator | None = None
 
     def begin(self, settings: Settings) -> None:
-        """Load in the background what will be served. What goes wrong is said by whoever opens the release."""
-        Thread(target=self._try, args=(settings,), name="raftops-weights", daemon=True).start()
+        """Load in the background what will be served. What goes wrong is said by whoever opens the release.
 
-    def _try(self, settings: Settings) -> None:
+        The engine's module is imported here and not beside other imports: two threads that import packages which
+        import each other's parts get half of them.
+        """
         with suppress(RaftopsError, OSError):
-            self.of(settings.open())
+            release = settings.open()
+            if _engine(release) == "openvino":
+                importlib.import_module("raftops.generation.openvino")
+                Thread(target=self._try, args=(release,), name="raftops-weights", daemon=True).start()
+
+    def _try(self, release: Release) -> None:
+        with suppress(RaftopsError, OSError):
+            self.of(release)
 
     def of(self, release: Release) -> Generator:
         """What generates for a release; loads it if it is not in memory."""
-        engine = release.deploy.engine
-        if engine == "auto":
-            engine = "openvino" if release.model and find_spec("openvino_genai") else "transformers"
+        engine = _engine(release)
         wanted = f"{engine} {release.parts['model']}"
         with self._lock:
             if self._generator is None or self._model != wanted:
                 self._generator, self._model = open_generator(release, engine), wanted
             return self._generator
+
+
+def _engine(release: Release) -> str:
+    """The engine that the release asks for, or the one that fits it here."""
+    if release.deploy.engine != "auto":
+        return release.deploy.engine
+    return "openvino" if release.model and find_spec("openvino_genai") else "transformers"
 
 
 def open_generator(release: Release, engine: str) -> Generator:
