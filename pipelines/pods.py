@@ -52,7 +52,7 @@ class Pod:
 
     def _labels(self) -> dict[str, str]:
         asked = {label: getattr(self.wanted, name) for name, label in KUEUE.items()} if self.wanted else {}
-        return dict(sorted((self.labels | {label: value for label, value in asked.items() if value}).items()))
+        return dict(sorted({**self.labels, **{label: value for label, value in asked.items() if value}}.items()))
 
 
 def _resources(wanted: Resources) -> Message:
