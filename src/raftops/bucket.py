@@ -48,9 +48,9 @@ class Bucket:
         with self._named(name):
             if size <= TRANSFER.multipart_threshold:
                 self._put_small(name, path, digest)
-            else:  # every part carries its own SHA-256
-                extra = {"ChecksumAlgorithm": "SHA256", "Metadata": {"sha256": digest}}
-                self._client.upload_file(str(path), self._bucket, self._key(name), ExtraArgs=extra, Config=TRANSFER)
+                return True
+            extra = {"ChecksumAlgorithm": "SHA256", "Metadata": {"sha256": digest}}  # of every part
+            self._client.upload_file(str(path), self._bucket, self._key(name), ExtraArgs=extra, Config=TRANSFER)
         if self.size(name) != size:
             raise StorageError(f"{self._shown(name)}: arrived incomplete", next_step="run the same command again")
         return True
