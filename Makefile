@@ -17,7 +17,7 @@ FLAGS := $(addprefix -f ,$(OVERLAY))
 export DVC_NO_ANALYTICS := 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: run test test-all serve check format images sbom base compile bench data setup lock schema golden clean inputs-18f
+.PHONY: run test test-all serve check format images sbom bento base compile bench data setup lock schema golden clean inputs-18f
 
 run: setup data  ## the main job: spec to cited answers
 	$(BIN)/raftops run $(SPEC) $(FLAGS)
@@ -54,6 +54,14 @@ images: setup  ## one image per step: STEPS="train" BASE=... BUILDER=... TORCH=c
 
 sbom: setup  ## what is in the images: build/sbom/<step>.cdx.json
 	$(BIN)/python -m pipelines.images sbom $(STEPS)
+
+bento: setup  ## the service's image: the bento that BentoML writes, on the image of the step deploy
+	rm -rf build/bentoml && mkdir -p build/bentoml
+	version=$$($(BIN)/python -c "import raftops; print(raftops.__version__)") && \
+	  BENTOML_HOME=$(CURDIR)/build/bentoml BENTOML_DO_NOT_TRACK=true \
+	  $(BIN)/bentoml build --output tag --version $$version -f src/raftops/service/bentofile.yaml . && \
+	  docker build --file src/raftops/service/service.Dockerfile --build-arg DEPLOY=ghcr.io/raftops/deploy:$$version \
+	  --tag ghcr.io/raftops/service:$$version $(DOCKER_BUILD) build/bentoml/bentos/raftops/$$version
 
 base: setup  ## pin the base of the images by digest
 	$(BIN)/python -m pipelines.images base

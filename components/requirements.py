@@ -15,7 +15,7 @@ from pathlib import Path
 EVERY_STEP = ("pydantic", "pyyaml")
 """Dependencies of the package that its steps import; the others serve the command line."""
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
-_OWN = re.compile(r"raftops\[([a-z, ]+)\]")
+_OWN = re.compile(r"raftops\[([a-z0-9, ]+)\]")
 
 
 def requirements(step: str, project: Mapping[str, object]) -> list[str]:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Take out of an environment what no step runs: installers, tests, headers, static libraries, caches.
+# Take out of an environment what no step runs (installers, tests, headers, static libraries), and compile the rest.
 set -e
 site=$(echo "$1"/lib/python3*/site-packages)
 rm -rf "$site"/pip "$site"/pip-*.dist-info "$site"/setuptools "$site"/setuptools-*.dist-info "$site"/pkg_resources \
@@ -7,3 +7,5 @@ rm -rf "$site"/pip "$site"/pip-*.dist-info "$site"/setuptools "$site"/setuptools
   "$1"/include "$1"/share "$site"/torch/include "$site"/pyarrow/include "$site"/onnx/backend/test
 find "$site" -type d \( -name __pycache__ -o -name tests \) -prune -exec rm -rf {} +
 find "$site" \( -name '*.a' -o -name '*.h' -o -name '*.hpp' -o -name '*.cpp' -o -name '*.pxd' \) -type f -delete
+# Byte code for the rest, valid without a look at the source; some packages carry templates that are no Python.
+python3 -m compileall -qq --invalidation-mode unchecked-hash "$site" || true

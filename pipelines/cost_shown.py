@@ -11,6 +11,7 @@ from pipelines.markdown import table
 from raftops.spec.model import Assistant, Resources, as_json
 
 COLUMNS = ("step", "", "why", "work", "resources", "hours", "cost")
+_COUNTED = {True: "run", False: "are skipped", None: "may run"}
 _DECISIONS = {True: "run", False: "skip", None: "?"}
 
 
@@ -48,10 +49,8 @@ def cost_lines(assistant: Assistant, steps: Sequence[StepCost], unknown: str) ->
     lines = [f"which steps are skipped is unknown: {unknown}"] if unknown else []
     sums = total(steps)
     counts = {answer: sum(s.runs is answer for s in steps) for answer in (True, False, None)}
-    said = ", ".join(
-        f"{n} {what}" for what, n in (("run", counts[True]), ("skip", counts[False]), ("unknown", counts[None])) if n
-    )
-    lines.append(f"{said} of {len(steps)} steps; {_sum(assistant, sums)}")
+    said = [f"{counts[answer]} {what}" for answer, what in _COUNTED.items() if counts[answer]]
+    lines.append(f"of {len(steps)} steps {', '.join(said)}; {_sum(assistant, sums)}")
     sources = dict.fromkeys(f"{s.step} by {s.hours_from}" for s in steps if s.hours_from)
     lines += [f"hours of {', '.join(sources)}"] if sources else []
     return lines + _budget(assistant, sums)
@@ -63,9 +62,11 @@ def _sum(assistant: Assistant, sums: Total) -> str:
     text = f"about {sums.hours:.2f} hours{devices}"
     if prices:
         text += f", about {sums.cost:.2f} {prices.currency}"
+    if sums.untimed and not sums.hours:
+        text = "hours unknown"
     if sums.untimed:
-        text += f"; not counted, because no past run tells their time: {', '.join(sums.untimed)}"
-        text += f" (with them at most {sums.ceiling:.2f} {prices.currency})" if prices else ""
+        text += f"; no past run tells the time of {', '.join(sums.untimed)}"
+        text += f", so at most {sums.ceiling:.2f} {prices.currency} by the time limits" if prices else ""
     return text if prices else f"{text}; no cost: platform.prices is not set"
 
 

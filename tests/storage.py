@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import boto3
@@ -26,6 +27,10 @@ class Storage:
 
     def bucket(self) -> Bucket:
         """The bucket as our code opens it."""
+        return self._opened
+
+    @cached_property
+    def _opened(self) -> Bucket:
         return Bucket(self.artifacts, KEYS)
 
     def names(self) -> list[str]:

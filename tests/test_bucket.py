@@ -38,6 +38,31 @@ def test_what_is_there_is_not_sent_again_unless_asked(storage: Storage, tmp_path
     assert bucket.put("x", source, digest, again=True)
 
 
+def test_a_file_that_is_not_what_its_hash_says_is_not_stored(storage: Storage, tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="is not what its hash says"):
+        storage.bucket().put("x", file(tmp_path, 10), "0" * 64)
+    assert storage.names() == []
+
+
+def test_what_arrives_altered_is_not_taken_for_stored(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket, source = storage.bucket(), file(tmp_path, 10)
+    send = storage.client.put_object
+
+    class Wire:
+        """Flips the first byte."""
+
+        head_object = storage.client.head_object
+
+        def put_object(self, Body: bytes, ChecksumSHA256: str, **more: object) -> object:
+            return send(Body=bytes([Body[0] ^ 1]) + Body[1:], **more)
+
+    monkeypatch.setattr(bucket, "_client", Wire())
+    with pytest.raises(StorageError, match="arrived altered"):
+        bucket.put("x", source, sha256_file(source))
+
+
 def test_an_altered_object_is_refused_and_leaves_no_file(storage: Storage, tmp_path: Path) -> None:
     bucket, source = storage.bucket(), file(tmp_path, 10)
     digest = sha256_file(source)

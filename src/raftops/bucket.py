@@ -6,7 +6,9 @@ An object appears whole or not at all (the protocol's own promise); a file likew
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,20 +50,29 @@ class Bucket:
         with self._named(name):
             if size <= TRANSFER.multipart_threshold:
                 self._put_small(name, path, digest)
-            else:  # every part carries its own SHA-256
-                extra = {"ChecksumAlgorithm": "SHA256", "Metadata": {"sha256": digest}}
-                self._client.upload_file(str(path), self._bucket, self._key(name), ExtraArgs=extra, Config=TRANSFER)
+                return True
+            extra = {"ChecksumAlgorithm": "SHA256", "Metadata": {"sha256": digest}}  # of every part
+            self._client.upload_file(str(path), self._bucket, self._key(name), ExtraArgs=extra, Config=TRANSFER)
         if self.size(name) != size:
             raise StorageError(f"{self._shown(name)}: arrived incomplete", next_step="run the same command again")
         return True
 
     def _put_small(self, name: str, path: Path, digest: str) -> None:
-        checksum = base64.b64encode(bytes.fromhex(digest)).decode("ascii")
-        with path.open("rb") as file:
-            self._client.put_object(
-                Bucket=self._bucket, Key=self._key(name), Body=file, ChecksumSHA256=checksum,
-                Metadata={"sha256": digest},
-            )  # fmt: skip
+        """One request. The storage checks the SHA-256; where its tag is the MD5 of what it kept, we check that, too."""
+        body = path.read_bytes()
+        whole = hashlib.sha256(body)
+        if whole.hexdigest() != digest:
+            raise StorageError(
+                f"{path}: is not what its hash says", next_step="raftops run SPEC makes the release anew"
+            )
+        kept = self._client.put_object(
+            Bucket=self._bucket, Key=self._key(name), Body=body, Metadata={"sha256": digest},
+            ChecksumSHA256=base64.b64encode(whole.digest()).decode("ascii"),
+        )  # fmt: skip
+        tag = kept.get("ETag", "").strip('"')
+        plain = re.fullmatch(r"[0-9a-f]{32}", tag) and not kept.get("SSEKMSKeyId") and not kept.get("SSECustomerKeyMD5")
+        if plain and tag != hashlib.md5(body, usedforsecurity=False).hexdigest():
+            raise StorageError(f"{self._shown(name)}: arrived altered", next_step="run the same command again")
 
     def put_bytes(self, name: str, body: bytes, media_type: str = "application/json") -> None:
         """Store a few bytes."""

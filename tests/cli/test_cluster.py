@@ -242,7 +242,7 @@ class TestPlan:
         project.save()
         ended = raftops("plan", project.path, "--on", "kubeflow")
         assert ended.code == 0
-        assert "7 run of 7 steps" in ended.out and "at most 28.00 EUR" in ended.out
+        assert "of 7 steps 7 run" in ended.out and "at most 28.00 EUR" in ended.out
         assert "budget 5.00 EUR: exceeded" in ended.out
 
     def test_what_ran_there_is_skipped(self, raftops: Run, project: Any, kubeflow: Server) -> None:
@@ -258,7 +258,7 @@ class TestPlan:
         project.save()
         ended = raftops("plan", project.path, "--on", "kubeflow")
         assert ended.code == 0 and "which steps are skipped is unknown: Kubeflow at" in ended.out
-        assert "7 unknown of 7 steps" in ended.out
+        assert "of 7 steps 7 may run" in ended.out
 
     def test_as_a_comment_it_is_markdown(self, raftops: Run, project: Any, kubeflow: Server) -> None:
         assert "| step |" in raftops("plan", project.path, "--on", "kubeflow", "--markdown").out

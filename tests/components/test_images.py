@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
 
 from components.images import image
-from components.requirements import EVERY_STEP, requirements
 from raftops import __version__
 from raftops.spec.model import STEPS
 
 ROOT = Path(__file__).parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 STAYS = "\nFROM ${BASE}\n"
 """Where the stage begins that stays."""
 
@@ -73,24 +70,6 @@ def test_versions_come_from_the_lock() -> None:
     assert "-c requirements.lock" in dockerfile("train")
     locked = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     assert all("==" in line for line in locked.splitlines() if line and not line.startswith("#"))
-
-
-@pytest.mark.parametrize("step", STEPS)
-def test_a_step_installs_its_extra_and_not_the_command_line(step: str) -> None:
-    names = {re.split(r"[^a-z0-9-]", line.lower())[0] for line in requirements(step, PROJECT)}
-    assert set(EVERY_STEP) < names
-    assert not names & {"kfp", "typer", "rich", "raftops", "docker"}
-
-
-def test_our_own_extras_are_resolved_through_others() -> None:
-    deploy = requirements("deploy", PROJECT)
-    assert "pymilvus>=3.0.2,<4" in deploy  # deploy takes service, service takes retrieval
-    assert [line for line in deploy if line.startswith("raftops")] == []
-
-
-def test_an_extra_that_does_not_exist_is_an_error() -> None:
-    with pytest.raises(KeyError):
-        requirements("polish", PROJECT)
 
 
 def test_an_image_is_named_after_its_step_and_our_version() -> None:

@@ -86,6 +86,7 @@ def test_time_of_this_machine_counts_only_without_an_accelerator(priced: Priced)
 def test_several_nodes_multiply_what_training_costs(priced: Priced) -> None:
     priced.past = [PastStep("train", "old", 3600.0, "r1")]
     priced.project.spec["spec"]["train"]["nodes"] = 4
+    priced.platform["workspace"] = "shared"
     train = priced.plan()["train"]
     assert train.cost == pytest.approx(4 * 2.72) and train.accelerator_hours == 4.0
 
@@ -104,14 +105,14 @@ def test_the_sum_leaves_out_what_is_not_known_and_says_so(priced: Priced) -> Non
     assert sums.hours == 6.0 and sums.untimed == ("train",)
     assert sums.ceiling == pytest.approx(sums.cost + 16 * 2.72)
     text = "\n".join(cost_lines(priced.assistant, list(priced.plan().values()), ""))
-    assert "not counted, because no past run tells their time: train" in text and "EUR" in text
+    assert "no past run tells the time of train" in text and "EUR" in text
 
 
 def test_without_prices_hours_are_told_and_no_cost(priced: Priced) -> None:
     priced.platform = {"resources": {"train": GPU}}
     priced.past = [PastStep(s, "old", 3600.0, "r") for s in STEPS]
     [line, *_] = cost_lines(priced.assistant, list(priced.plan().values()), "")
-    assert "7 run of 7 steps" in line and "platform.prices is not set" in line and "1.00 accelerator hours" in line
+    assert "of 7 steps 7 run" in line and "platform.prices is not set" in line and "1.00 accelerator hours" in line
 
 
 class TestTheBudget:

@@ -40,9 +40,11 @@ def test_more_than_one_pipeline_and_one_platform_is_refused(documents: list[dict
 
 
 def test_a_workflow_too_large_for_etcd_is_refused_with_the_tasks_that_carry_data(project: Any) -> None:
-    questions = [f"{n} " + "how many days of leave are there? " * 15 for n in range(300)]
-    project.spec["spec"]["router"] = {name: {"questions": questions} for name in ("behaviour", "knowledge", "both")}
-    with pytest.raises(SpecError, match=f"{WORKFLOW_BYTES} fit; task evaluate carries .* {INLINE_BYTES}") as caught:
+    project.spec["spec"]["router"] = {
+        name: {"questions": [f"{name} {n}: " + "how many days of leave are there? " * 15 for n in range(300)]}
+        for name in ("behaviour", "knowledge", "both")
+    }
+    with pytest.raises(SpecError, match=f"{WORKFLOW_BYTES} fit; task deploy carries .* {INLINE_BYTES}") as caught:
         compile_spec(project.load())
     assert "data names" in caught.value.next_step
 

@@ -15,7 +15,7 @@ from pipelines.keys import Key
 from raftops.access import AccessPolicies
 from raftops.errors import StepError
 from raftops.files import read_json
-from raftops.spec.model import StepName
+from raftops.spec.model import STEPS, StepName
 from tests.pipelines.conftest import HERE, TinyRun, _module
 
 ABOUT = {"name": "tiny", "spec": "s", "commit": "c", "data": "d", "images": {}}
@@ -30,7 +30,7 @@ class ShapedRun(TinyRun):
     """Why the gates hold the release."""
 
     def compiled(self) -> Compiled:
-        keys = {step: Key({"code": f"{step} {self.parts.get(step, '1')}"}) for step in SHAPE}
+        keys = {step: Key({"code": f"{step} {self.parts.get(step, '1')}"}) for step in STEPS}
         config = {step: {"step": step, "manner": self.manners.get(step, "well")} for step in SHAPE}
         config["evaluate"]["held"] = self.held
         config["ingest"]["key"] = keys["ingest"].digest

@@ -27,6 +27,7 @@ def server(tiny_run: Any, tmp_path: Path) -> Iterator[Server]:
         yield Server(Endpoint(standin.url, namespace=""))
 
 
+@pytest.mark.local
 class TestARealRun:
     """KFP runs seven tiny components behind the stand-in; nothing here is scripted."""
 

@@ -1,0 +1,74 @@
+"""`kfp run create` on the compiled quickstart, as a person would: the stand-in executes it for real. Minutes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.standin.runs import locally
+from tests.standin.server import Cluster, Server
+
+pytestmark = [pytest.mark.local, pytest.mark.timeout(3600)]
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+SMALL = {
+    "spec": {
+        "augment": {"max_examples": 8},
+        "train": {"max_steps": 2, "batch_size": 2, "plain": False},
+        "evaluate": {
+            "questions": 2, "unanswerable": 1, "behaviour": 1, "forgetting": 1, "bootstrap": 100, "max_new_tokens": 8,
+            "arms": ["base+rag", "raft"],
+        },
+    }
+}  # fmt: skip
+
+
+def said(*words, code=0, **environment):
+    command = [str(word) for word in words]
+    env = {**os.environ, "PYTHONWARNINGS": "ignore", "OMP_WAIT_POLICY": "PASSIVE", **environment}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=env)
+    assert done.returncode == code, done.stderr[-2000:] + done.stdout[-2000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with Server(Cluster(locally(ROOT, tmp_path_factory.mktemp("cluster")))) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def overlays(tmp_path_factory):
+    """Small, and with a store of its own."""
+    folder = tmp_path_factory.mktemp("overlay")
+    store = os.path.relpath(tmp_path_factory.mktemp("store"), ROOT)
+    (folder / "small.yaml").write_text(yaml.safe_dump(SMALL), encoding="utf-8")
+    (folder / "store.yaml").write_text(yaml.safe_dump({"spec": {"platform": {"store": store}}}), encoding="utf-8")
+    return ["-f", folder / "small.yaml", "-f", folder / "store.yaml"]
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory, overlays):
+    path = tmp_path_factory.mktemp("build") / "quickstart.yaml"
+    said(BIN / "raftops", "compile", "specs/quickstart.yaml", *overlays, "-o", path)
+    return path
+
+
+def test_kfp_run_create_runs_the_compiled_quickstart_to_its_end(server, pipeline):
+    ended = said(
+        BIN / "kfp", "--endpoint", server.url, "run", "create", "-e", "quickstart", "-f", pipeline, "-w"
+    )  # fmt: skip
+    assert "Run is finished with state SUCCEEDED." in ended
+    [run] = server.cluster.runs.values()
+    states = {task.name: task.state for task in run.tasks.values()}
+    assert states["deploy"] == "SUCCEEDED"
+
+
+def test_the_same_pipeline_submitted_by_raftops_is_all_cached(server, pipeline, overlays):
+    raftops = (BIN / "raftops", "--output", "json")
+    shown = said(*raftops, "submit", "specs/quickstart.yaml", *overlays, "--wait", KFP_ENDPOINT=server.url)
+    assert '"event": "ended"' in shown.splitlines()[-1]
+    assert shown.count('"event": "skipped"') == 7
