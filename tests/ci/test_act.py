@@ -15,7 +15,7 @@ from tests.ci.forge import ROOT, TOKEN, Forge, forge, python
 from tests.storage import KEYS, storage_fixture
 
 __all__ = ["forge", "python", "storage_fixture"]
-pytestmark = [pytest.mark.local, pytest.mark.timeout(2400)]  # some thirty commands: a minute or two
+pytestmark = [pytest.mark.forge, pytest.mark.timeout(2400)]
 
 
 def test_from_a_pull_request_to_the_comparison_of_two_releases(forge: Forge) -> None:

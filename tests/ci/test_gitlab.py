@@ -23,7 +23,7 @@ from tests.ci.forge import TOKEN, Forge, forge, python
 from tests.storage import KEYS, storage_fixture
 
 __all__ = ["forge", "python", "storage_fixture"]
-pytestmark = [pytest.mark.local, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.forge, pytest.mark.timeout(2400)]
 NOTES = "notes-token-of-the-test"
 
 

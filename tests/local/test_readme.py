@@ -24,9 +24,9 @@ def blocks(language):
     return [text for name, text in found if name == language]
 
 
-def commands():
-    """The lines about a user's own assistant, without comments."""
-    block = next(block for block in blocks("sh") if "raftops init" in block)
+def commands(mark):
+    """The lines of the block with a mark, without comments."""
+    block = next(block for block in blocks("sh") if mark in block)
     return [line.partition("#")[0].strip() for line in block.splitlines()]
 
 
@@ -53,7 +53,7 @@ def left_running(command, folder):
 
 def test_the_commands_for_an_own_assistant_do_what_they_say(project, tmp_path):
     folder, _ = project
-    init, enter, *within = commands()
+    init, enter, *within = commands("raftops init")
     assert init == f"raftops init {ASSISTANT}" and enter == f"cd {ASSISTANT}"
     sh(init, tmp_path)
     new = tmp_path / ASSISTANT
@@ -77,6 +77,11 @@ def assert_the_snippet_answers(folder):
     done = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True, env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+
+
+def test_the_commands_for_a_cluster_do_what_they_say():
+    for command in commands("--on kubeflow"):
+        assert sh(command, ROOT)
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE))))
