@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from components.images import image
-from raftops.spec.model import Assistant, Section, Spec, StepName, as_json
+from raftops.spec.model import Assistant, Resources, Section, Spec, StepName, as_json
 
 _LATER = {"train": ("nodes", "runtime"), "deploy": ("target", "signing", "kubernetes")}
 """Settings that older specs do not have: passed on where they are set, so that those specs keep their keys."""
@@ -32,7 +32,7 @@ def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
         "ingest": pick("ingest", embedder=models.embedder, cache=cache),
         "index": pick("index", embedder=models.embedder, milvus=milvus, name=assistant.name, cache=cache),
         "augment": pick("augment", "prompt", title=assistant.title, audience=list(spec.train.audience), cache=cache),
-        "train": pick("train", base=models.base, cache=cache),
+        "train": pick("train", **_nodes(spec), base=models.base, cache=cache),
         "evaluate": pick("evaluate", "prompt", "router", title=assistant.title, cache=cache),
         "deploy": pick(
             "deploy", "prompt", "router", **pushed, **_cluster(spec), name=assistant.name, title=assistant.title,
@@ -50,6 +50,16 @@ def _cluster(spec: Spec) -> dict[str, Any]:
     place = {"namespace": platform.namespace, "claim": platform.workspace or "", "image": settings.image or own}
     token = platform.milvus.token
     return {"cluster": place | {"secrets": [as_json(token)] if token else []}}
+
+
+def _nodes(spec: Spec) -> dict[str, Any]:
+    """Where on a cluster the nodes are that train together."""
+    platform = spec.platform
+    if spec.train.nodes == 1:
+        return {}
+    own = platform.images.get("train") or image("train", platform.registry)
+    place = {"namespace": platform.namespace, "claim": platform.workspace or "", "image": own}
+    return {"cluster": place | {"resources": as_json(platform.resources.get("train", Resources()))}}
 
 
 def _where_set(section: Section, later: tuple[str, ...]) -> dict[str, Any]:

@@ -73,7 +73,8 @@ def _sections(step: StepName, config: Mapping[str, Any]) -> dict[str, Any]:
     left_out = {"cache", "releases", "artifacts", "embedder", "base"}
     sections = {name: value for name, value in config.items() if name not in left_out}
     if step == "train":
-        sections["train"] = {k: v for k, v in config["train"].items() if k not in ("init_from", "threads")}
+        place = ("init_from", "threads", "nodes", "runtime")
+        sections = {"train": {k: v for k, v in config["train"].items() if k not in place}}
     return sections
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from kfp.dsl import PipelineTask
 
@@ -17,6 +18,10 @@ _LIGHT = Resources(cpu="250m", memory="512Mi", timeout_minutes=10)
 """For tasks that only read a verdict or write a record."""
 
 
+_WATCHES: dict[str, Any] = {"accelerator": None, "node_selector": {}, "tolerations": (), "affinity": ()}
+"""Of a task that watches nodes: no GPU, and no node of theirs."""
+
+
 @dataclass(frozen=True)
 class Placer:
     """Gives tasks their place."""
@@ -28,10 +33,16 @@ class Placer:
     annotations: Mapping[str, str] = field(default_factory=dict)
     """On every pod: where it comes from."""
 
-    def step(self, step: StepName, task: PipelineTask) -> PipelineTask:
-        """Place a step. Its key is the identity of what it makes."""
+    def step(self, step: StepName, task: PipelineTask, *secrets: SecretRef, on_nodes: bool = False) -> PipelineTask:
+        """Place a step. Its key is the identity of what it makes.
+
+        Where the work is done by other pods (`on_nodes`), they have the accelerator, and this task only watches them.
+        """
         wanted = self.platform.resources.get(step)
-        self._placed(step, task, wanted, self._secrets(step, wanted))
+        if wanted and on_nodes:
+            wanted = wanted.model_copy(update=_WATCHES)
+        own = self._secrets(step, wanted)
+        self._placed(step, task, wanted, (*own, *(secret for secret in secrets if secret not in own)))
         return task.set_display_name(step).set_caching_options(True, cache_key=self.keys[step])
 
     def shard(self, step: StepName, task: PipelineTask) -> PipelineTask:

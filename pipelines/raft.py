@@ -22,7 +22,7 @@ from pipelines.config import configs
 from pipelines.fan_out import FanOut
 from pipelines.place import Placer
 from pipelines.provenance import Provenance
-from raftops.spec.model import Assistant, Platform, StepName
+from raftops.spec.model import Assistant, Platform, SecretRef, StepName
 
 
 def raft(assistant: Assistant, keys: Mapping[StepName, str], origin: Provenance) -> BaseComponent:
@@ -43,16 +43,24 @@ def raft(assistant: Assistant, keys: Mapping[StepName, str], origin: Provenance)
             built = fan_out.index(parsed.outputs["passages"]).outputs["built"]
             raised = placer.step("augment", augment(config=config["augment"], accepted=accepted, built=built))
             conversations = raised.outputs["conversations"]
-            tuned = placer.step("train", train(config=config["train"], conversations=conversations))
+            tuned = train(config=config["train"], conversations=conversations)
+            placer.step("train", tuned, on_nodes=assistant.spec.train.nodes > 1)
             made = {"accepted": accepted, "built": built, "adapters": tuned.outputs["adapters"]}
             measured = placer.step("evaluate", evaluate(config=config["evaluate"], **made))
             report = measured.outputs["report"]
             with dsl.If(measured.outputs["Output"] == "passed", name="gates passed"):
-                placer.step("deploy", deploy(config=config["deploy"], **made, report=report))
+                placer.step("deploy", deploy(config=config["deploy"], **made, report=report), *_smoke(assistant))
             with dsl.Else(name="gates held"):
                 placer.beside("hold", "evaluate", hold(report=report))
 
     return pipeline
+
+
+def _smoke(assistant: Assistant) -> list[SecretRef]:
+    """What the deploy step asks the pods of a cluster with."""
+    settings = assistant.spec.deploy
+    token = settings.kubernetes.smoke_token if settings.target == "kubernetes" else None
+    return [token] if token else []
 
 
 def _root(assistant: Assistant) -> str | None:

@@ -23,5 +23,5 @@ def train(
     from raftops.steps.train import train
 
     places = Path(conversations.path), Path(adapters.path), Path(config["cache"])
-    metrics.metadata.update(reported(train)(Train(**config["train"]), config["base"], *places))
+    metrics.metadata.update(reported(train)(Train(**config["train"]), config["base"], *places, config.get("cluster")))
     write_json(Path(metrics.path), metrics.metadata)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +12,12 @@ from docker.errors import ImageNotFound
 from kfp.local import docker_task_handler, status
 
 from pipelines.containers import CODE_LABEL, STEP_LABEL, Engine, Task, in_containers, lines, task_of
+from pipelines.follow import Follower
 from pipelines.keys import Key
 from pipelines.limits import Limits
+from pipelines.store import RunRecord, StepRecord
 from raftops.errors import StepError
+from raftops.spec.model import STEPS
 
 
 @dataclass
@@ -86,6 +90,20 @@ def test_the_last_line_says_why_it_failed(box: Box, reason: str, capsys: pytest.
 def test_every_line_stands_behind_the_name_of_its_task(capsys: pytest.CaptureFixture[str]) -> None:
     ran(Box((b"one\ntw", b"o\n", b"three")))
     assert capsys.readouterr().out == "train | one\ntrain | two\ntrain | three\n"
+
+
+def test_the_follower_hears_a_container_as_it_hears_a_process(tmp_path: Path, tiny_run: Any) -> None:
+    steps = {step: StepRecord("key", {}) for step in STEPS}
+    record = RunRecord("1", "tiny", "spec", "now", steps, documents={}, examples={})
+    follower = Follower(record, tmp_path, tiny_run.heard)
+    said = ['raftops-progress {"done": 1, "total": 2, "note": "a"}', "Traceback (most recent call last):", "  File"]
+    follower.write("11:11:11.111 - INFO - Executing task 'train'\n")
+    for line in [*said, "KeyError: 'x'"]:
+        follower.write(f"    train | {line}\n")
+    follower.write("11:11:11.111 - ERROR - Task 'train' finished with status FAILURE\n")
+    follower.close_log()
+    assert tiny_run.heard.events == [("started", "train"), ("progressed", "train", 1, 2, "a"), ("failed", "train")]
+    assert str(follower.failure(RuntimeError())) == "train failed: KeyError: 'x'"
 
 
 def test_lines_are_whole_although_letters_come_in_halves() -> None:

@@ -176,3 +176,23 @@ def test_every_part_of_the_spec_is_in_a_key_or_left_out_on_purpose(project: Any,
     parts = {part for key in step_keys(loaded.assistant, compiled.inputs, Code()).values() for part in key.parts}
     sections = {field.alias or name for name, field in Spec.model_fields.items()}
     assert sections - {part.split(".")[1] for part in parts if part.startswith("spec.")} == {"models", "platform"}
+
+
+def test_where_it_is_trained_is_no_part_of_a_key(changed: Any) -> None:
+    def edit(project: Any) -> None:
+        project.spec["spec"]["platform"] = {"workspace": "store"}
+        project.spec["spec"]["train"] |= {"nodes": 2, "runtime": "torch-other"}
+
+    assert changed(edit) == set()
+
+
+def test_where_it_is_served_is_part_of_the_deploys_key_alone(changed: Any) -> None:
+    def edit(project: Any) -> None:
+        project.spec["spec"]["platform"] = {"workspace": "store", "milvus": {"uri": "http://milvus:19530"}}
+        token = {"secret": "smoke", "key": "token", "env": "SMOKE_TOKEN"}
+        project.spec["spec"]["deploy"] = {
+            "target": "kubernetes", "identity": {"jwks": "https://id.example/keys"},
+            "kubernetes": {"smoke_token": token},
+        }  # fmt: skip
+
+    assert "deploy" in changed(edit) <= {"index", "evaluate", "deploy"}

@@ -212,3 +212,31 @@ def test_compiling_does_not_load_the_client_of_kubernetes(project: Any) -> None:
         [sys.executable, "-c", program, str(project.path)], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_step_that_watches_nodes_holds_no_gpu_and_no_node_of_theirs(project: Any) -> None:
+    project.spec["spec"]["train"] |= {"nodes": 2, "batch_size": 8}
+    pipeline, kubernetes = compiled(project, resources={"train": TRAIN}, workspace="store")
+    assert "accelerator" not in container(pipeline, "train")["resources"]
+    assert "nodeSelector" not in kubernetes["exec-train"] and "tolerations" not in kubernetes["exec-train"]
+    assert [secret["secretName"] for secret in kubernetes["exec-train"]["secretAsEnv"]] == ["hub"]
+
+
+def test_a_deploy_on_the_cluster_gets_its_smoke_token_and_the_place(project: Any) -> None:
+    token = {"secret": "smoke", "key": "token", "env": "SMOKE_TOKEN"}
+    project.spec["spec"]["deploy"] = {
+        "target": "kubernetes", "identity": {"jwks": "https://id.example/keys"}, "kubernetes": {"smoke_token": token},
+    }  # fmt: skip
+    pipeline, kubernetes = compiled(project, workspace="store", milvus={"uri": "http://milvus:19530"})
+    assert "smoke" in [secret["secretName"] for secret in kubernetes["exec-deploy"]["secretAsEnv"]]
+    assert "smoke" not in [s["secretName"] for s in kubernetes["exec-evaluate"].get("secretAsEnv", [])]
+    (config,) = [c for c in _configs(pipeline) if "cluster" in c]
+    assert config["cluster"]["claim"] == "store" and config["cluster"]["image"].startswith("ghcr.io/raftops/deploy:")
+
+
+def _configs(found: Any) -> list[dict[str, Any]]:
+    """The `config` argument of every task, however deep it lies."""
+    if not isinstance(found, dict):
+        return []
+    own = found.get("config", {}).get("runtimeValue", {}).get("constant") if "config" in found else None
+    return ([own] if own else []) + [config for value in found.values() for config in _configs(value)]

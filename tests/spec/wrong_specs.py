@@ -406,7 +406,13 @@ RELATIONS = [
         "11:34",
         "is not a public key",
     ),
-    more("nodes without work", "    nodes: 3\n", "11:12", "8 does not divide among 3 nodes of 1"),
+    more(
+        "nodes without work",
+        "    nodes: 3\n  platform: {workspace: store}\n",
+        "11:12",
+        "8 does not divide among 3 nodes of 1",
+    ),
+    more("nodes that share nothing", "    nodes: 2\n", "11:12", "nodes share adapters and checkpoints on that claim"),
     more("an unknown stemmer", "  index: {bm25: {language: klingon}}\n", "11:28", "has no stemmer"),
 ]
 

@@ -53,6 +53,9 @@ def nodes_share_the_work(project: Project) -> Iterator[Problem]:
     train, resources = project.spec.train, project.spec.platform.resources.get("train")
     if train.nodes == 1:
         return
+    if project.spec.platform.workspace is None:
+        message = "is needed where spec.train.nodes is more than 1: nodes share adapters and checkpoints on that claim"
+        yield Problem("spec.platform.workspace", message, ("spec.train.nodes",))
     each = resources.accelerator.count if resources and resources.accelerator else 1
     processes = train.nodes * each
     if train.batch_size % processes:
@@ -66,6 +69,8 @@ CLUSTER_CHECKS: dict[Check, tuple[str, ...]] = {
         _DEPLOY, "spec.deploy.identity", "spec.deploy.kubernetes", "spec.platform.milvus", "spec.platform.workspace",
     ),
     signatures_can_be_verified: ("spec.deploy.signing",),
-    nodes_share_the_work: ("spec.train.nodes", "spec.train.batch_size", "spec.platform.resources"),
+    nodes_share_the_work: (
+        "spec.train.nodes", "spec.train.batch_size", "spec.platform.resources", "spec.platform.workspace",
+    ),
 }  # fmt: skip
 """Each check with the parts of the spec that it reads."""

@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from raftops.errors import StepError
 from raftops.files import link_or_copy, read_jsonl, write_json, write_jsonl
-from raftops.models import resolve
 from raftops.progress import progress
 from raftops.spec.model import Train
-from raftops.training.base import hf_folder, load_tokenizer
+from raftops.training.base import load_tokenizer
 from raftops.training.loop import set_threads
 from raftops.training.plot import plot_loss
 from raftops.training.served import served_gguf, why_not
-from raftops.training.tune import Adapter, Base, Job, prepare, tune
+from raftops.training.tune import RESULT, Adapter, Base, Job, prepare_all, tune
 
 Metrics = dict[str, float]
+ON_NODES = "raftops.cluster.train_job:train_on_nodes"
+"""By name: Kubernetes' client is loaded only where there are nodes, and where it is trained is no part of the key."""
 
 
-def train(config: Train, base: str, conversations: Path, adapters: Path, cache: Path) -> Metrics:
-    """Train `raft` and, if the spec asks, `plain`; write adapters, tokenizer, served weights, loss and figures."""
+def train(  # noqa: PLR0913  one argument per artifact
+    config: Train,
+    base: str,
+    conversations: Path,
+    adapters: Path,
+    cache: Path,
+    cluster: Mapping[str, Any] | None = None,
+) -> Metrics:
+    """Train `raft` and, if the spec asks, `plain`; write adapters, tokenizer, served weights, loss and figures.
+
+    Where the spec asks for several nodes, `cluster` says where they are (`raftops.cluster.train_job.Nodes`): they fill
+    the cache, and this goes on from there.
+    """
     began = time.monotonic()
     set_threads(config.threads)
-    model = resolve(base, cache)
-    source = Base(base, model.digest, hf_folder(model, cache))
-    names = ["raft", "plain"] if config.plain else ["raft"]
-    jobs = [prepare(name, conversations / f"{name}.jsonl", source, config, cache) for name in names]
+    source, jobs = prepare_all(config, base, conversations, cache)
+    if cluster and not all((job.work / RESULT).is_file() for job in jobs):
+        module, _, name = ON_NODES.partition(":")
+        getattr(import_module(module), name)(config, source.source, jobs, cache, cluster)
     sources = _sources(config, [job.conversations for job in jobs])
     tuned = _tune(jobs, source, config)
     _write_adapters(tuned, source, adapters)

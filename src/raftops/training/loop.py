@@ -27,6 +27,7 @@ from trl import SFTConfig, SFTTrainer
 
 from raftops.files import write_text
 from raftops.spec.model import Train
+from raftops.training import ranks
 from raftops.training.adapter import keep_full_precision
 from raftops.training.base import compute_dtype, device
 from raftops.training.dataset import Row, arrange
@@ -84,7 +85,9 @@ def plan(rows: Sequence[Row], config: Train) -> Plan:
     steps = min(math.ceil(count / batch), config.max_steps or count)
     count = min(count, steps * batch)
     longest = max(map(len, rows))
-    fitting = [n for n in range(1, batch // GROUPS + 1) if batch % n == 0 and n * longest <= MICRO_TOKENS[device()]]
+    together = ranks.count()
+    sizes = (n for n in range(1, batch // GROUPS + 1) if batch % (n * together) == 0)
+    fitting = [n for n in sizes if n * longest <= MICRO_TOKENS[device()]]
     micro = max(fitting, default=1)
     return Plan(arrange(rows, count, micro, config.seed), steps, batch, micro)
 
@@ -113,12 +116,13 @@ def _arguments(todo: Plan, config: Train, work: Path) -> SFTConfig:
     cuda = device() == "cuda"
     return SFTConfig(
         output_dir=str(work), max_steps=todo.steps, seed=config.seed, data_seed=config.seed,
-        per_device_train_batch_size=todo.micro, gradient_accumulation_steps=todo.batch // todo.micro,
+        per_device_train_batch_size=todo.micro,
+        gradient_accumulation_steps=max(1, todo.batch // (todo.micro * ranks.count())),
         learning_rate=config.learning_rate, weight_decay=0.0, max_grad_norm=1.0, optim="adamw_torch",
         save_steps=config.checkpoint_steps, save_total_limit=2, logging_steps=1, report_to=[], disable_tqdm=True,
         train_sampling_strategy="sequential", max_length=None, dataset_kwargs={"skip_prepare_dataset": True},
         activation_checkpointing=cuda, use_cpu=not cuda, bf16=cuda and compute_dtype() == torch.bfloat16,
-        dataloader_pin_memory=cuda, log_level="error",
+        dataloader_pin_memory=cuda, log_level="error", ddp_find_unused_parameters=False if ranks.count() > 1 else None,
     )  # fmt: skip
 
 
@@ -144,7 +148,10 @@ class _Trainer(SFTTrainer):
             input_ids=inputs["input_ids"], attention_mask=inputs.get("attention_mask"), labels=labels[:, -kept:],
             logits_to_keep=kept, num_items_in_batch=num_items_in_batch,
         )  # fmt: skip
-        return (outputs.loss, outputs) if return_outputs else outputs.loss
+        loss = outputs.loss
+        if num_items_in_batch is not None:  # counted over all processes, whose gradients are averaged
+            loss = loss * self.accelerator.num_processes
+        return (loss, outputs) if return_outputs else loss
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LambdaLR:
         self.lr_scheduler: LambdaLR = LambdaLR(optimizer or self.optimizer, partial(rate, steps=num_training_steps))
@@ -166,21 +173,22 @@ class _Watch(TrainerCallback):
         self._tell = tell
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        os.sync()
-        write_text(folder / COMPLETE, "")
+        if state.is_world_process_zero:
+            os.sync()
+            write_text(Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE, "")
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         loss = (kwargs.get("logs") or {}).get("loss")
-        if loss is not None:
+        if loss is not None and state.is_world_process_zero:
             self._tell(state.global_step, state.max_steps, float(loss))
 
 
 def _last_checkpoint(work: Path) -> Path | None:
     """The last finished one; those that a kill left half-written are removed."""
-    for folder in work.glob("checkpoint-*"):
+    for folder in work.glob("checkpoint-*") if ranks.is_first() else ():
         if not (folder / COMPLETE).is_file():
             shutil.rmtree(folder)
+    ranks.wait()
     found = get_last_checkpoint(str(work)) if work.is_dir() else None
     return Path(found) if found else None
 

@@ -8,16 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from raftops.files import read_json, sha256_file, sha256_json, sha256_tree, write_json
+from raftops.models import resolve
 from raftops.progress import progress
 from raftops.spec.model import Train
+from raftops.training import ranks
 from raftops.training.adapter import attach, check_start, save
-from raftops.training.base import load_for_training, load_tokenizer, positions
+from raftops.training.base import hf_folder, load_for_training, load_tokenizer, positions
 from raftops.training.dataset import Row, read_rows
 from raftops.training.loop import Plan, peak_memory_mib, plan, run
 
+RESULT = "result.json"
+"""Written last: an adapter without it is not finished."""
 FORMAT = 3
 """Raised when the same inputs would give another adapter."""
-ELSEWHERE = {"audience", "plain", "init_from", "threads", "checkpoint_steps"}
+ELSEWHERE = {"audience", "plain", "init_from", "threads", "checkpoint_steps", "nodes", "runtime"}
 """Settings that do not change an adapter, or are part of its key by content."""
 
 
@@ -60,6 +64,14 @@ class Job:
     plan: Plan
 
 
+def prepare_all(config: Train, base: str, conversations: Path, cache: Path) -> tuple[Base, list[Job]]:
+    """The base model in the cache, and one job for each adapter that the spec asks for."""
+    model = resolve(base, cache)
+    source = Base(base, model.digest, hf_folder(model, cache))
+    names = ["raft", "plain"] if config.plain else ["raft"]
+    return source, [prepare(name, conversations / f"{name}.jsonl", source, config, cache) for name in names]
+
+
 def prepare(name: str, conversations: Path, base: Base, config: Train, cache: Path) -> Job:
     """Read and check everything that one adapter needs, before anything is spent."""
     start = Path(config.init_from) / name if config.init_from else None
@@ -75,11 +87,19 @@ def prepare(name: str, conversations: Path, base: Base, config: Train, cache: Pa
 
 def tune(job: Job, base: Base, config: Train, done: int, total: int) -> Adapter:
     """Train the adapter, or take it from the cache; `done` of `total` steps were made before, for progress."""
-    if not (job.work / "result.json").is_file():
-        _train(job, base, config, done, total)
-    result = read_json(job.work / "result.json")
+    make(job, base, config, done, total)
+    result = read_json(job.work / RESULT)
     folder = job.work / "adapter"
     return Adapter(folder, sha256_tree(folder), result["history"], result["figures"])
+
+
+def make(job: Job, base: Base, config: Train, done: int, total: int) -> None:
+    """Train the adapter if the cache does not have it, together with the other processes if there are any."""
+    known = (job.work / RESULT).is_file()
+    ranks.wait()  # all look before one of them writes
+    if not known:
+        _train(job, base, config, done, total)
+    ranks.wait()
 
 
 def _train(job: Job, base: Base, config: Train, done: int, total: int) -> None:
@@ -90,6 +110,8 @@ def _train(job: Job, base: Base, config: Train, done: int, total: int) -> None:
     model = attach(load_for_training(base.folder, config.method), config, job.start)
     checkpoints = job.work / "checkpoints"
     trained = run(model, load_tokenizer(base.folder), job.plan, config, checkpoints, tell)
+    if not ranks.is_first():
+        return
     save(model, job.work / "adapter", base.source, config.method)
     figures = {
         "conversations": len(job.rows),
@@ -102,7 +124,7 @@ def _train(job: Job, base: Base, config: Train, done: int, total: int) -> None:
         "final_loss": final_loss(trained.history),
         "init_from": job.start_digest or None,
     }
-    write_json(job.work / "result.json", {"history": trained.history, "figures": figures})
+    write_json(job.work / RESULT, {"history": trained.history, "figures": figures})
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 

@@ -1,0 +1,263 @@
+"""Training on several nodes: a Kubeflow TrainJob that the train step makes, watches, and goes on from.
+
+The job's processes (`raftops.training.worker`) write adapters and checkpoints into the cache on the claim that step and
+nodes share. One job for the same work: a step that is started again follows the one that runs. A step that is ended
+suspends its job, so that it holds no GPU, and the next one resumes it. Written for Kubeflow Trainer 2.3
+(`trainer.kubeflow.org/v1alpha1`, whose `runtimePatches` older servers do not know).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+from kubeflow_trainer_api import models
+
+from raftops.cluster.api import Body, Cluster
+from raftops.errors import StepError
+from raftops.files import link_or_copy, sha256_json, write_json
+from raftops.progress import PROGRESS, progress
+from raftops.spec.model import Resources, Train
+from raftops.training.tune import Job
+from raftops.training.worker import JOB
+
+State = Literal["waiting", "running", "suspended", "complete", "failed"]
+WORK, ATTEMPT, HELD = "raftops.io/work", "raftops.io/attempt", "raftops.io/held-by-step"
+"""Labels: the work by its digest, and which try this is. Annotation: suspended because the step was ended."""
+GROUP = "trainer.kubeflow.org"
+JOB_SET = "jobset.sigs.k8s.io/jobset-name"
+"""Label that the trainer's pods have, with the name of the TrainJob."""
+NODE = "node"
+"""Name of the trainer's container and replicated job in Kubeflow's own runtimes."""
+LOOK_SECONDS = 10
+LINES = 12
+USER = 10001
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Where the nodes are, and what each one gets."""
+
+    namespace: str
+    claim: str
+    """Volume claim that holds the store, the cache included."""
+    image: str
+    resources: Resources
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Nodes:
+        """From plain values, as a component receives them."""
+        return cls(config["namespace"], config["claim"], config["image"], Resources(**config["resources"]))
+
+
+def train_on_nodes(config: Train, base: str, jobs: Sequence[Job], cache: Path, place: Mapping[str, Any]) -> None:
+    """Have these adapters trained on nodes; at the end they are in the cache.
+
+    Raises:
+        StepError: the nodes failed; says which pod, and its last lines.
+        ClusterError: the API server refuses or cannot be reached.
+    """
+    nodes, cache = Nodes.of(place), cache.resolve()
+    work = sha256_json([job.work.name for job in jobs])[:12]
+    folder = _written(config, base, jobs, cache, cache / "nodes" / work)
+    cluster = Cluster(nodes.namespace)
+    name = _started(cluster, work, train_job(config, nodes, folder, cache.parent))
+    with _held_if_ended(cluster, name):
+        _follow(cluster, name, config.nodes)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _written(config: Train, base: str, jobs: Sequence[Job], cache: Path, folder: Path) -> Path:
+    """What the processes read, on the claim: conversations, adapters to continue from, settings."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for job in jobs:
+        folder.mkdir(parents=True, exist_ok=True)
+        link_or_copy(str(job.conversations), str(folder / f"{job.name}.jsonl"))
+        if job.start:
+            shutil.copytree(job.start, folder / "start" / job.name)
+    start = str(folder / "start") if config.init_from else None
+    settings = config.model_copy(update={"init_from": start}).model_dump(mode="json")
+    write_json(folder / JOB, {"train": settings, "base": base, "cache": str(cache)})
+    return folder
+
+
+def train_job(config: Train, nodes: Nodes, folder: Path, store: Path) -> Body:
+    """The TrainJob, without a name."""
+    each = nodes.resources.accelerator.count if nodes.resources.accelerator else 1
+    body = {
+        "apiVersion": f"{GROUP}/v1alpha1",
+        "kind": "TrainJob",
+        "spec": {
+            "runtimeRef": {"apiGroup": GROUP, "kind": "ClusterTrainingRuntime", "name": config.runtime},
+            "suspend": False,
+            "trainer": {
+                "image": nodes.image,
+                "command": ["torchrun"],
+                "args": ["-m", "raftops.training.worker", str(folder)],
+                "numNodes": config.nodes,
+                "numProcPerNode": each,
+                "resourcesPerNode": _resources(nodes.resources),
+                "env": _environment(nodes.resources),
+            },
+            "runtimePatches": [{"manager": "raftops.io/train", "trainingRuntimeSpec": _patch(nodes, store)}],
+        },
+    }  # fmt: skip
+    known: Body = models.TrainerV1alpha1TrainJob.from_dict(body).to_dict()
+    return known
+
+
+def _resources(resources: Resources) -> Body:
+    asked = {"cpu": resources.cpu, "memory": resources.memory}
+    if resources.accelerator:
+        asked[resources.accelerator.type] = str(resources.accelerator.count)
+    return {"requests": dict(asked), "limits": dict(asked)}
+
+
+def _environment(resources: Resources) -> list[Body]:
+    plain = {"HOME": "/tmp", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}  # noqa: S108  the pod's own
+    secrets = ((ref.env, {"secretKeyRef": {"name": ref.secret, "key": ref.key}}) for ref in resources.secrets)
+    return [{"name": name, "value": value} for name, value in plain.items()] + [
+        {"name": name, "valueFrom": source} for name, source in secrets
+    ]
+
+
+def _patch(nodes: Nodes, store: Path) -> Body:
+    """What the runtime does not know: our claim, nodes and taints, and the profile "restricted"."""
+    mounts = [{"name": "store", "mountPath": str(store)}, {"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108
+    volumes = [
+        {"name": "store", "persistentVolumeClaim": {"claimName": nodes.claim}},
+        {"name": "tmp", "emptyDir": {}},
+        {"name": "memory", "emptyDir": {"medium": "Memory"}},
+    ]
+    mounts.append({"name": "memory", "mountPath": "/dev/shm"})  # noqa: S108  what processes of a node share
+    restricted = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    pod: Body = {
+        "securityContext": {
+            "runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "volumes": volumes,
+        "containers": [{"name": NODE, "volumeMounts": mounts, "securityContext": restricted}],
+    }  # fmt: skip
+    if nodes.resources.node_selector:
+        pod["nodeSelector"] = dict(sorted(nodes.resources.node_selector.items()))
+    if nodes.resources.tolerations:
+        given = (toleration.model_dump() for toleration in nodes.resources.tolerations)
+        pod["tolerations"] = [{key: value for key, value in one.items() if value} for one in given]
+    job = {"name": NODE, "template": {"spec": {"template": {"spec": pod}}}}
+    return {"template": {"spec": {"replicatedJobs": [job]}}}
+
+
+def _started(cluster: Cluster, work: str, body: Body) -> str:
+    """The name of the job that does this work: the one that is there, or a new one after one that ended."""
+    tries = sorted(cluster.list("TrainJob", {WORK: work}), key=lambda job: int(job["metadata"]["labels"][ATTEMPT]))
+    if tries and state_of(tries[-1]) not in ("failed", "complete"):
+        name = str(tries[-1]["metadata"]["name"])
+        if tries[-1]["metadata"].get("annotations", {}).get(HELD) == "true":
+            resume(cluster, name)
+        return name
+    attempt = int(tries[-1]["metadata"]["labels"][ATTEMPT]) + 1 if tries else 1
+    name = f"train-{work}-{attempt}"
+    about = {"name": name, "labels": {WORK: work, ATTEMPT: str(attempt)}}
+    cluster.create(body | {"metadata": about})
+    return name
+
+
+def state_of(job: Body) -> State:
+    """What the conditions of a TrainJob say."""
+    status = job.get("status", {})
+    true = {c["type"] for c in status.get("conditions", []) if c["status"] == "True"}
+    if "Failed" in true:
+        return "failed"
+    if "Complete" in true:
+        return "complete"
+    if "Suspended" in true or job["spec"].get("suspend"):
+        return "suspended"
+    return "running" if any(child.get("active") for child in status.get("jobsStatus", [])) else "waiting"
+
+
+def suspend(cluster: Cluster, name: str, by_step: bool = False) -> None:
+    """Take the job off its nodes; its checkpoints stay."""
+    held = {"metadata": {"annotations": {HELD: "true"}}} if by_step else {}
+    cluster.patch("TrainJob", name, held | {"spec": {"suspend": True}})
+
+
+def resume(cluster: Cluster, name: str) -> None:
+    """Let the job go on, from its last checkpoint."""
+    cluster.patch("TrainJob", name, {"metadata": {"annotations": {HELD: "false"}}, "spec": {"suspend": False}})
+
+
+@contextmanager
+def _held_if_ended(cluster: Cluster, name: str) -> Iterator[None]:
+    """A step that is ended (SIGTERM, Ctrl-C) suspends its job: nobody else would take it off the GPUs."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        suspend(cluster, name, by_step=True)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _follow(cluster: Cluster, name: str, count: int) -> None:
+    """Wait for the end; says what happens meanwhile, and passes on how far the first process is."""
+    said = ""
+    while True:
+        job = cluster.get("TrainJob", name)
+        if job is None:
+            raise StepError(f"TrainJob {name} is gone", next_step="somebody deleted it: run the spec again")
+        state = state_of(job)
+        if state == "complete":
+            return
+        if state == "failed":
+            raise StepError(_reason(cluster, job), next_step="mend it and run again: training goes on where it was")
+        now = _far(cluster, name) if state == "running" else ""
+        now = now or json.dumps({"done": 0, "total": 1, "note": f"{count} nodes: {state} ({name})"})
+        if now != said:
+            told = json.loads(now)
+            progress("train", told["done"], told["total"], told["note"])
+            said = now
+        for _ in cluster.watch("TrainJob", name, job["metadata"]["resourceVersion"], LOOK_SECONDS):
+            break
+
+
+def _far(cluster: Cluster, name: str) -> str:
+    """The last progress that the job's pods wrote; only the first process writes any."""
+    for pod in cluster.list("Pod", {JOB_SET: name}):
+        lines = [line for line in cluster.log(pod["metadata"]["name"], 50).splitlines() if PROGRESS in line]
+        if lines:
+            return lines[-1].partition(PROGRESS)[2]
+    return ""
+
+
+def _reason(cluster: Cluster, job: Body) -> str:
+    """Why the job failed: its condition, then each failed pod with code and last lines."""
+    name = job["metadata"]["name"]
+    condition = next(c for c in job["status"]["conditions"] if c["type"] == "Failed")
+    lines = [f"TrainJob {name} failed: {condition.get('message') or condition.get('reason', '')}"]
+    for pod in cluster.list("Pod", {JOB_SET: name}):
+        if pod.get("status", {}).get("phase") == "Failed":
+            lines += [f"    pod {pod['metadata']['name']}{_code(pod)}"]
+            lines += [f"      {line}" for line in cluster.log(pod["metadata"]["name"], LINES).splitlines()]
+    return "\n".join(lines)
+
+
+def _code(pod: Body) -> str:
+    for container in pod["status"].get("containerStatuses", []):
+        ended = container.get("state", {}).get("terminated", {})
+        if ended.get("exitCode"):
+            reason = f", {ended['reason']}" if ended.get("reason") else ""
+            return f" ended with code {ended['exitCode']}{reason}"
+    return ""

@@ -1,0 +1,39 @@
+"""This process among those that train one adapter together. torchrun says which it is; alone, it is the first."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+import torch.distributed
+
+
+def count() -> int:
+    """Processes that train together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_first() -> bool:
+    """Whether this is the one that writes."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def join() -> None:
+    """Meet the others, each process with a GPU of its own where there are any."""
+    if count() == 1:
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+
+
+def wait() -> None:
+    """Until all are here."""
+    if count() > 1:
+        torch.distributed.barrier()
+
+
+def leave() -> None:
+    """Part."""
+    if count() > 1:
+        torch.distributed.destroy_process_group()
