@@ -23,7 +23,7 @@ def instead(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., RunRecor
     return lambda run: monkeypatch.setattr(running, "run_local", run)
 
 
-def finished(loaded: Any, compiled: Any, store: Any, listener: Listener, again: Any) -> RunRecord:
+def finished(loaded: Any, compiled: Any, store: Any, listener: Listener, *how: Any) -> RunRecord:
     """A run in which validate was skipped and the other steps ran."""
     steps = {}
     for step in STEPS:
@@ -84,9 +84,9 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(raftops: Run, project: Any, 
 def test_forcing_a_step_runs_those_behind_it_too(raftops: Run, project: Any, instead: Any) -> None:
     asked: list[object] = []
 
-    def noted(loaded: Any, compiled: Any, store: Any, listener: Listener, again: Any) -> RunRecord:
+    def noted(loaded: Any, compiled: Any, store: Any, listener: Listener, again: Any, *how: Any) -> RunRecord:
         asked.append(set(again))
-        return finished(loaded, compiled, store, listener, again)
+        return finished(loaded, compiled, store, listener, again, *how)
 
     project.save()
     instead(noted)
