@@ -32,7 +32,7 @@ def normalised(text: str) -> list[str]:
 
 def token_f1(reference: str, answer: str) -> float:
     """Harmonic mean of the words' precision and recall (SQuAD); citation numbers do not count."""
-    wanted, said = Counter(normalised(reference)), Counter(normalised(without_markers(answer)))
+    wanted, said = (Counter(normalised(without_markers(text))) for text in (reference, answer))
     shared = sum((wanted & said).values())
     if not wanted or not said or not shared:
         return float(wanted == said)
