@@ -191,7 +191,7 @@ def test_where_it_is_served_is_part_of_the_deploys_key_alone(changed: Any) -> No
         project.spec["spec"]["platform"] = {"workspace": "store", "milvus": {"uri": "http://milvus:19530"}}
         token = {"secret": "smoke", "key": "token", "env": "SMOKE_TOKEN"}
         project.spec["spec"]["deploy"] = {
-            "target": "kubernetes", "identity": {"jwks": "https://id.example/keys"},
+            "target": "kubernetes", "identity": {"jwks": "https://id.example/keys", "issuer": "i", "audience": "a"},
             "kubernetes": {"smoke_token": token},
         }  # fmt: skip
 
