@@ -225,7 +225,8 @@ def test_a_step_that_watches_nodes_holds_no_gpu_and_no_node_of_theirs(project: A
 def test_a_deploy_on_the_cluster_gets_its_smoke_token_and_the_place(project: Any) -> None:
     token = {"secret": "smoke", "key": "token", "env": "SMOKE_TOKEN"}
     project.spec["spec"]["deploy"] = {
-        "target": "kubernetes", "identity": {"jwks": "https://id.example/keys", "issuer": "i", "audience": "a"}, "kubernetes": {"smoke_token": token},
+        "target": "kubernetes", "identity": {"jwks": "https://id.example/keys", "issuer": "i", "audience": "a"},
+        "kubernetes": {"smoke_token": token},
     }  # fmt: skip
     pipeline, kubernetes = compiled(project, workspace="store", milvus={"uri": "http://milvus:19530"})
     assert "smoke" in [secret["secretName"] for secret in kubernetes["exec-deploy"]["secretAsEnv"]]
