@@ -1,7 +1,6 @@
 """The README's commands, read from the README and run as a user runs them."""
 
 import re
-import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -40,15 +39,14 @@ def sh(command, folder):
 
 @contextmanager
 def left_running(command, folder):
-    """`raftops serve` in a terminal of its own; ends by Ctrl-C."""
+    """`raftops serve` in a terminal of its own, ended when it has served."""
     words = [str(BIN), *command.split()[1:]]
     with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as service:
         try:
             assert any("serving on http://127.0.0.1:3000" in line for line in service.stdout)
             yield
         finally:
-            service.send_signal(signal.SIGINT)
-            service.stdout.read()
+            service.terminate()
 
 
 def test_the_commands_for_an_own_assistant_do_what_they_say(project, tmp_path):

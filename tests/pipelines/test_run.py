@@ -146,7 +146,8 @@ def test_a_run_that_is_ended_leaves_no_step_working_and_goes_on_later(tiny_run: 
     """)
     conftest = Path(__file__).parent / "conftest.py"
     loader = (
-        "import importlib.util, sys\n"
+        "import importlib.util, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background job ignores it
         f"spec = importlib.util.spec_from_file_location('tests_pipelines_conftest', {str(conftest)!r})\n"
         "module = importlib.util.module_from_spec(spec)\n"
         "sys.modules['tests_pipelines_conftest'] = module\n"
