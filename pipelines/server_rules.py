@@ -1,4 +1,4 @@
-"""What KFP's server accepts, checked before it is asked: names, documents, sizes, and that no data travels in the file."""
+"""What KFP's server accepts, checked before it is asked: names, documents, sizes, and no data inside the file."""
 
 from __future__ import annotations
 
