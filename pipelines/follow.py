@@ -2,7 +2,7 @@
 
 KFP's own lines stand at the left edge with a time, lines of the step's process are indented by four spaces. Marked
 lines (see `raftops.progress`) may stand behind what the step wrote to stderr, so they are looked for anywhere.
-Tasks are shown by the step they belong to: a shard of ingest is ingest, and only the task that ends a step ends it.
+Tasks are shown by their step: a shard of ingest is ingest, and only the task of that name ends it.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Follower(io.TextIOBase):
 
     def _hear(self, line: str) -> None:
         """A line of the step's process."""
-        if self._step and (said := marked(line, PROGRESS)):
+        if self._step and self._is_shown() and (said := marked(line, PROGRESS)):
             with redirect_stdout(self._terminal):
                 self._listener.progressed(self._step, int(said["done"]), int(said["total"]), str(said["note"]))
         elif failure := marked(line, FAILURE):
@@ -119,7 +119,7 @@ class Follower(io.TextIOBase):
         self.close_log()
         log = self._folder / f"{self._step or name}.log"
         self._log = log.open("a", encoding="utf-8", errors="backslashreplace")
-        if self._step and name not in _SILENT and self._step not in self._spent:
+        if self._step and self._is_shown() and self._step not in self._spent:
             self._spent[self._step] = 0
             with redirect_stdout(self._terminal):
                 self._listener.started(self._step)
@@ -137,6 +137,11 @@ class Follower(io.TextIOBase):
         state.seconds = round(self._spent[self._step], 2)
         with redirect_stdout(self._terminal):
             self._listener.finished(self._step, state)
+
+    def _is_shown(self) -> bool:
+        """Whether the task's step is at work. A step that is skipped may still lack what its shards once made."""
+        waits = self._step is not None and self._record.steps[self._step].status != "skipped"
+        return waits and self._task not in _SILENT
 
     def close_log(self) -> None:
         """Close the log of the step at work."""

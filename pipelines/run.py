@@ -136,7 +136,7 @@ def _execute(tasks: Any, pipeline: Path, root: Path, store: Store, follower: Fol
 
 
 def _one_at_a_time(pipeline: str) -> str:
-    """The pipeline with its shards one after the other: side by side they would share cores, and mix their lines."""
+    """The pipeline with its shards one after the other: side by side they share the cores, and mix their lines."""
     return re.sub(r"^( +parallelismLimit:) \d+$", r"\1 1", pipeline, flags=re.MULTILINE)
 
 

@@ -164,7 +164,7 @@ def test_a_run_that_is_ended_leaves_no_step_working_and_goes_on_later(tiny_run: 
     assert tiny_run.ran() == ["validate", "ingest", *STEPS[1:]]
 
 
-def _wait(until: Any, seconds: float = 30) -> None:
+def _wait(until: Any, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not until():
         assert time.monotonic() < end, "it did not happen in time"

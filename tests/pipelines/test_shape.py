@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,16 @@ def test_shards_are_one_step_and_run_once(shaped_run: ShapedRun) -> None:
     again = shaped_run.run()
     assert [name for name, step in again.steps.items() if step.status == "done"] == ["evaluate"]
     assert shaped_run.ran()[7:] == ["evaluate"], "neither a shard nor the release runs again"
+
+
+def test_shards_of_a_step_that_is_known_are_not_told(shaped_run: ShapedRun) -> None:
+    shaped_run.run()
+    for folder in shaped_run.store.artifacts.glob("*/*-iteration-*"):
+        shutil.rmtree(folder)
+    shaped_run.parts["evaluate"] = "2"
+    shaped_run.run()
+    assert shaped_run.heard.steps("started") == shaped_run.heard.steps("done") == ["evaluate"]
+    assert not [heard for heard in shaped_run.heard.events if heard[:2] == ("progressed", "ingest")]
 
 
 def test_a_shard_that_fails_fails_its_step(shaped_run: ShapedRun) -> None:

@@ -40,7 +40,7 @@ class Wrong(NamedTuple):
 
 END = "    audience: [staff]\n"
 TOKEN = "kubernetes: {smoke_token: {secret: s, key: k, env: T}}"
-KEYS = 'identity: {jwks: "https://id.example/k"}'
+KEYS = 'identity: {jwks: "https://id.example/k", issuer: i, audience: a}'
 SERVER = '  platform: {workspace: store, milvus: {uri: "http://milvus:19530"}}\n'
 
 
