@@ -49,7 +49,7 @@ def alive(pid):
     return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
 
 
-def gone(pids, seconds=20):
+def gone(pids, seconds=90):
     end = time.monotonic() + seconds
     while time.monotonic() < end and any(map(alive, pids)):
         time.sleep(0.1)

@@ -58,7 +58,7 @@ def test_a_good_token_gives_its_groups():
         {"exp": None},
         {"exp": time.time() - 60},
         {"exp": "tomorrow"},
-        {"nbf": time.time() + 600},
+        {"nbf": time.time() + 10**6},
         {"iss": "https://evil.example"},
         {"iss": None},
         {"aud": "other"},
