@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 
 import typer
@@ -37,8 +38,14 @@ def load_commands(arguments: Sequence[str]) -> typer.Typer:
     """The app with the command that is asked for, or with all of them where none is (help, completion)."""
     named = next((COMMANDS[word] for word in arguments if word in COMMANDS), None)
     for module in [named] if named else dict.fromkeys(COMMANDS.values()):
-        import_module(f"pipelines.cli.{module}").add_to(app)
+        _add(module)
     return app
+
+
+@cache
+def _add(module: str) -> None:
+    """Add a module's commands, once in a process."""
+    import_module(f"pipelines.cli.{module}").add_to(app)
 
 
 def _version(shown: bool) -> None:
