@@ -23,7 +23,7 @@ def instead(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., RunRecor
     return lambda run: monkeypatch.setattr(running, "run_local", run)
 
 
-def finished(loaded: Any, compiled: Any, store: Any, listener: Listener, *how: Any) -> RunRecord:
+def finished(loaded: Any, compiled: Any, store: Any, listener: Listener, again: Any, runner: Any) -> RunRecord:
     """A run in which validate was skipped and the other steps ran."""
     steps = {}
     for step in STEPS:
@@ -84,14 +84,30 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(raftops: Run, project: Any, 
 def test_forcing_a_step_runs_those_behind_it_too(raftops: Run, project: Any, instead: Any) -> None:
     asked: list[object] = []
 
-    def noted(loaded: Any, compiled: Any, store: Any, listener: Listener, again: Any, *how: Any) -> RunRecord:
+    def noted(loaded: Any, compiled: Any, store: Any, listener: Listener, again: Any, runner: Any) -> RunRecord:
         asked.append(set(again))
-        return finished(loaded, compiled, store, listener, again, *how)
+        return finished(loaded, compiled, store, listener, again, runner)
 
     project.save()
     instead(noted)
     assert raftops("run", project.path, "--force", "evaluate").code == 0
     assert asked == [{"evaluate", "deploy"}]
+
+
+@pytest.mark.parametrize(("words", "module"), [((), "pipelines.run"), (("--in", "containers"), "pipelines.containers")])
+def test_a_run_is_in_processes_or_in_containers(
+    instead: Any, raftops: Run, project: Any, words: tuple[str, ...], module: str
+) -> None:
+    chosen: list[str] = []
+
+    def noted(loaded: Any, compiled: Any, store: Any, listener: Listener, again: Any, runner: Any) -> RunRecord:
+        chosen.append(runner.__module__)
+        return finished(loaded, compiled, store, listener, again, runner)
+
+    project.save()
+    instead(noted)
+    assert raftops("run", project.path, *words).code == 0
+    assert chosen == [module]
 
 
 def test_forcing_an_unknown_step_names_the_steps(raftops: Run, project: Any) -> None:
