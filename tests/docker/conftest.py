@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import docker
@@ -51,6 +52,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[docker.DockerCl
         del os.environ["DOCKER_HOST"]
         daemon.terminate()
         daemon.wait(timeout=60)
+        with suppress(subprocess.CalledProcessError):  # what it leaves mounted, which would keep the folder
+            subprocess.run(["umount", f"{place}/exec/netns/default"], check=True, capture_output=True)
 
 
 def _answering() -> Iterator[docker.DockerClient]:
