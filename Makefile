@@ -83,7 +83,7 @@ setup: .venv/installed
 	touch $@
 
 data: setup  ## the sample data, by DVC from the remote that the repository carries
-	@$(BIN)/dvc pull --quiet
+	@test -d data/documents -a .dvc/tmp/pulled -nt data.dvc || { $(BIN)/dvc pull --quiet && touch .dvc/tmp/pulled; }
 
 lock:  ## pins for everything, from pyproject.toml
 	rm -rf .venv && $(PYTHON) -m venv .venv

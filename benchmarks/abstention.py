@@ -26,7 +26,7 @@ from raftops.records import Example
 from raftops.retrieval.hybrid import open_index
 from raftops.router import Router
 from raftops.spec.load import LoadedSpec, load_spec
-from raftops.spec.model import Evaluate
+from raftops.spec.model.learning import Evaluate
 
 SCORES = (0.0, 0.7, 0.8, 0.9, 1.0, 1.1)
 CONFIDENCES = (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)

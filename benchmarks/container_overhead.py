@@ -29,7 +29,7 @@ from pipelines.sandbox import Site, container_arguments, own
 from pipelines.store import StepRecord, Store
 from raftops.errors import StepError
 from raftops.spec.load import load_spec
-from raftops.spec.model import STEPS, StepName
+from raftops.spec.model.base import STEPS, StepName
 
 TIMES = 10
 

@@ -23,7 +23,8 @@ from raftops.records import Hit, Locator, Passage
 from raftops.retrieval.fusion import Scored, candidates, fuse
 from raftops.retrieval.hybrid import HybridRetriever, open_index
 from raftops.retrieval.rows import FIELDS, row_of
-from raftops.spec.model import Index, Milvus
+from raftops.spec.model.knowledge import Index
+from raftops.spec.model.platform import Milvus
 from raftops.steps.index import index
 
 SHARES = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)

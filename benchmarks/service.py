@@ -23,7 +23,7 @@ from raftops.launch import Launch, Service, free_port
 from raftops.release import Release
 from raftops.releases import current_release
 from raftops.spec.load import load_spec
-from raftops.spec.model import Identity
+from raftops.spec.model.serving import Identity
 
 QUESTIONS = 20
 

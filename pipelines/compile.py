@@ -17,7 +17,7 @@ from pipelines.provenance import provenance
 from pipelines.raft import raft
 from pipelines.server_rules import check_accepted
 from raftops.spec.load import LoadedSpec
-from raftops.spec.model import STEPS, StepName
+from raftops.spec.model.base import STEPS, StepName
 
 
 @dataclass(frozen=True)

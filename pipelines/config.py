@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from components.images import image
-from raftops.spec.model import Assistant, Resources, Section, Spec, StepName, as_json
+from raftops.spec.model.assistant import Assistant, Spec
+from raftops.spec.model.base import Section, StepName, as_json
+from raftops.spec.model.platform import Resources
 
 _LATER = {"train": ("nodes", "runtime"), "deploy": ("target", "signing", "kubernetes")}
 """Settings that older specs do not have: passed on where they are set, so that those specs keep their keys."""

@@ -31,7 +31,7 @@ from pipelines.store import Store
 from raftops.errors import StepError
 from raftops.progress import PROGRESS
 from raftops.spec.load import LoadedSpec
-from raftops.spec.model import STEPS
+from raftops.spec.model.base import STEPS
 
 STEP_LABEL, CODE_LABEL = "io.raftops.step", "io.raftops.code"
 """Labels of an image: its step, and the hash of the code that the step's key is made of."""

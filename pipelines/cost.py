@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pipelines.past import PastStep
 from pipelines.plan import PlannedStep
 from raftops.errors import BudgetExceeded
-from raftops.spec.model import Assistant, Prices, Resources, StepName
+from raftops.spec.model.assistant import Assistant
+from raftops.spec.model.base import StepName
+from raftops.spec.model.platform import Prices, Resources
 
 _GIB = 2**30
 _UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "M": 10**6, "G": 10**9, "T": 10**12}

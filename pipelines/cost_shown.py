@@ -8,7 +8,9 @@ from typing import Any
 
 from pipelines.cost import StepCost, Total, total
 from pipelines.markdown import table
-from raftops.spec.model import Assistant, Resources, as_json
+from raftops.spec.model.assistant import Assistant
+from raftops.spec.model.base import as_json
+from raftops.spec.model.platform import Resources
 
 COLUMNS = ("step", "", "why", "work", "resources", "hours", "cost")
 _COUNTED = {True: "run", False: "are skipped", None: "may run"}

@@ -12,7 +12,7 @@ from dvc.repo import Repo
 from raftops.bucket import secret_value
 from raftops.errors import SpecError, StorageError
 from raftops.spec.load import LoadedSpec
-from raftops.spec.model import Storage
+from raftops.spec.model.platform import Storage
 
 REMOTE = "raftops"
 """Name of an overlay's remote, while a command runs."""

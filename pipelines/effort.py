@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipelines.store import RunRecord
-from raftops.spec.model import Assistant
+from raftops.spec.model.assistant import Assistant
 
 Settings = Mapping[str, float]
 

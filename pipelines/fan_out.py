@@ -17,7 +17,7 @@ from components.ingest.component import ingest
 from components.ingest.merge import ingest as ingest_merge
 from components.ingest.shard import ingest_shard
 from pipelines.place import Placer
-from raftops.spec.model import StepName
+from raftops.spec.model.base import StepName
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from pipelines.store import RunRecord, StepRecord
 from raftops.errors import StepError
 from raftops.progress import FAILURE, PROGRESS
-from raftops.spec.model import STEPS, StepName
+from raftops.spec.model.base import STEPS, StepName
 
 _KFP = r"^\d\d:\d\d:\d\d\.\d+ - [A-Z]+ - "
 _STARTED = re.compile(_KFP + r"Executing task \W*(?:\[\d+m)?'([\w-]+)'")

@@ -19,7 +19,7 @@ from pipelines.code import Code
 from raftops import __version__
 from raftops.errors import RaftopsError, StepError
 from raftops.files import write_text
-from raftops.spec.model import STEPS
+from raftops.spec.model.base import STEPS
 
 PYTHON = "python:3.11-slim"
 LOCK = Path("components/base.lock")

@@ -13,7 +13,8 @@ from raftops.errors import StepError
 from raftops.files import sha256_file, sha256_text, sha256_tree
 from raftops.manifest import example_files, list_documents
 from raftops.models import resolve
-from raftops.spec.model import Assistant, Data
+from raftops.spec.model.assistant import Assistant
+from raftops.spec.model.knowledge import Data
 
 
 @dataclass(frozen=True)

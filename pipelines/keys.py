@@ -16,7 +16,8 @@ from pipelines.config import configs
 from pipelines.inputs import Inputs
 from raftops.access import AccessPolicies
 from raftops.files import sha256_json
-from raftops.spec.model import STEPS, Assistant, StepName
+from raftops.spec.model.assistant import Assistant
+from raftops.spec.model.base import STEPS, StepName
 
 Keys = Mapping[StepName, "Key"]
 

@@ -18,7 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 import urllib3
 
 from raftops.errors import ClusterError
-from raftops.spec.model import Kubeflow
+from raftops.spec.model.platform import Kubeflow
 
 SECONDS = 15.0
 """Longest wait for one answer."""

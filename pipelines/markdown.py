@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipelines.plan import PlannedStep
-from raftops.spec.model import Gate
+from raftops.spec.model.learning import Gate
 
 if TYPE_CHECKING:  # numpy: a plan does not need it
     from raftops.evaluation.delta import Change, Delta

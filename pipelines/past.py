@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.kubeflow import Server
 from pipelines.watch import steps_of
-from raftops.spec.model import STEPS, StepName
+from raftops.spec.model.base import STEPS, StepName
 
 
 @dataclass(frozen=True)

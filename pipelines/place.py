@@ -10,7 +10,8 @@ from kfp.dsl import PipelineTask
 
 from components.images import image
 from pipelines.pods import Pod
-from raftops.spec.model import Platform, Resources, SecretRef, StepName
+from raftops.spec.model.base import SecretRef, StepName
+from raftops.spec.model.platform import Platform, Resources
 
 _SEARCHES = ("index", "augment", "evaluate", "deploy")
 """Steps that talk to Milvus."""

@@ -9,7 +9,8 @@ from pipelines.compile import Compiled
 from pipelines.effort import growth
 from pipelines.recorded import History
 from pipelines.store import RunRecord, StepRecord
-from raftops.spec.model import STEPS, Assistant, StepName
+from raftops.spec.model.assistant import Assistant
+from raftops.spec.model.base import STEPS, StepName
 
 
 @dataclass(frozen=True)

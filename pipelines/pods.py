@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from raftops.spec.model import ConfigMapRef, NodeAffinity, Platform, Resources, SecretRef, Toleration, Volume
+from raftops.spec.model.base import SecretRef, Toleration
+from raftops.spec.model.platform import ConfigMapRef, NodeAffinity, Platform, Resources, Volume
 
 PROJECT = PurePosixPath("/app")
 """The project's folder in our images."""

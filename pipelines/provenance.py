@@ -13,7 +13,8 @@ from components.images import image
 from pipelines.inputs import Inputs
 from raftops import __version__
 from raftops.files import sha256_json
-from raftops.spec.model import STEPS, Assistant, StepName, as_json
+from raftops.spec.model.assistant import Assistant
+from raftops.spec.model.base import STEPS, StepName, as_json
 
 _DIGITS = 16
 

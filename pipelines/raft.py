@@ -22,7 +22,9 @@ from pipelines.config import configs
 from pipelines.fan_out import FanOut
 from pipelines.place import Placer
 from pipelines.provenance import Provenance
-from raftops.spec.model import Assistant, Platform, SecretRef, StepName
+from raftops.spec.model.assistant import Assistant
+from raftops.spec.model.base import SecretRef, StepName
+from raftops.spec.model.platform import Platform
 
 
 def raft(assistant: Assistant, keys: Mapping[StepName, str], origin: Provenance) -> BaseComponent:

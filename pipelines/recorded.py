@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from pipelines.compile import compile_spec
 from pipelines.store import Result, RunRecord, StepRecord, read_record
 from raftops.spec.load import LoadedSpec
-from raftops.spec.model import StepName
+from raftops.spec.model.base import StepName
 
 
 class History(Protocol):

@@ -24,7 +24,7 @@ from pipelines.follow import Follower, Listener
 from pipelines.store import RunRecord, StepRecord, Store
 from raftops.files import write_text
 from raftops.spec.load import LoadedSpec
-from raftops.spec.model import STEPS, StepName
+from raftops.spec.model.base import STEPS, StepName
 
 _ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads cost four times the CPU on shared cores

@@ -16,7 +16,7 @@ from typing import Any
 from docker.types import DeviceRequest, LogConfig
 
 from pipelines.limits import Limits
-from raftops.spec.model import Assistant
+from raftops.spec.model.assistant import Assistant
 
 STORE_LABEL = "io.raftops.store"
 """Label of a container: the store that its run writes."""

@@ -17,7 +17,7 @@ from kfp.local.cache import LocalCache
 
 from raftops.errors import RaftopsError
 from raftops.files import read_json, write_json
-from raftops.spec.model import STEPS, StepName
+from raftops.spec.model.base import STEPS, StepName
 
 RECORDS = 50
 """Records of runs that are kept; plans take times and reasons from them."""

@@ -15,7 +15,8 @@ from pipelines.kubeflow import Server
 from raftops.errors import ClusterError, RaftopsError
 from raftops.files import read_json, write_json
 from raftops.spec.load import LoadedSpec
-from raftops.spec.model import Assistant, Kubeflow
+from raftops.spec.model.assistant import Assistant
+from raftops.spec.model.platform import Kubeflow
 
 FOLDER = "cluster"
 """Below the store: a file for each submitted run."""

@@ -18,7 +18,7 @@ from pipelines.kubeflow import Server, Unreachable
 from pipelines.store import StepRecord
 from raftops.errors import ClusterError, StepError
 from raftops.progress import FAILURE, PROGRESS
-from raftops.spec.model import STEPS, StepName
+from raftops.spec.model.base import STEPS, StepName
 
 ENDED = ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELED")
 BESIDE = ("hold", "finish")

@@ -12,7 +12,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from raftops.bucket import Bucket
-from raftops.spec.model import Artifacts, SecretRef
+from raftops.spec.model.base import SecretRef
+from raftops.spec.model.platform import Artifacts
 
 KEYS = {"ARTIFACTS_ACCESS_KEY": "test-id", "ARTIFACTS_SECRET_KEY": "test-secret"}
 """Environment that carries the credentials of the test server."""

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from raftops.answering import Answerer, supporting_units
 from raftops.records import Generation, Hit, Locator, Passage, Span, Unit
 from raftops.router import Router
-from raftops.spec.model import Prompt
-from raftops.spec.model import Router as RouterSpec
+from raftops.spec.model.learning import Prompt
+from raftops.spec.model.serving import Router as RouterSpec
 
 PROMPT = Prompt()
 TEXTS = {

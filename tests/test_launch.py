@@ -11,7 +11,7 @@ import pytest
 
 from raftops.errors import ServiceError
 from raftops.launch import Launch, Service, free_port
-from raftops.spec.model import Identity
+from raftops.spec.model.serving import Identity
 
 
 def test_the_environment_says_what_to_serve_and_nothing_left_over(tmp_path, monkeypatch):

@@ -15,7 +15,8 @@ import raftops
 from pipelines.compile import compile_spec
 from raftops.errors import SpecError
 from raftops.spec.load import load_spec
-from raftops.spec.model import STEPS, Spec
+from raftops.spec.model.assistant import Spec
+from raftops.spec.model.base import STEPS
 
 ROOT = Path(__file__).parents[1]
 SPECS = sorted((ROOT / "specs").glob("*.yaml"))

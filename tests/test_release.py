@@ -14,7 +14,8 @@ from raftops.files import write_json
 from raftops.parts import steady
 from raftops.release import open_release, write_release
 from raftops.releases import current_release, find_release, list_releases, promote, prune, read_current, rollback
-from raftops.spec.model import Deploy, Prompt, Router
+from raftops.spec.model.learning import Prompt
+from raftops.spec.model.serving import Deploy, Router
 from tests.service.release_files import fake_parts, tree_digest
 
 
@@ -240,7 +241,8 @@ KILLED = """
     import os, sys
     from pathlib import Path
     from raftops import release, releases
-    from raftops.spec.model import Deploy, Prompt, Router
+    from raftops.spec.model.learning import Prompt
+    from raftops.spec.model.serving import Deploy, Router
     sys.path.insert(0, sys.argv[3])
     from tests.service.release_files import fake_parts
     folder, point = Path(sys.argv[1]), sys.argv[2]

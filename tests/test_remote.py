@@ -13,7 +13,8 @@ from raftops.bucket import Bucket
 from raftops.errors import RaftopsError, StorageError
 from raftops.release import Release, write_release
 from raftops.remote import keep, list_remote, pull_release, pull_report, push_record, push_release
-from raftops.spec.model import Deploy, Prompt, Router
+from raftops.spec.model.learning import Prompt
+from raftops.spec.model.serving import Deploy, Router
 from tests.service.release_files import fake_parts, tree_digest
 from tests.storage import KEYS, Storage, storage_fixture
 

@@ -1,8 +1,8 @@
 import numpy as np
 
 from raftops.router import Router
-from raftops.spec.model import Router as RouterSpec
-from raftops.spec.model import RouterClass
+from raftops.spec.model.serving import Router as RouterSpec
+from raftops.spec.model.serving import RouterClass
 
 WORDS = ("rewrite", "json", "leave", "travel", "email")
 

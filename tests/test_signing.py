@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from raftops.errors import ReleaseError
 from raftops.release import open_release, write_release
 from raftops.signing import sign, sign_release, verify, verify_release
-from raftops.spec.model import Deploy, Prompt, Router, Signing
+from raftops.spec.model.learning import Prompt
+from raftops.spec.model.serving import Deploy, Router, Signing
 from tests.service.release_files import fake_parts
 
 PEM = serialization.Encoding.PEM

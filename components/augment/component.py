@@ -20,7 +20,7 @@ def augment(
 
     from raftops.files import write_json
     from raftops.progress import reported
-    from raftops.spec.model import Augment, Prompt
+    from raftops.spec.model.learning import Augment, Prompt
     from raftops.steps.augment import augment
 
     sections = Augment(**config["augment"]), Prompt(**config["prompt"]), config["title"], config["audience"]

@@ -24,7 +24,8 @@ def deploy(
     from raftops.progress import reported
     from raftops.release import Parts
     from raftops.remote import keep
-    from raftops.spec.model import Deploy, Prompt, Router
+    from raftops.spec.model.learning import Prompt
+    from raftops.spec.model.serving import Deploy, Router
     from raftops.steps.deploy import deploy
 
     sections = Deploy(**config["deploy"]), Prompt(**config["prompt"]), Router(**config["router"])

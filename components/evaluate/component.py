@@ -26,7 +26,8 @@ def evaluate(
     from raftops.evaluation.shown import router_matrix, show
     from raftops.files import write_json
     from raftops.progress import reported
-    from raftops.spec.model import Evaluate, Prompt, Router
+    from raftops.spec.model.learning import Evaluate, Prompt
+    from raftops.spec.model.serving import Router
     from raftops.steps.evaluate import evaluate
 
     sections = Evaluate(**config["evaluate"]), Prompt(**config["prompt"]), Router(**config["router"])

@@ -19,7 +19,8 @@ def index(
 
     from raftops.files import write_json
     from raftops.progress import reported
-    from raftops.spec.model import Index, Milvus
+    from raftops.spec.model.knowledge import Index
+    from raftops.spec.model.platform import Milvus
     from raftops.steps.index import index
 
     sections = Index(**config["index"]), config["embedder"], Milvus(**config["milvus"]), config["name"]

@@ -21,7 +21,7 @@ def index_shard(
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.shards import Shard
-    from raftops.spec.model import Index
+    from raftops.spec.model.knowledge import Index
     from raftops.steps.index import index_shard
 
     share = Index(**config["index"]), config["embedder"], Shard(int(shard), int(config["shards"]))

@@ -19,7 +19,7 @@ def ingest(
 
     from raftops.files import write_json
     from raftops.progress import reported
-    from raftops.spec.model import Ingest
+    from raftops.spec.model.knowledge import Ingest
     from raftops.steps.ingest import ingest
 
     section = Ingest(**config["ingest"])

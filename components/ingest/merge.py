@@ -19,7 +19,7 @@ def ingest(
 
     from raftops.files import write_json
     from raftops.progress import reported
-    from raftops.spec.model import Ingest
+    from raftops.spec.model.knowledge import Ingest
     from raftops.steps.ingest import merge_passages
 
     places = [Path(part.path) for part in parts], Path(passages.path)

@@ -21,7 +21,7 @@ def ingest_shard(
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.shards import Shard
-    from raftops.spec.model import Ingest
+    from raftops.spec.model.knowledge import Ingest
     from raftops.steps.ingest import ingest_shard
 
     share = Ingest(**config["ingest"]), config["embedder"], Shard(int(shard), int(config["shards"]))

@@ -19,7 +19,7 @@ def train(
 
     from raftops.files import write_json
     from raftops.progress import reported
-    from raftops.spec.model import Train
+    from raftops.spec.model.learning import Train
     from raftops.steps.train import train
 
     places = Path(conversations.path), Path(adapters.path), Path(config["cache"])

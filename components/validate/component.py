@@ -19,7 +19,7 @@ def validate(
 
     from raftops.files import write_json
     from raftops.progress import reported
-    from raftops.spec.model import Data, Validate
+    from raftops.spec.model.knowledge import Data, Validate
     from raftops.steps.validate import validate
 
     sections = Validate(**config["validate"]), Data(**config["data"])

@@ -23,7 +23,8 @@ from pipelines.submit import submit as submit_run
 from pipelines.watch import BESIDE, ENDED, StepState, failure, state_of, steps_of, watch
 from raftops.errors import ClusterError, RaftopsError, SpecError
 from raftops.spec.load import load_spec
-from raftops.spec.model import STEPS, Kubeflow, Platform
+from raftops.spec.model.base import STEPS
+from raftops.spec.model.platform import Kubeflow, Platform
 
 SINGLE_USER_NAMESPACE = "kubeflow"
 """Where a single-user Kubeflow runs its pods."""

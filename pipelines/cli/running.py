@@ -20,7 +20,7 @@ from pipelines.run import Runner, as_processes, run_local
 from pipelines.store import RunRecord, Store
 from raftops.errors import SpecError
 from raftops.spec.load import load_spec
-from raftops.spec.model import STEPS, StepName
+from raftops.spec.model.base import STEPS, StepName
 
 
 class Where(StrEnum):

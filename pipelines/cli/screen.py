@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from raftops.spec.model import STEPS, StepName
+from raftops.spec.model.base import STEPS, StepName
 
 if TYPE_CHECKING:
     from pipelines.store import StepRecord

@@ -15,7 +15,7 @@ from raftops.client import ask as ask_service
 from raftops.dev_tokens import EVERYONE, DevUser, ensure_dev_tokens
 from raftops.errors import ServiceError
 from raftops.launch import Launch, Service
-from raftops.release import as_record
+from raftops.release import Release, as_record
 from raftops.releases import current_release, find_release, list_releases, previous_release, rollback
 from raftops.spec.load import LoadedSpec, load_spec
 
@@ -47,7 +47,7 @@ def serve(
 ) -> None:
     """Serve the current release until Ctrl-C; a newer release is taken up by itself."""
     loaded = load_spec(spec, overlay or ())
-    with _started(loaded, port) as service:
+    with _started(loaded, _current(loaded), port) as service:
         screen.say(f"serving on {service.url} (OpenAI-compatible: {service.url}/v1); log in {service.log}")
         _say_tokens(loaded)
         screen.say(f'try: raftops ask {spec} "your question"    stop: Ctrl-C')
@@ -67,7 +67,8 @@ def ask(
     loaded = load_spec(spec, overlay or ())
     deploy = loaded.assistant.spec.deploy
     address = url or Launch(None, host=deploy.host, port=deploy.port).url
-    answer = ask_service(address, token or _user(loaded, user).token, question, timeout_seconds=deploy.timeout_seconds)
+    shown = token or _user(loaded, _current(loaded), user).token
+    answer = ask_service(address, shown, question, timeout_seconds=deploy.timeout_seconds)
     _show(question, answer)
 
 
@@ -76,22 +77,22 @@ def demo(spec: SpecPath, overlay: Overlays = None) -> None:
     loaded = load_spec(spec, overlay or ())
     audience = loaded.assistant.spec.train.audience[0]
     questions = loaded.assistant.spec.deploy.smoke_questions or (f"What is {loaded.assistant.title}?",)
-    with _started(loaded, 0) as service:
-        screen.say(f"release {_current(loaded).short} on {service.url}, asked as one of [bold]{audience}[/]\n")
-        token = _user(loaded, audience).token
+    release = _current(loaded)
+    with _started(loaded, release) as service:
+        screen.say(f"release {release.short} on {service.url}, asked as one of [bold]{audience}[/]\n")
+        token = _user(loaded, release, audience).token
         for question in questions:
             _show(question, ask_service(service.url, token, question, timeout_seconds=60))
     screen.say("the service is stopped; `make serve` or `raftops serve SPEC` leaves it up")
 
 
-def _started(loaded: LoadedSpec, port: int) -> Service:
+def _started(loaded: LoadedSpec, release: Release, port: int = 0) -> Service:
     """The service on the current release, ready to answer."""
     deploy, store = loaded.assistant.spec.deploy, store_folder(loaded)
-    _current(loaded)
     identity = deploy.identity
     if identity.dev_tokens:
         identity = identity.model_copy(update={"dev_tokens": str(loaded.root / identity.dev_tokens)})
-        ensure_dev_tokens(Path(identity.dev_tokens), tuple(_current(loaded).access.groups))
+        ensure_dev_tokens(Path(identity.dev_tokens), tuple(release.access.groups))
     launch = Launch(
         releases_folder(loaded), None, deploy.host, port or deploy.port, identity, deploy.timeout_seconds,
         signing_of(loaded),
@@ -106,16 +107,17 @@ def _started(loaded: LoadedSpec, port: int) -> Service:
     return service
 
 
-def _current(loaded: LoadedSpec) -> Any:
+def _current(loaded: LoadedSpec) -> Release:
+    """The release that is served; its parts are read and checked, so it is asked for once in a command."""
     return current_release(releases_folder(loaded))
 
 
-def _user(loaded: LoadedSpec, name: str) -> DevUser:
+def _user(loaded: LoadedSpec, release: Release, name: str) -> DevUser:
     """A development user; the first group of the audience if none is named."""
     path = loaded.assistant.spec.deploy.identity.dev_tokens
     if not path:
         raise ServiceError("this spec has no development tokens", next_step="set RAFTOPS_TOKEN or --token")
-    users = ensure_dev_tokens(loaded.root / path, tuple(_current(loaded).access.groups))
+    users = ensure_dev_tokens(loaded.root / path, tuple(release.access.groups))
     wanted = name or loaded.assistant.spec.train.audience[0]
     if wanted not in users:
         raise ServiceError(f"--as {wanted}: no such user", next_step=f"choose one of {', '.join(users)}")

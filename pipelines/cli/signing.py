@@ -14,7 +14,7 @@ from raftops.errors import ReleaseError
 from raftops.release import Release
 from raftops.releases import current_release, find_release
 from raftops.spec.load import LoadedSpec, load_spec
-from raftops.spec.model import Signing
+from raftops.spec.model.serving import Signing
 
 Prefix = Annotated[str, typer.Argument(help="First digits of the hash; the current one if absent.")]
 

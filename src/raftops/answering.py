@@ -16,7 +16,7 @@ from raftops.records import Citation, Generation, Message, Unit
 from raftops.retrieval.evidence import select_units
 from raftops.retrieval.protocols import Embedder, Generator, Retriever
 from raftops.router import Route, Router
-from raftops.spec.model import Prompt
+from raftops.spec.model.learning import Prompt
 from raftops.support import coverage, supports
 
 

@@ -22,7 +22,8 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from raftops.errors import StorageError
 from raftops.files import sha256_file
-from raftops.spec.model import SecretRef, Storage
+from raftops.spec.model.base import SecretRef
+from raftops.spec.model.platform import Storage
 
 MIB = 1 << 20
 TRANSFER = TransferConfig(multipart_threshold=64 * MIB, multipart_chunksize=16 * MIB, max_concurrency=4)

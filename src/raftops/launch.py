@@ -23,7 +23,7 @@ from types import TracebackType
 
 from raftops.errors import ServiceError
 from raftops.progress import FAILURE
-from raftops.spec.model import Identity, Signing
+from raftops.spec.model.serving import Identity, Signing
 
 SERVICE = "raftops.service.service:RaftopsService"
 LOOK_SECONDS = 0.1

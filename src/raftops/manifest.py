@@ -8,7 +8,7 @@ from pathlib import Path
 
 from raftops.access import glob_pattern
 from raftops.errors import StepError
-from raftops.spec.model import Data, Documents
+from raftops.spec.model.knowledge import Data, Documents
 
 
 def list_documents(documents: Documents, root: Path) -> list[tuple[str, Path]]:

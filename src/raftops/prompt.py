@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from raftops.records import Message, Unit
-from raftops.spec.model import Prompt
+from raftops.spec.model.learning import Prompt
 
 MARKER = re.compile(r"\[(\d{1,2})\]")
 CONTROL = re.compile(

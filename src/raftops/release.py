@@ -28,7 +28,8 @@ from raftops.parts import (
     report_digest,
     served_weights,
 )
-from raftops.spec.model import Deploy, Prompt, Router
+from raftops.spec.model.learning import Prompt
+from raftops.spec.model.serving import Deploy, Router
 
 HASH_DIGITS = 16
 RECORD = "release.json"

@@ -22,7 +22,7 @@ from raftops.files import link_or_copy, read_json, sha256_json
 from raftops.parts import digest_of
 from raftops.release import HASH_DIGITS, RECORD, Release, open_release
 from raftops.releases import NAME
-from raftops.spec.model import Artifacts
+from raftops.spec.model.platform import Artifacts
 
 if TYPE_CHECKING:
     from raftops.bucket import Bucket

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from raftops.retrieval.protocols import Embedder, Vectors
-from raftops.spec.model import Router as RouterSpec
+from raftops.spec.model.serving import Router as RouterSpec
 
 RouteClass = Literal["behaviour", "knowledge", "both"]
 NEAREST = 3

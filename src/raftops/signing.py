@@ -17,7 +17,7 @@ from model_signing import hashing, signing, verifying
 from raftops.errors import ReleaseError
 from raftops.files import write_text
 from raftops.release import SIGNATURES
-from raftops.spec.model import Signing
+from raftops.spec.model.serving import Signing
 
 KEY = "RAFTOPS_SIGNING_KEY"
 """Environment variable with the path of the private key (PEM, without a passphrase)."""

@@ -21,7 +21,8 @@ import yaml
 
 from raftops.release import write_release
 from raftops.remote import push_release
-from raftops.spec.model import Deploy, Prompt, Router
+from raftops.spec.model.learning import Prompt
+from raftops.spec.model.serving import Deploy, Router
 from raftops.spec.template import CI, write_ci, write_project
 from tests.ci.act import Ended, Machine, read_workflow, run_job
 from tests.service.release_files import fake_parts

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.cli import cluster as commands
 from raftops.errors import ClusterError
-from raftops.spec.model import STEPS
+from raftops.spec.model.base import STEPS
 from tests.standin.runs import scripted
 from tests.standin.server import Cluster, Server
 from tests.standin.tiny import DONE

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from raftops.spec.model import STEPS
+from raftops.spec.model.base import STEPS
 
 Run = Callable[..., Any]
 

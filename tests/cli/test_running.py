@@ -12,7 +12,7 @@ from pipelines.cli.screen import RunScreen, Screen, duration
 from pipelines.follow import Listener
 from pipelines.store import RunRecord, StepRecord
 from raftops.errors import RaftopsError, StepError
-from raftops.spec.model import STEPS
+from raftops.spec.model.base import STEPS
 
 Run = Callable[..., Any]
 

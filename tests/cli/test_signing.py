@@ -2,7 +2,8 @@ import pytest
 
 from raftops.release import write_release
 from raftops.releases import promote
-from raftops.spec.model import Deploy, Prompt, Router
+from raftops.spec.model.learning import Prompt
+from raftops.spec.model.serving import Deploy, Router
 from tests.service.release_files import fake_parts
 from tests.test_signing import Keys
 

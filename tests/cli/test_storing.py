@@ -15,7 +15,8 @@ import pytest
 from raftops.files import write_json
 from raftops.release import Release, write_release
 from raftops.releases import promote
-from raftops.spec.model import Deploy, Prompt, Router
+from raftops.spec.model.learning import Prompt
+from raftops.spec.model.serving import Deploy, Router
 from tests.service.release_files import fake_parts
 from tests.storage import KEYS, Storage, storage_fixture
 

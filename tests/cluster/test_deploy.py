@@ -8,7 +8,9 @@ from raftops.cluster.deploy import Place, serving_of
 from raftops.errors import ReleaseError
 from raftops.release import write_release
 from raftops.releases import read_current
-from raftops.spec.model import Deploy, Identity, Kubernetes, Prompt, Router, SecretRef, Signing
+from raftops.spec.model.base import SecretRef
+from raftops.spec.model.learning import Prompt
+from raftops.spec.model.serving import Deploy, Identity, Kubernetes, Router, Signing
 from raftops.steps.deploy import deploy
 from tests.cluster.kubelet import TOKEN
 from tests.service.release_files import fake_parts

@@ -15,7 +15,9 @@ from raftops.cluster.resources import SLOTS, Serving, config_map, deployment, re
 from raftops.cluster.switch import SCALER
 from raftops.cluster.train_job import Nodes, resume, suspend, train_job
 from raftops.errors import ClusterError
-from raftops.spec.model import Kubernetes, Resources, Train
+from raftops.spec.model.learning import Train
+from raftops.spec.model.platform import Resources
+from raftops.spec.model.serving import Kubernetes
 
 pytestmark = pytest.mark.cluster
 

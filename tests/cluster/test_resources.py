@@ -1,7 +1,8 @@
 """What a release is on a cluster. That servers take it and pods are restricted: tests/manifests/test_generated.py."""
 
 from raftops.cluster.resources import PORT, Serving, config_map, deployment, labels, service
-from raftops.spec.model import Accelerator, Kubernetes, SecretRef, Toleration
+from raftops.spec.model.base import Accelerator, SecretRef, Toleration
+from raftops.spec.model.serving import Kubernetes
 
 TOKEN = SecretRef(secret="raftops-milvus", key="token", env="MILVUS_TOKEN")
 

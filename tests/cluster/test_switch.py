@@ -11,7 +11,8 @@ from raftops.cluster.resources import Serving
 from raftops.cluster.rollout import RolloutFailed
 from raftops.cluster.switch import deploy_release
 from raftops.errors import ClusterError, IndexUnusable, ServiceError
-from raftops.spec.model import Kubernetes, SecretRef
+from raftops.spec.model.base import SecretRef
+from raftops.spec.model.serving import Kubernetes
 from tests.cluster.apiserver import Refused
 from tests.cluster.kubelet import TOKEN
 from tests.test_layout import ROOT

@@ -13,7 +13,9 @@ from raftops.cluster.train_job import HELD, JOB_SET, Nodes, resume, state_of, su
 from raftops.errors import ClusterError, StepError
 from raftops.files import read_json, write_jsonl
 from raftops.progress import PROGRESS
-from raftops.spec.model import Accelerator, Resources, SecretRef, Toleration, Train
+from raftops.spec.model.base import Accelerator, SecretRef, Toleration
+from raftops.spec.model.learning import Train
+from raftops.spec.model.platform import Resources
 
 CONFIG = Train(audience=("staff",), nodes=2)
 GPU = Resources(

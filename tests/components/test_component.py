@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.config import configs
-from raftops.spec.model import STEPS
+from raftops.spec.model.base import STEPS
 
 ROOT = Path(__file__).parents[2]
 

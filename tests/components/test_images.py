@@ -9,7 +9,7 @@ import pytest
 
 from components.images import image
 from raftops import __version__
-from raftops.spec.model import STEPS
+from raftops.spec.model.base import STEPS
 
 ROOT = Path(__file__).parents[2]
 STAYS = "\nFROM ${BASE}\n"

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 
 from components.requirements import EVERY_STEP, requirements
 from pipelines.code import source
-from raftops.spec.model import STEPS
+from raftops.spec.model.base import STEPS
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
 _MODULE = re.compile(r"^(raftops(?:\.\w+)+)(?::\w+)?$")

@@ -22,7 +22,7 @@ from docker.errors import DockerException, ImageNotFound
 
 from components.images import image
 from components.requirements import requirements
-from raftops.spec.model import STEPS
+from raftops.spec.model.base import STEPS
 
 ROOT = Path(__file__).parents[2]
 REGISTRY = "raftops.test/images"

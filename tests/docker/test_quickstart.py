@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from raftops.spec.model import STEPS
+from raftops.spec.model.base import STEPS
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200)]
 ROOT = Path(__file__).parents[2]

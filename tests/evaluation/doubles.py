@@ -16,8 +16,8 @@ from raftops.raftdata.golden import Source
 from raftops.records import Example, Generation, Hit, Locator, Passage, Span
 from raftops.retrieval.fusion import by_id
 from raftops.router import Router
-from raftops.spec.model import Evaluate, Prompt
-from raftops.spec.model import Router as RouterSpec
+from raftops.spec.model.learning import Evaluate, Prompt
+from raftops.spec.model.serving import Router as RouterSpec
 
 PROMPT = Prompt()
 TEXTS = {

@@ -3,7 +3,7 @@ import pytest
 from raftops.errors import GateFailed
 from raftops.evaluation.gates import check_gates, hold, reasons, verdict
 from raftops.files import write_json
-from raftops.spec.model import Gate
+from raftops.spec.model.learning import Gate
 
 GATES = [Gate(metric="raft.f1", min=0.5), Gate(metric="served.wrong", max=0.1), Gate(metric="raft.nothing", min=0)]
 

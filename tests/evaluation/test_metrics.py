@@ -19,7 +19,7 @@ from raftops.evaluation.metrics import (
 )
 from raftops.raftdata.golden import Proof
 from raftops.records import Checks, Locator, Unit
-from raftops.spec.model import Prompt
+from raftops.spec.model.learning import Prompt
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=60)
 

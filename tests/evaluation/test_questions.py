@@ -1,7 +1,7 @@
 from raftops.access import AccessPolicies
 from raftops.evaluation.questions import held_out
 from raftops.records import Example
-from raftops.spec.model import Evaluate
+from raftops.spec.model.learning import Evaluate
 from tests.evaluation.doubles import ACCESS, EXAMPLES, SOURCES, knowledge
 
 

@@ -11,7 +11,7 @@ from raftops.evaluation.report import Report, limits
 from raftops.evaluation.staleness import staleness
 from raftops.evaluation.study import Findings
 from raftops.files import write_jsonl
-from raftops.spec.model import Evaluate, Gate
+from raftops.spec.model.learning import Evaluate, Gate
 from tests.evaluation.doubles import SOURCES, babbles, reads, study
 
 CONFIG = Evaluate(bootstrap=200, forgetting=4, questions=3, gates=[Gate(metric="raft.answer_contained.low", min=0.5)])

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from raftops.evaluation.arms import Quote
 from raftops.evaluation.questions import held_out
 from raftops.evaluation.scores import Judge
-from raftops.spec.model import Evaluate
+from raftops.spec.model.learning import Evaluate
 from tests.evaluation.doubles import ACCESS, EXAMPLES, SOURCES, babbles, cites_blindly, models_of, reads, study
 
 

@@ -93,3 +93,17 @@ class TestTransformers(GeneratorContract):
 def test_the_serving_engine_imports_neither_torch_nor_transformers() -> None:
     code = "import sys, raftops.generation.openvino; sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_serving_engine_loads_from_a_read_only_mount(tiny_gguf: Path, tmp_path: Path) -> None:
+    inside = f"mount --bind {tiny_gguf.parent} {tmp_path} && mount -o remount,bind,ro {tmp_path} && exec"
+    if subprocess.run(["unshare", "-rm", "sh", "-c", f"{inside} true"], capture_output=True, check=False).returncode:
+        pytest.skip("no mount of its own for a process here (needs user namespaces)")
+    code = (
+        "import sys; from pathlib import Path; from raftops.generation.openvino import OpenVinoGenerator; "
+        "from raftops.records import Message; "
+        "print(OpenVinoGenerator(Path(sys.argv[1])).generate([Message(role='user', content='Hello')], 3))"
+    )
+    command = f'{inside} "{sys.executable}" -c "$0" "{tmp_path / tiny_gguf.name}"'
+    done = subprocess.run(["unshare", "-rm", "sh", "-c", command, code], capture_output=True, text=True, check=False)
+    assert "completion_tokens=3" in done.stdout, done.stderr

@@ -2,7 +2,7 @@
 
 import pytest
 
-from raftops.spec.model import STEPS
+from raftops.spec.model.base import STEPS
 from tests.local.project import init, kill_run_at, raftops, release, run
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(2400)]

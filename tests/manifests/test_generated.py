@@ -8,7 +8,8 @@ import pytest
 
 from pipelines.manifests import MINORS, Resource, check
 from raftops.cluster.resources import SLOTS, Serving, config_map, deployment, service
-from raftops.spec.model import Kubernetes, SecretRef
+from raftops.spec.model.base import SecretRef
+from raftops.spec.model.serving import Kubernetes
 from tests.manifests.samples import DIGEST, everything
 
 

@@ -19,7 +19,7 @@ from pipelines.run import run_local
 from pipelines.store import RunRecord, StepRecord, Store
 from raftops.access import AccessPolicies
 from raftops.spec.load import LoadedSpec
-from raftops.spec.model import STEPS, StepName
+from raftops.spec.model.base import STEPS, StepName
 
 HERE = Path(__file__).parent
 

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines import code
 from pipelines.code import Code, read, source
-from raftops.spec.model import STEPS
+from raftops.spec.model.base import STEPS
 
 LIBRARY = Path(str(source("raftops"))).parent
 
@@ -88,7 +88,7 @@ def test_what_was_read_once_is_known_to_the_next_process(tmp_path: Path, monkeyp
 
 def test_hashing_imports_nothing_of_what_it_hashes() -> None:
     program = (
-        "import sys; from pipelines.code import Code; from raftops.spec.model import STEPS; "
+        "import sys; from pipelines.code import Code; from raftops.spec.model.base import STEPS; "
         "[Code().hash_of(f'components.{step}.component') for step in STEPS]; "
         "print([m for m in sys.modules if m.startswith(('raftops.steps', 'components.', 'torch', 'pymilvus'))])"
     )

@@ -16,7 +16,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from pipelines.compile import compile_spec, downstream
 from pipelines.provenance import Provenance, provenance
 from raftops.spec.load import load_spec
-from raftops.spec.model import STEPS
+from raftops.spec.model.base import STEPS
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden" / "quickstart.yaml"

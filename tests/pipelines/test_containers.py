@@ -17,7 +17,7 @@ from pipelines.keys import Key
 from pipelines.limits import Limits
 from pipelines.store import RunRecord, StepRecord
 from raftops.errors import StepError
-from raftops.spec.model import STEPS
+from raftops.spec.model.base import STEPS
 
 
 @dataclass

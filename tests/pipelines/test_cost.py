@@ -9,7 +9,8 @@ from pipelines.cost_shown import cost_lines, cost_row, costs_json, costs_markdow
 from pipelines.past import PastStep
 from pipelines.plan import PlannedStep
 from raftops.errors import BudgetExceeded
-from raftops.spec.model import STEPS, Prices, Resources
+from raftops.spec.model.base import STEPS
+from raftops.spec.model.platform import Prices, Resources
 
 PRICES = {"currency": "EUR", "cpu_hour": 0.05, "gib_hour": 0.01, "accelerator_hour": {"nvidia.com/gpu": 2.0}}
 GPU = {"cpu": 8, "memory": "32Gi", "accelerator": {"count": 1}, "timeout_minutes": 480, "retries": 1}

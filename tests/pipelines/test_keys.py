@@ -170,7 +170,7 @@ def test_a_change_is_named_by_its_part(project: Any, compile_project: Compile) -
 
 def test_every_part_of_the_spec_is_in_a_key_or_left_out_on_purpose(project: Any, compile_project: Compile) -> None:
     """A new section that no key reads would never be noticed."""
-    from raftops.spec.model import Spec
+    from raftops.spec.model.assistant import Spec
 
     loaded, compiled = project.load(), compile_project(project)
     parts = {part for key in step_keys(loaded.assistant, compiled.inputs, Code()).values() for part in key.parts}

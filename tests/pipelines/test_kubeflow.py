@@ -13,7 +13,7 @@ import urllib3
 
 from pipelines.kubeflow import Endpoint, Server, Unreachable, endpoint_of
 from raftops.errors import ClusterError
-from raftops.spec.model import Kubeflow
+from raftops.spec.model.platform import Kubeflow
 from tests.standin.runs import scripted
 from tests.standin.server import Cluster
 from tests.standin.server import Server as StandIn

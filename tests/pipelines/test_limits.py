@@ -7,7 +7,7 @@ import pytest
 from pipelines.compile import compile_spec
 from pipelines.limits import Limits, limits, quantity
 from raftops.spec.load import load_spec
-from raftops.spec.model import STEPS
+from raftops.spec.model.base import STEPS
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,7 +12,7 @@ import pytest
 from pipelines.markdown import plan_markdown, report_markdown
 from pipelines.plan import PlannedStep
 from raftops.evaluation.delta import compare, read_report
-from raftops.spec.model import Gate
+from raftops.spec.model.learning import Gate
 
 REPORT = Path(__file__).parents[2] / "docs" / "handbook-report"
 

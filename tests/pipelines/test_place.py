@@ -13,7 +13,7 @@ from kfp.kubernetes import kubernetes_executor_config_pb2
 from pipelines.compile import compile_spec
 from pipelines.pods import Pod
 from raftops.errors import SpecError
-from raftops.spec.model import Platform, Resources
+from raftops.spec.model.platform import Platform, Resources
 from tests.pipelines.test_compile import tasks_of
 
 TRAIN = {

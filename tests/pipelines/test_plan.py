@@ -10,7 +10,7 @@ from pipelines.compile import Compiled, compile_spec
 from pipelines.effort import settings_of
 from pipelines.plan import PlannedStep, plan
 from pipelines.store import RunRecord, StepRecord, Store
-from raftops.spec.model import STEPS, StepName
+from raftops.spec.model.base import STEPS, StepName
 
 FIGURES = {"index": {"rows": 1200.0}, "train": {"tokens": 9000.0}}
 

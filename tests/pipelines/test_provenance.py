@@ -10,7 +10,7 @@ import yaml
 
 from pipelines.compile import compile_spec
 from pipelines.provenance import commit_of, provenance
-from raftops.spec.model import STEPS
+from raftops.spec.model.base import STEPS
 
 
 def git(root: Path, *words: str) -> str:

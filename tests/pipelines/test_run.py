@@ -14,7 +14,7 @@ import pytest
 from pipelines.follow import reason_of
 from raftops.errors import RaftopsError, StepError
 from raftops.files import read_json
-from raftops.spec.model import STEPS
+from raftops.spec.model.base import STEPS
 
 
 def test_a_first_run_runs_every_step_and_a_second_runs_none(tiny_run: Any) -> None:

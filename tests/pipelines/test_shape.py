@@ -16,7 +16,7 @@ from pipelines.keys import Key
 from raftops.access import AccessPolicies
 from raftops.errors import StepError
 from raftops.files import read_json
-from raftops.spec.model import STEPS, StepName
+from raftops.spec.model.base import STEPS, StepName
 from tests.pipelines.conftest import HERE, TinyRun, _module
 
 ABOUT = {"name": "tiny", "spec": "s", "commit": "c", "data": "d", "images": {}}

@@ -13,7 +13,7 @@ from pipelines.past import past_steps
 from pipelines.submit import as_struct, experiment_of, known, submit, submitted
 from pipelines.watch import failure, steps_of, watch
 from raftops.errors import ClusterError
-from raftops.spec.model import STEPS
+from raftops.spec.model.base import STEPS
 from tests.standin.runs import locally
 from tests.standin.server import Cluster
 from tests.standin.server import Server as StandIn

@@ -10,7 +10,7 @@ import pytest
 from pipelines.kubeflow import Endpoint, Server, Unreachable
 from pipelines.store import StepRecord
 from pipelines.watch import PATIENCE, failure, steps_of, watch
-from raftops.spec.model import STEPS, StepName
+from raftops.spec.model.base import STEPS, StepName
 from tests.standin.runs import Run, scripted
 from tests.standin.server import Cluster
 from tests.standin.server import Server as StandIn

@@ -7,7 +7,7 @@ from raftops.prompt import cited_numbers
 from raftops.raftdata.conversations import Writer
 from raftops.raftdata.golden import Source, is_golden, proofs_of
 from raftops.records import Evidence, Example, Locator, Message, Unit
-from raftops.spec.model import Augment, Prompt
+from raftops.spec.model.learning import Augment, Prompt
 
 SENTENCES = [f"Rule number {n} says that topic{n} takes {n + 10} days." for n in range(8)]
 TEXT = " ".join(SENTENCES)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from raftops.spec.model import Index, Milvus
+from raftops.spec.model.knowledge import Index
+from raftops.spec.model.platform import Milvus
 from raftops.steps.index import index
 from tests.retrieval.tiny import corpus, tiny_encoder, write_passages
 

@@ -6,7 +6,7 @@ import pytest
 
 from raftops.errors import IndexUnusable, StepError
 from raftops.retrieval.bm25 import EMPTY, LAST_ID, Bm25Encoder, check_language, dot, load_bm25, term_ids, terms
-from raftops.spec.model import Bm25
+from raftops.spec.model.knowledge import Bm25
 
 TEXTS = ["The leave policy covers parental leave.", "Travel must be booked early.", "Policies on travelling", "!!! 。"]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from raftops.prompt import evidence_block
 from raftops.records import Hit, Locator, Span
 from raftops.retrieval.evidence import LEAST_WORDS, select_units
-from raftops.spec.model import Prompt
+from raftops.spec.model.learning import Prompt
 from tests.retrieval.tiny import HashEmbedder, passage
 
 LEAVE = passage(1, "The office has plants. Parental leave lasts 26 weeks. Ask Anna about plants.", headings=("Family",))

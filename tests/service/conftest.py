@@ -4,7 +4,8 @@ import pytest
 
 from raftops.dev_tokens import ensure_dev_tokens
 from raftops.launch import Launch, Service, free_port
-from raftops.spec.model import Deploy, Identity, Prompt, Router
+from raftops.spec.model.learning import Prompt
+from raftops.spec.model.serving import Deploy, Identity, Router
 from raftops.steps.deploy import deploy
 from tests.service.release_files import real_parts
 

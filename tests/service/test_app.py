@@ -9,7 +9,7 @@ from raftops.service.app import create_app
 from raftops.service.guard import BODY_BYTES
 from raftops.service.metrics import Metrics
 from raftops.service.wire import HISTORY_CHARS, QUESTION_CHARS, Refused
-from raftops.spec.model import Router
+from raftops.spec.model.serving import Router
 from tests.retrieval.tiny import passage
 from tests.service.doubles import Held, Says, live
 

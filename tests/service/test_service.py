@@ -15,7 +15,8 @@ import pytest
 from raftops.client import ask, search
 from raftops.release import open_release, write_release
 from raftops.releases import promote, read_current, rollback
-from raftops.spec.model import Prompt, Router
+from raftops.spec.model.learning import Prompt
+from raftops.spec.model.serving import Router
 from raftops.steps.deploy import deploy
 from tests.service.release_files import TEXTS, tree_digest
 

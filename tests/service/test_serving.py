@@ -12,7 +12,8 @@ from raftops.service.serving import ReleaseServing
 from raftops.service.settings import Settings
 from raftops.service.wire import Refused
 from raftops.signing import sign_release
-from raftops.spec.model import Deploy, Identity, Prompt, Router, Signing
+from raftops.spec.model.learning import Prompt
+from raftops.spec.model.serving import Deploy, Identity, Router, Signing
 from tests.service.release_files import fake_parts
 from tests.test_signing import Keys
 

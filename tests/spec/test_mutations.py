@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from raftops.errors import SpecError
 from raftops.spec.load import load_spec
-from raftops.spec.model import Assistant
+from raftops.spec.model.assistant import Assistant
 from raftops.spec.schema import json_schema
 from raftops.spec.template import write_project
 

@@ -10,7 +10,7 @@ import pytest
 import urllib3
 import yaml
 
-from raftops.spec.model import STEPS
+from raftops.spec.model.base import STEPS
 from tests.standin import rules
 from tests.standin.rules import Refused, read_file, read_struct
 from tests.standin.runs import scripted

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from raftops.spec.model import STEPS
+from raftops.spec.model.base import STEPS
 
 
 def pipeline(**parameters: str) -> dict[str, Any]:

@@ -6,7 +6,9 @@ import pytest
 
 from raftops.errors import DataRejected
 from raftops.files import sha256_file, write_json, write_jsonl
-from raftops.spec.model import Augment, Index, Ingest, Milvus, Prompt
+from raftops.spec.model.knowledge import Index, Ingest
+from raftops.spec.model.learning import Augment, Prompt
+from raftops.spec.model.platform import Milvus
 from raftops.steps.augment import augment
 from raftops.steps.index import index
 from raftops.steps.ingest import ingest

@@ -5,7 +5,8 @@ import pytest
 from raftops.errors import ReleaseError, ServiceError
 from raftops.release import write_release
 from raftops.releases import promote, read_current
-from raftops.spec.model import Deploy, Prompt, Router
+from raftops.spec.model.learning import Prompt
+from raftops.spec.model.serving import Deploy, Router
 from raftops.steps.deploy import READY_SECONDS, check_shape, deploy, release_and_promote
 from tests.service.release_files import fake_parts, tree_digest
 from tests.test_signing import Keys

@@ -7,7 +7,10 @@ from raftops.errors import DataRejected, StepError
 from raftops.evaluation.generations import Model
 from raftops.evaluation.shown import router_matrix, show
 from raftops.files import write_json, write_jsonl
-from raftops.spec.model import Evaluate, Gate, Index, Milvus, Prompt, Router
+from raftops.spec.model.knowledge import Index
+from raftops.spec.model.learning import Evaluate, Gate, Prompt
+from raftops.spec.model.platform import Milvus
+from raftops.spec.model.serving import Router
 from raftops.steps import evaluate as step
 from raftops.steps.evaluate import evaluate, served_models
 from raftops.steps.index import index

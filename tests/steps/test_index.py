@@ -20,7 +20,9 @@ from raftops.files import write_json
 from raftops.retrieval.hybrid import open_index
 from raftops.retrieval.milvus import MilvusConnection
 from raftops.shards import Shard
-from raftops.spec.model import Bm25, Index, Milvus, SecretRef
+from raftops.spec.model.base import SecretRef
+from raftops.spec.model.knowledge import Bm25, Index
+from raftops.spec.model.platform import Milvus
 from raftops.steps.index import index, index_shard
 from tests.retrieval.contract import ALL, RetrieverContract
 from tests.retrieval.tiny import corpus, passage, tiny_encoder, write_passages
@@ -130,7 +132,8 @@ def test_a_run_killed_while_it_writes_leaves_the_old_index_serving(place):
 import os, signal, sys
 from pathlib import Path
 import raftops.steps.index as step
-from raftops.spec.model import Index, Milvus
+from raftops.spec.model.knowledge import Index
+from raftops.spec.model.platform import Milvus
 save = step.Bm25Encoder.save
 step.Bm25Encoder.save = lambda self, path: (save(self, path), os.kill(os.getpid(), signal.SIGKILL))
 step.index(Index(engine="onnxruntime"), sys.argv[1], Milvus(), "tiny-book", *map(Path, sys.argv[2:]))

@@ -10,7 +10,7 @@ import pytest
 from safetensors import safe_open
 
 from raftops.errors import StepError
-from raftops.spec.model import Train
+from raftops.spec.model.learning import Train
 from raftops.steps.train import train
 from raftops.training.loop import COMPLETE
 
@@ -23,7 +23,7 @@ SOURCE = {"doc_id": "leave.md", "version": "1"}
 CHILD = """
 import sys
 from pathlib import Path
-from raftops.spec.model import Train
+from raftops.spec.model.learning import Train
 from raftops.steps.train import train
 train(Train.model_validate_json(sys.argv[1]), sys.argv[2], *map(Path, sys.argv[3:]))
 """

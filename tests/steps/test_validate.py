@@ -14,7 +14,7 @@ from raftops.access import AccessPolicies
 from raftops.errors import DataRejected
 from raftops.files import sha256_file
 from raftops.records import Document, Example
-from raftops.spec.model import Data, Validate
+from raftops.spec.model.knowledge import Data, Validate
 from raftops.steps.validate import validate
 
 TOPICS = ("leave", "travel", "expenses", "security", "benefits", "equipment")

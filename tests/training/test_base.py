@@ -5,7 +5,7 @@ import pytest
 import torch
 from bitsandbytes.functional import dequantize_4bit
 
-from raftops.spec.model import Train
+from raftops.spec.model.learning import Train
 from raftops.training.adapter import attach
 from raftops.training.base import load_for_training
 

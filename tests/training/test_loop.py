@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from raftops.spec.model import Train
+from raftops.spec.model.learning import Train
 from raftops.training import loop
 from raftops.training.adapter import attach, save
 from raftops.training.base import load_for_training, load_tokenizer

@@ -10,7 +10,7 @@ import torch
 from raftops.generation.openvino import OpenVinoGenerator
 from raftops.generation.transformers import TransformersGenerator
 from raftops.records import Message
-from raftops.spec.model import Train
+from raftops.spec.model.learning import Train
 from raftops.steps.train import train
 
 pytestmark = pytest.mark.model

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from raftops.spec.model import Train
+from raftops.spec.model.learning import Train
 from raftops.steps import train as step
 from raftops.training import ranks
 from raftops.training.loop import COMPLETE

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raftops.records import Evidence, Example
-from raftops.spec.model import Splits
+from raftops.spec.model.knowledge import Splits
 from raftops.validation.splits import draw_splits
 
 

@@ -14,7 +14,8 @@ from raftops.errors import ReleaseError
 from raftops.progress import progress
 from raftops.release import Release
 from raftops.retrieval.alias import IndexAlias
-from raftops.spec.model import Deploy, SecretRef, Signing
+from raftops.spec.model.base import SecretRef
+from raftops.spec.model.serving import Deploy, Signing
 
 Metrics = dict[str, float]
 

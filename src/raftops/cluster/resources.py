@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from raftops.files import sha256_json
-from raftops.spec.model import Kubernetes, SecretRef
+from raftops.spec.model.base import SecretRef
+from raftops.spec.model.serving import Kubernetes
 
 Body = dict[str, Any]
 Slot = Literal["blue", "green"]

@@ -24,7 +24,8 @@ from raftops.cluster.api import Body, Cluster
 from raftops.errors import StepError
 from raftops.files import link_or_copy, sha256_json, write_json
 from raftops.progress import PROGRESS, progress
-from raftops.spec.model import Resources, Train
+from raftops.spec.model.learning import Train
+from raftops.spec.model.platform import Resources
 from raftops.training.tune import Job
 from raftops.training.worker import JOB
 

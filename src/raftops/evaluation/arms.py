@@ -11,7 +11,8 @@ from raftops.evaluation.metrics import abstains
 from raftops.evaluation.ranking import Given
 from raftops.prompt import cited_numbers, closed_book_messages, grounded_messages
 from raftops.records import Message, Unit
-from raftops.spec.model import Arm, Prompt
+from raftops.spec.model.base import Arm
+from raftops.spec.model.learning import Prompt
 
 
 @dataclass(frozen=True)

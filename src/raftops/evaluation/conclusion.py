@@ -8,7 +8,7 @@ from raftops.evaluation.arms import CONTENDERS
 from raftops.evaluation.bootstrap import Interval
 from raftops.evaluation.study import SERVED, Findings
 from raftops.evaluation.summary import RIVAL, Summary
-from raftops.spec.model import Evaluate
+from raftops.spec.model.learning import Evaluate
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from raftops.errors import GateFailed
 from raftops.files import read_json
-from raftops.spec.model import Gate
+from raftops.spec.model.learning import Gate
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 from raftops.prompt import cited_numbers, is_abstention, without_markers
 from raftops.raftdata.golden import Proof, is_golden
 from raftops.records import Checks, Unit
-from raftops.spec.model import Prompt
+from raftops.spec.model.learning import Prompt
 from raftops.support import numbers, terms
 
 CONTAINED_SHARE = 0.6

@@ -14,7 +14,7 @@ from raftops.access import AccessPolicies
 from raftops.files import sha256_text
 from raftops.raftdata.golden import Proof, Source, proofs_of
 from raftops.records import Example
-from raftops.spec.model import Evaluate
+from raftops.spec.model.learning import Evaluate
 
 Stratum = str
 ANSWERABLE, UNANSWERABLE = "answerable", "unanswerable"

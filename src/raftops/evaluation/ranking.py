@@ -13,7 +13,7 @@ from raftops.raftdata.golden import is_golden
 from raftops.records import Hit, Unit
 from raftops.retrieval.fusion import Scored, candidates, fuse
 from raftops.retrieval.protocols import Retriever
-from raftops.spec.model import Prompt
+from raftops.spec.model.learning import Prompt
 
 DEPTH = 50
 """Passages searched for a ranking of ten distinct documents."""

@@ -17,7 +17,7 @@ from raftops.evaluation.gates import GateResult, reasons
 from raftops.evaluation.study import Findings
 from raftops.evaluation.summary import Summary
 from raftops.files import sha256_json
-from raftops.spec.model import Evaluate
+from raftops.spec.model.learning import Evaluate
 
 _TIMED = ".seconds"
 

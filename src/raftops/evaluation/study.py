@@ -20,7 +20,8 @@ from raftops.progress import progress
 from raftops.raftdata.golden import Source
 from raftops.retrieval.protocols import Retriever
 from raftops.router import Router
-from raftops.spec.model import Arm, Evaluate, Prompt
+from raftops.spec.model.base import Arm
+from raftops.spec.model.learning import Evaluate, Prompt
 
 T = TypeVar("T")
 SERVED = "served"

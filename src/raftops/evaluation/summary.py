@@ -11,7 +11,8 @@ from raftops.evaluation.questions import ANSWERABLE
 from raftops.evaluation.ranking import KS
 from raftops.evaluation.scores import Scores
 from raftops.evaluation.study import SERVED, Findings
-from raftops.spec.model import Arm, Evaluate
+from raftops.spec.model.base import Arm
+from raftops.spec.model.learning import Evaluate
 
 CITED: tuple[Arm, ...] = ("raft", "base+rag", "fine-tuned+rag")
 """Arms that can be served, since they cite; RAFT first, so that it wins a tie."""

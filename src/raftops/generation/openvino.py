@@ -96,19 +96,23 @@ class OpenVinoGenerator:
 
 
 def _load(gguf: Path, converted: Path | None, properties: dict[str, int]) -> genai.LLMPipeline:
-    if converted is None:
-        return genai.LLMPipeline(os.fspath(gguf), "CPU", **properties)
-    if (converted / "openvino_model.xml").is_file():
+    if converted is not None and (converted / "openvino_model.xml").is_file():
         return genai.LLMPipeline(os.fspath(converted), "CPU", **properties)
-    converted.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=converted.parent, prefix=".draft-", ignore_cleanup_errors=True) as place:
+    if converted is None and os.access(gguf, os.W_OK):
+        return genai.LLMPipeline(os.fspath(gguf), "CPU", **properties)
+    if converted is not None:
+        converted.parent.mkdir(parents=True, exist_ok=True)
+    beside = converted.parent if converted else None  # none: a folder of its own, since the engine wants to write
+    with TemporaryDirectory(dir=beside, prefix=".draft-", ignore_cleanup_errors=True) as place:
         draft = Path(place) / "model"
         draft.mkdir()
         link_or_copy(os.fspath(gguf), os.fspath(draft / gguf.name))
-        pipeline = genai.LLMPipeline(os.fspath(draft / gguf.name), "CPU", enable_save_ov_model=True, **properties)
-        (draft / gguf.name).unlink()
-        with suppress(OSError):  # another process was first; its folder is as good
-            draft.rename(converted)
+        keep = {"enable_save_ov_model": converted is not None}
+        pipeline = genai.LLMPipeline(os.fspath(draft / gguf.name), "CPU", **keep, **properties)
+        if converted is not None:
+            (draft / gguf.name).unlink()
+            with suppress(OSError):  # another process was first; its folder is as good
+                draft.rename(converted)
     return pipeline
 
 

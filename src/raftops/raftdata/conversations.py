@@ -10,7 +10,7 @@ from typing import Any, Literal
 from raftops.prompt import behaviour_messages, closed_book_messages, grounded_answer, grounded_messages
 from raftops.raftdata.golden import Proof, Source, is_copy, is_golden, numbered, unit_of
 from raftops.records import Example, Message, Unit
-from raftops.spec.model import Augment, Prompt
+from raftops.spec.model.learning import Augment, Prompt
 
 Variant = Literal["golden", "abstain", "memorise", "behaviour"]
 

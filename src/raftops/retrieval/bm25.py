@@ -20,7 +20,7 @@ import snowballstemmer
 from raftops.errors import IndexUnusable, StepError
 from raftops.files import read_json, write_json
 from raftops.retrieval.stopwords import STOP_WORDS
-from raftops.spec.model import Bm25
+from raftops.spec.model.knowledge import Bm25
 
 WORD = re.compile(r"\w+(?:['’]\w+)?")
 LAST_ID = 2**32 - 1

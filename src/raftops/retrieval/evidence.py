@@ -19,7 +19,7 @@ from raftops.prompt import evidence_block
 from raftops.records import Hit, Locator, Passage, Unit
 from raftops.retrieval.bm25 import term_ids
 from raftops.retrieval.protocols import Embedder
-from raftops.spec.model import Prompt
+from raftops.spec.model.learning import Prompt
 
 Signals = npt.NDArray[np.float64]
 LEAST_WORDS = 3

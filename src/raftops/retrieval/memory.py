@@ -11,7 +11,7 @@ from raftops.retrieval.bm25 import Bm25Encoder, dot
 from raftops.retrieval.fusion import by_id, candidates, fuse
 from raftops.retrieval.protocols import Embedder
 from raftops.retrieval.rows import searched_text
-from raftops.spec.model import Bm25
+from raftops.spec.model.knowledge import Bm25
 
 
 class MemoryRetriever:

@@ -18,7 +18,7 @@ import jwt
 from raftops.dev_tokens import DevUser, ensure_dev_tokens
 from raftops.errors import RaftopsError, ServiceError
 from raftops.service.keys import ALGORITHMS, KeySet
-from raftops.spec.model import Identity
+from raftops.spec.model.serving import Identity
 
 LEEWAY_SECONDS = 10
 LONGEST_TOKEN = 16_384

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from raftops.release import Release, open_release
 from raftops.releases import current_release, read_current
-from raftops.spec.model import Identity, Signing
+from raftops.spec.model.serving import Identity, Signing
 
 
 @dataclass(frozen=True)

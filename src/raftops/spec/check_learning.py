@@ -7,7 +7,8 @@ from math import ceil
 
 from raftops.spec.explain import did_you_mean
 from raftops.spec.metrics import metric_names
-from raftops.spec.model import ARMS, STEPS, RouterClass
+from raftops.spec.model.base import ARMS, STEPS
+from raftops.spec.model.serving import RouterClass
 from raftops.spec.place import quoted
 from raftops.spec.project import Check, Problem, Project
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from raftops.spec.model import Resources
+from raftops.spec.model.platform import Resources
 from raftops.spec.place import quoted
 from raftops.spec.project import Check, Problem, Project
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from raftops.spec.model import ARMS
+from raftops.spec.model.base import ARMS
 
 _ANSWERS = ("answer_contained", "f1", "over_refusal", "abstention", "wrong", "tokens", "seconds")
 _CITATIONS = ("citation_precision", "citation_recall", "citation_f1", "quote_validity")

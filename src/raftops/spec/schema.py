@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from raftops.spec.model import Assistant
+from raftops.spec.model.assistant import Assistant
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from raftops import __version__
 from raftops.errors import RaftopsError, SpecError
 from raftops.files import write_text
-from raftops.spec.model import Metadata
+from raftops.spec.model.assistant import Metadata
 from raftops.spec.schema import json_schema
 
 SCHEMA = "schema/raftops.schema.json"

@@ -24,7 +24,7 @@ from raftops.raftdata.conversations import Conversation, Writer
 from raftops.raftdata.golden import Source, proofs_of
 from raftops.records import Example
 from raftops.retrieval.hybrid import open_index
-from raftops.spec.model import Augment, Prompt
+from raftops.spec.model.learning import Augment, Prompt
 
 EXTRA = 3
 """Passages and units fetched beyond those served, so that enough distractors stay when copies are taken out."""

@@ -24,7 +24,8 @@ from raftops.launch import Launch, Service, free_port
 from raftops.progress import progress
 from raftops.release import Parts, Release, write_release
 from raftops.releases import promote, prune, read_current
-from raftops.spec.model import Deploy, Identity, Prompt, Router, Signing
+from raftops.spec.model.learning import Prompt
+from raftops.spec.model.serving import Deploy, Identity, Router, Signing
 
 Metrics = dict[str, float]
 Smoke = Callable[[Release, Sequence[str], float], Metrics]

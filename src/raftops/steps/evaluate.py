@@ -28,7 +28,8 @@ from raftops.raftdata.golden import Source
 from raftops.records import Example
 from raftops.retrieval.hybrid import open_index
 from raftops.router import Router as Routing
-from raftops.spec.model import Evaluate, Prompt, Router
+from raftops.spec.model.learning import Evaluate, Prompt
+from raftops.spec.model.serving import Router
 
 Metrics = dict[str, float]
 

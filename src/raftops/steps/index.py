@@ -30,7 +30,8 @@ from raftops.retrieval.milvus import DenseType, MilvusConnection, PassageCollect
 from raftops.retrieval.protocols import Vectors
 from raftops.retrieval.rows import read_passages, searched_text
 from raftops.shards import Shard
-from raftops.spec.model import Index, Milvus
+from raftops.spec.model.knowledge import Index
+from raftops.spec.model.platform import Milvus
 
 Metrics = dict[str, float]
 BATCH = 256

@@ -21,7 +21,7 @@ from raftops.models import resolve
 from raftops.parsing.passages import Cutter, spans_as_json
 from raftops.records import Document, Passage
 from raftops.shards import Shard
-from raftops.spec.model import Ingest
+from raftops.spec.model.knowledge import Ingest
 
 Metrics = dict[str, float]
 ROW_GROUP_CHARS = 4_000_000

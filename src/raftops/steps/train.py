@@ -11,7 +11,7 @@ from typing import Any
 from raftops.errors import StepError
 from raftops.files import link_or_copy, read_jsonl, write_json, write_jsonl
 from raftops.progress import progress
-from raftops.spec.model import Train
+from raftops.spec.model.learning import Train
 from raftops.training.base import load_tokenizer
 from raftops.training.loop import set_threads
 from raftops.training.plot import plot_loss

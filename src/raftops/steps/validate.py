@@ -17,7 +17,7 @@ from raftops.access import AccessPolicies, load_access
 from raftops.errors import DataRejected
 from raftops.files import write_json, write_jsonl
 from raftops.records import Document, Example
-from raftops.spec.model import Data, Validate
+from raftops.spec.model.knowledge import Data, Validate
 from raftops.validation.documents import DocumentRows, document_checks, document_rows
 from raftops.validation.examples import ExampleRows, example_checks, example_rows
 from raftops.validation.expectations import Judge

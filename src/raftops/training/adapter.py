@@ -11,7 +11,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from raftops.errors import StepError
 from raftops.files import read_json, write_json
 from raftops.generation.rounding import record_method
-from raftops.spec.model import Train
+from raftops.spec.model.learning import Train
 from raftops.training.base import Method
 
 WEIGHTS = "adapter_model.safetensors"

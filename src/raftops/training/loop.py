@@ -26,7 +26,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer
 
 from raftops.files import write_text
-from raftops.spec.model import Train
+from raftops.spec.model.learning import Train
 from raftops.training import ranks
 from raftops.training.adapter import keep_full_precision
 from raftops.training.base import compute_dtype, device

@@ -10,7 +10,7 @@ from typing import Any
 from raftops.files import read_json, sha256_file, sha256_json, sha256_tree, write_json
 from raftops.models import resolve
 from raftops.progress import progress
-from raftops.spec.model import Train
+from raftops.spec.model.learning import Train
 from raftops.training import ranks
 from raftops.training.adapter import attach, check_start, save
 from raftops.training.base import hf_folder, load_for_training, load_tokenizer, positions

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from raftops.files import read_json
 from raftops.progress import progress
-from raftops.spec.model import Train
+from raftops.spec.model.learning import Train
 from raftops.training import ranks
 from raftops.training.loop import set_threads
 from raftops.training.tune import make, prepare_all

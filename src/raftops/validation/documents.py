@@ -20,7 +20,7 @@ from raftops.manifest import is_taken, list_documents
 from raftops.parsing.parse import media_type_of, parse_document
 from raftops.progress import progress
 from raftops.records import Document
-from raftops.spec.model import Data, Documents, Validate
+from raftops.spec.model.knowledge import Data, Documents, Validate
 from raftops.validation.findings import Noted, note_personal_data, personal_data_checks
 from raftops.validation.language import foreign_language
 from raftops.validation.rows import Check, Row

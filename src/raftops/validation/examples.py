@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from raftops.manifest import example_files
 from raftops.quotes import Verdict, check_quotes
 from raftops.records import Example
-from raftops.spec.model import Data, Validate
+from raftops.spec.model.knowledge import Data, Validate
 from raftops.validation.findings import Noted, note_personal_data, personal_data_checks
 from raftops.validation.language import foreign_language
 from raftops.validation.questions import question_key

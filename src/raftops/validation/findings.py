@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from raftops.spec.model import PersonalData
+from raftops.spec.model.knowledge import PersonalData
 from raftops.validation.personal_data import KINDS, Finding, find_personal_data
 from raftops.validation.rows import Check, Row
 

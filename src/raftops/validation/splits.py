@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from raftops.files import sha256_text
 from raftops.records import Example, Split
-from raftops.spec.model import Splits
+from raftops.spec.model.knowledge import Splits
 from raftops.validation.questions import question_key
 
 ORDER: tuple[Split, ...] = ("train", "dev", "test")

@@ -7,7 +7,7 @@ from typing import Any
 from kfp import compiler, components, dsl
 from kfp.dsl.base_component import BaseComponent
 
-from raftops.spec.model import STEPS
+from raftops.spec.model.base import STEPS
 
 
 @dsl.component(base_image="python:3.11", install_kfp_package=False)

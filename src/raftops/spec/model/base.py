@@ -1,0 +1,131 @@
+"""What the sections of a spec share: the closed base model, quantities, labels and references."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+Severity = Literal["off", "info", "warning", "critical"]
+
+
+StepName = Literal["validate", "ingest", "index", "augment", "train", "evaluate", "deploy"]
+
+
+STEPS: tuple[StepName, ...] = (
+    "validate", "ingest", "index", "augment", "train", "evaluate", "deploy",
+)  # fmt: skip
+
+
+Arm = Literal["base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft"]
+
+
+ARMS: tuple[Arm, ...] = ("base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft")
+
+
+def _rfc1123(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
+        raise ValueError("must be an RFC 1123 label: lower-case letters, digits and '-', at most 63 characters")
+    return name
+
+
+def _model_source(source: str) -> str:
+    patterns = (
+        r"hf://[\w.-]+/[\w.-]+(@[\w./-]+)?",
+        r"file://.+",
+        r"package://[A-Za-z_]\w*(/.*)?",
+    )
+    if not any(re.fullmatch(p, source) for p in patterns):
+        raise ValueError("must be hf://org/name@revision, file://path or package://module/file")
+    return source
+
+
+def _cpu(quantity: str) -> str:
+    if not re.fullmatch(r"\d+(\.\d+)?|\d+m", quantity):
+        raise ValueError("must be a CPU quantity such as 2, 0.5 or 500m")
+    return quantity
+
+
+def _memory(quantity: str) -> str:
+    if not re.fullmatch(r"\d+(Ki|Mi|Gi|Ti|M|G|T)", quantity):
+        raise ValueError("must be a memory quantity such as 512Mi or 8Gi")
+    return quantity
+
+
+def _number_as_text(value: Any) -> Any:
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+_LABEL = {"pattern": r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"}
+
+
+_SOURCE = {"pattern": r"^(hf://[\w.-]+/[\w.-]+(@[\w./-]+)?|file://.+|package://[A-Za-z_]\w*(/.*)?)$"}
+
+
+_CPU = {"type": ["string", "number"], "pattern": r"^(\d+(\.\d+)?|\d+m)$"}
+
+
+_MEMORY = {"pattern": r"^\d+(Ki|Mi|Gi|Ti|M|G|T)$"}
+
+
+Label = Annotated[str, AfterValidator(_rfc1123), Field(json_schema_extra=_LABEL)]
+
+
+ModelSource = Annotated[str, AfterValidator(_model_source), Field(json_schema_extra=_SOURCE)]
+
+
+ImageDigest = Annotated[str, Field(pattern=r"^[a-z0-9][\w./:-]*@sha256:[0-9a-f]{64}$")]
+
+
+Cpu = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_cpu), Field(json_schema_extra=_CPU)]
+
+
+Memory = Annotated[str, AfterValidator(_memory), Field(json_schema_extra=_MEMORY)]
+
+
+class Section(BaseModel):
+    """What all sections share: closed, frozen, described by the docstrings under the fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class SecretRef(Section):
+    """A value that lives elsewhere."""
+
+    secret: Label
+    """Name of the Kubernetes secret."""
+    key: str = Field(min_length=1)
+    """Key inside it."""
+    env: str = Field(pattern=r"^[A-Z_][A-Z0-9_]*$")
+    """Environment variable that carries it; on a laptop it is read from the environment."""
+
+
+class Accelerator(Section):
+    """Accelerator of a step."""
+
+    type: str = "nvidia.com/gpu"
+    """Resource name."""
+    count: int = Field(1, ge=1, le=64)
+    """How many."""
+
+
+class Toleration(Section):
+    """A taint that the step's pod tolerates."""
+
+    key: str
+    """Taint key."""
+    operator: Literal["Equal", "Exists"] = "Exists"
+    """Comparison."""
+    value: str = ""
+    """Taint value, with Equal."""
+    effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = ""
+    """Taint effect; empty means all."""
+
+
+def as_json(section: BaseModel) -> dict[str, Any]:
+    """A section as plain JSON values, by alias, without what is None: what a component receives (KFP knows no null)."""
+    return section.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -1,0 +1,127 @@
+"""The sections about what the model learns and how it is measured: prompt, augment, train and evaluate."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from raftops.spec.model.base import ARMS, Arm, Fraction, Label, Section
+
+
+class Prompt(Section):
+    """What the model reads: the same in training, evaluation and service."""
+
+    system: str = Field(
+        "You are the assistant of {name}. Answer only from the numbered evidence and cite it like [1]. "
+        "If the evidence does not answer the question, say that you cannot find it.",
+        min_length=1,
+        max_length=4000,
+    )
+    """System message; `{name}` becomes the assistant's description or name."""
+    abstain: str = Field("I cannot find this in the documents.", min_length=1, max_length=300)
+    """What the model says when nothing answers."""
+    evidence: Literal["units", "passages"] = "units"
+    """Evidence units (a sentence or a few, with heading) or whole passages."""
+    passages: int = Field(6, ge=1, le=50)
+    """Passages retrieved for one question."""
+    units: int = Field(5, ge=1, le=50)
+    """Most evidence units shown to the model."""
+    evidence_tokens: int = Field(260, ge=32)
+    """Token budget of all evidence together."""
+    dense_share: Fraction = 0.6
+    """Weight of the dense score in the fusion of normalised dense and sparse scores."""
+    least_score: float = Field(1.0, ge=0, le=3)
+    """Score of the best evidence unit below which the service says that nothing answers; 0 always asks the model."""
+
+
+class Augment(Section):
+    """How examples become RAFT conversations (Zhang et al. 2024, arXiv 2403.10131)."""
+
+    max_examples: int | None = Field(None, ge=1)
+    """Most knowledge examples used, drawn by seed; all if absent."""
+    abstain_fraction: Fraction = 0.15
+    """Share of knowledge examples shown once more without their golden evidence, with abstention as the answer."""
+    memorise_fraction: Fraction = 0.0
+    """Share shown without evidence at all and answered from memory, uncited (the paper's 1-P)."""
+    near_duplicate: Fraction = 0.85
+    """Word overlap from which a unit counts as a copy of the golden one and is not used as a distractor."""
+    behaviour: bool = True
+    """Mix the behaviour examples in."""
+    seed: int = Field(7, ge=0)
+    """Seed of every draw."""
+
+
+class Train(Section):
+    """How the adapters are trained (QLoRA, Dettmers et al. 2023, arXiv 2305.14314)."""
+
+    method: Literal["qlora", "lora"] = "qlora"
+    """NF4 base with double quantisation, or a 16-bit base."""
+    audience: tuple[str, ...] = Field(min_length=1)
+    """Groups that will all be able to talk to this model; only what every one may read is trained in."""
+    init_from: str | None = None
+    """Folder of adapters to continue from (`raft/` and `plain/`)."""
+    plain: bool = True
+    """Also train the plain fine-tune (no documents), needed for the arms fine-tuned and fine-tuned+rag."""
+    rank: int = Field(16, ge=1, le=512)
+    """LoRA rank."""
+    alpha: int = Field(32, ge=1)
+    """LoRA scale."""
+    dropout: Fraction = 0.0
+    """LoRA dropout."""
+    learning_rate: float = Field(5e-4, gt=0, le=1)
+    """Peak learning rate; cosine decay with warm-up."""
+    epochs: float = Field(1.0, gt=0)
+    """Passes over the conversations."""
+    max_steps: int | None = Field(None, ge=1)
+    """Stop after so many optimiser steps."""
+    batch_size: int = Field(8, ge=1)
+    """Conversations per optimiser step."""
+    sequence_tokens: int = Field(640, ge=64)
+    """Longest conversation, in tokens; a longer one is an error, never cut."""
+    checkpoint_steps: int = Field(10, ge=1)
+    """Steps between checkpoints."""
+    threads: int = Field(0, ge=0)
+    """CPU threads; 0 takes all."""
+    nodes: int = Field(1, ge=1, le=512)
+    """Machines trained on together; more than one becomes a Kubeflow TrainJob, which the cluster's trainer runs."""
+    runtime: Label = "torch-distributed"
+    """Kubeflow ClusterTrainingRuntime of that TrainJob."""
+    seed: int = Field(7, ge=0)
+    """Seed of initialisation and order."""
+
+
+class Gate(Section):
+    """One condition on the report."""
+
+    metric: str = Field(pattern=r"^[a-z0-9_+@.-]+$")
+    """Dotted path in report.json `metrics`, such as raft.citation_precision or retrieval.hit@10."""
+    min: float | None = None
+    """Least value that passes."""
+    max: float | None = None
+    """Greatest value that passes."""
+
+
+class Evaluate(Section):
+    """What is measured on held-out questions, and what must hold."""
+
+    questions: int | None = Field(None, ge=1)
+    """Most answerable held-out questions put to each arm; all if absent."""
+    unanswerable: int | None = Field(None, ge=0)
+    """Most unanswerable ones; all if absent."""
+    behaviour: int | None = Field(None, ge=0)
+    """Most behaviour requests; all if absent."""
+    forgetting: int = Field(12, ge=0)
+    """Questions of the forgetting probe."""
+    arms: tuple[Arm, ...] = ARMS
+    """Arms compared."""
+    bootstrap: int = Field(2000, ge=100)
+    """Resamples of each interval."""
+    max_new_tokens: int = Field(64, ge=8)
+    """Longest answer, in tokens."""
+    gates: tuple[Gate, ...] = ()
+    """Conditions on the report; a failed one stops the release."""
+    when_raft_loses: Literal["serve_winner", "fail"] = "serve_winner"
+    """What happens when another cited arm beats RAFT: ship that arm, or stop."""
+    seed: int = Field(7, ge=0)
+    """Seed of draws and resamples."""
