@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime
 
-from raftops.answering import Answerer
+from raftops.answering import Answerer, Library, gather
+from raftops.records import Unit
 from raftops.release import Release
 from raftops.retrieval.hybrid import open_index
+from raftops.retrieval.protocols import Generator
 from raftops.router import Router
 from raftops.service.app import Live
 from raftops.service.weights import Weights
@@ -32,26 +33,37 @@ class Loader:
         with ThreadPoolExecutor(1) as beside:  # the model's engine is busy outside of Python: open the index meanwhile
             model = beside.submit(self._weights.of, release)
             library = open_index(release.index, release.prompt.dense_share)
-        try:
-            answerer = Answerer(
-                library=library,
-                generator=model.result(),
-                prompt=release.prompt,
-                router=Router(release.router, library.embedder),
-                title=release.title,
-                max_new_tokens=release.deploy.max_new_tokens,
-                trained_policies=release.trained_policies,
-            )
-            warm_up(answerer, release)
-        except BaseException:
-            library.close()
-            raise
+            try:
+                router = Router(release.router, library.embedder)
+                found = gather(library, _question(release), frozenset(release.access.policies), release.prompt)
+                answerer = _answerer(release, library, router, model.result())
+                warm_up(answerer, release, found)
+            except BaseException:
+                library.close()
+                raise
         created = int(datetime.fromisoformat(release.created).timestamp())
         log.info("opened release %s in %.1f s", release.short, time.monotonic() - began)
         return Live(release.name, release.short, created, release.access, answerer), library.close
 
 
-def warm_up(answerer: Answerer, release: Release) -> None:
-    """One question, so that the first caller does not wait for what is built at first use. Nothing of it is kept."""
-    eager = replace(answerer, max_new_tokens=WARM_UP_TOKENS, trained_policies=frozenset())
-    eager.answer(f"What is {release.title}?", frozenset(release.access.policies))
+def _answerer(release: Release, library: Library, router: Router, generator: Generator) -> Answerer:
+    return Answerer(
+        library=library,
+        generator=generator,
+        prompt=release.prompt,
+        router=router,
+        title=release.title,
+        max_new_tokens=release.deploy.max_new_tokens,
+        trained_policies=release.trained_policies,
+    )
+
+
+def warm_up(answerer: Answerer, release: Release, found: Sequence[Unit]) -> None:
+    """A few words from the model, so that the first caller does not wait for what it makes at first use."""
+    question = _question(release)
+    messages = answerer.messages(answerer.router.decide(question), question, found)
+    answerer.generator.generate(messages, WARM_UP_TOKENS)
+
+
+def _question(release: Release) -> str:
+    return f"What is {release.title}?"
