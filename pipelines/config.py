@@ -11,6 +11,8 @@ from raftops.spec.model.platform import Resources
 
 _LATER = {"train": ("nodes", "runtime"), "deploy": ("target", "signing", "kubernetes")}
 """Settings that older specs do not have: passed on where they are set, so that those specs keep their keys."""
+_SERVING = ("least_score", "least_confidence")
+"""When the service keeps silent: no training row depends on it."""
 
 
 def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
@@ -21,6 +23,7 @@ def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
     section |= {name: _where_set(getattr(spec, name), later) for name, later in _LATER.items()}
     section["validate"] = as_json(spec.validate_)
     milvus = as_json(spec.platform.milvus)
+    shown = {name: value for name, value in section["prompt"].items() if name not in _SERVING}
     cache, releases = f"{spec.platform.store}/cache", f"{spec.platform.store}/releases/{assistant.name}"
 
     bucket = spec.platform.artifacts
@@ -33,7 +36,9 @@ def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
         "validate": pick("validate", "data"),
         "ingest": pick("ingest", embedder=models.embedder, cache=cache),
         "index": pick("index", embedder=models.embedder, milvus=milvus, name=assistant.name, cache=cache),
-        "augment": pick("augment", "prompt", title=assistant.title, audience=list(spec.train.audience), cache=cache),
+        "augment": pick(
+            "augment", prompt=shown, title=assistant.title, audience=list(spec.train.audience), cache=cache
+        ),
         "train": pick("train", **_nodes(spec), base=models.base, cache=cache),
         "evaluate": pick("evaluate", "prompt", "router", title=assistant.title, cache=cache),
         "deploy": pick(

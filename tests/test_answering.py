@@ -45,12 +45,12 @@ class Library:
 
 
 class Says:
-    def __init__(self, text):
-        self.text = text
+    def __init__(self, text, confidence=None):
+        self.text, self.confidence = text, confidence
 
     def generate(self, messages, max_new_tokens):
         self.messages = messages
-        return Generation(self.text, 10, 5)
+        return Generation(self.text, 10, 5, confidence=self.confidence)
 
 
 def passage(doc_id, text):
@@ -84,6 +84,19 @@ def test_an_answer_that_nothing_carries_is_not_given():
     answer = ask("28 working days. [1]")
     assert (answer.abstained, answer.reason, answer.citations) == (True, "not supported", ())
     assert answer.text == PROMPT.abstain
+
+
+@pytest.mark.parametrize(("confidence", "reason"), [(0.74, "not sure"), (0.75, ""), (None, "")])
+def test_an_answer_that_the_model_itself_doubts_is_not_given(confidence, reason):
+    unsure = replace(answerer(""), generator=Says("30 working days. [1]", confidence))
+    answer = unsure.answer("How much annual leave in Germany?", frozenset({"staff"}))
+    assert (answer.abstained, answer.reason) == (bool(reason), reason)
+
+
+def test_no_threshold_shows_all_that_evidence_carries():
+    prompt = PROMPT.model_copy(update={"least_confidence": 0.0})
+    unsure = replace(answerer(""), generator=Says("30 working days. [1]", 0.01), prompt=prompt)
+    assert unsure.answer("How much annual leave in Germany?", frozenset({"staff"})).grounded
 
 
 def test_the_models_own_abstention_is_said_in_the_agreed_words():

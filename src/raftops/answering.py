@@ -45,8 +45,8 @@ class Answer:
     """Every part of the answer is carried by a citation that was found verbatim in its document."""
     abstained: bool
     reason: str = ""
-    """Why it abstained: `nothing found`, `model`, `not supported`, or `audience`: the caller may not read all that the
-    weights were trained on."""
+    """Why it abstained: `nothing found`, `model`, `not sure`, `not supported`, or `audience`: the caller may not read
+    all that the weights were trained on."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
@@ -104,7 +104,7 @@ class Answerer:
     def checked(
         self, question: str, route: Route, units: Sequence[Unit], generation: Generation, seconds: dict[str, float]
     ) -> Answer:
-        """Bind, verify, and abstain where the evidence does not carry what the model said."""
+        """Bind, verify, and abstain where the model was not sure, or the evidence does not carry what it said."""
         text = generation.text.strip()
         counts = (generation.prompt_tokens, generation.completion_tokens)
         if route.name == "behaviour":
@@ -112,6 +112,8 @@ class Answerer:
             return Answer(said, (), route, False, False, "", *counts, seconds, generation.stopped)
         if not text or is_abstention(text, self.prompt):
             return self._abstain(route, "model", units, seconds, counts)
+        if generation.confidence is not None and generation.confidence < self.prompt.least_confidence:
+            return self._abstain(route, "not sure", units, seconds, counts)
         cited = supporting_units(text, question, units)
         citations = [c for unit in cited if (c := self.cite(unit)) is not None]
         if not citations or len(citations) < len(cited):

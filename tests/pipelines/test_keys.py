@@ -65,6 +65,11 @@ def test_a_changed_prompt_changes_what_reads_it_and_nothing_else(changed: Any) -
     assert edit == {"augment", "train", "evaluate", "deploy"}
 
 
+@pytest.mark.parametrize("threshold", ["least_score", "least_confidence"])
+def test_when_the_service_keeps_silent_trains_nothing(changed: Any, threshold: str) -> None:
+    assert changed(lambda p: p.spec["spec"].update(prompt={threshold: 0.5})) == {"evaluate", "deploy"}
+
+
 def test_a_group_that_may_read_more_embeds_and_trains_nothing(changed: Any) -> None:
     def edit(project: Any) -> None:
         project.access["groups"]["board"] = "the board"

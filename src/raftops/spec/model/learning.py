@@ -33,6 +33,8 @@ class Prompt(Section):
     """Weight of the dense score in the fusion of normalised dense and sparse scores."""
     least_score: float = Field(1.0, ge=0, le=3)
     """Score of the best evidence unit below which the service says that nothing answers; 0 always asks the model."""
+    least_confidence: Fraction = 0.75
+    """Mean probability of an answer's tokens below which the service declines it; 0 shows all that evidence carries."""
 
 
 class Augment(Section):
