@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from kfp import compiler
 from pipelines.code import Code
 from pipelines.inputs import Inputs, read_inputs
 from pipelines.keys import Key, step_keys
-from pipelines.provenance import provenance
+from pipelines.provenance import Provenance, provenance
 from pipelines.raft import raft
 from pipelines.server_rules import check_accepted
 from raftops.spec.load import LoadedSpec
+from raftops.spec.model.assistant import Assistant
 from raftops.spec.model.base import STEPS, StepName
 
 
@@ -37,13 +39,19 @@ def compile_spec(loaded: LoadedSpec) -> Compiled:
     keys = step_keys(loaded.assistant, inputs, code)
     code.keep()
     origin = provenance(loaded.assistant, inputs, loaded.root)
-    pipeline = raft(loaded.assistant, {step: key.digest for step, key in keys.items()}, origin)
+    digests = {step: key.digest for step, key in keys.items()}
+    with ThreadPoolExecutor(1) as apart:  # KFP looks through the whole call stack at each setting: here it is short
+        text = apart.submit(_text, loaded.assistant, digests, origin).result()
+    check_accepted(text)
+    return Compiled(text, keys, inputs)
+
+
+def _text(assistant: Assistant, digests: Mapping[StepName, str], origin: Provenance) -> str:
+    pipeline = raft(assistant, digests, origin)
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "pipeline.yaml")
         compiler.Compiler().compile(pipeline, path)
-        text = Path(path).read_text(encoding="utf-8")
-    check_accepted(text)
-    return Compiled(text, keys, inputs)
+        return Path(path).read_text(encoding="utf-8")
 
 
 def downstream(steps: Sequence[StepName]) -> frozenset[StepName]:

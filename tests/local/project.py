@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from raftops.launch import free_port
+
 BIN = Path(sys.executable).parent / "raftops"
 SMALL = {
     "spec": {
@@ -20,6 +22,7 @@ SMALL = {
         "evaluate": {
             "questions": 2, "unanswerable": 1, "behaviour": 1, "forgetting": 1, "bootstrap": 100, "max_new_tokens": 16
         },
+        "deploy": {"port": free_port()},
     }
 }  # fmt: skip
 ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
