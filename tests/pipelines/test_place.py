@@ -108,6 +108,28 @@ def test_the_token_of_milvus_reaches_the_steps_that_talk_to_it(project: Any) -> 
     assert given == dict.fromkeys(("exec-index", "exec-augment", "exec-evaluate", "exec-deploy"), "milvus")
 
 
+def keys_of_a_bucket(push: bool) -> dict[str, Any]:
+    named = {name: {"secret": "bucket", "key": name, "env": f"BUCKET_{name.upper()}"} for name in ("id", "key")}
+    return {
+        "uri": "s3://bucket/team", "endpoint": "https://s3.example", "push": push,
+        "access_key": named["id"], "secret_key": named["key"],
+    }  # fmt: skip
+
+
+def test_the_keys_of_the_bucket_reach_the_step_that_writes_to_it_and_no_other(project: Any) -> None:
+    _, kubernetes = compiled(project, artifacts=keys_of_a_bucket(push=True))
+    given = {name: pod["secretAsEnv"] for name, pod in kubernetes.items() if "secretAsEnv" in pod}
+    assert list(given) == ["exec-deploy"]
+    told = [(row["secretName"], row["keyToEnv"][0]["secretKey"], row["optional"]) for row in given["exec-deploy"]]
+    assert told == [("bucket", "id", False), ("bucket", "key", False)]
+
+
+def test_where_no_step_writes_to_the_bucket_none_has_its_keys(project: Any) -> None:
+    pipeline, kubernetes = compiled(project, artifacts=keys_of_a_bucket(push=False))
+    assert not any("secretAsEnv" in pod for pod in kubernetes.values())
+    assert pipeline["defaultPipelineRoot"] == "s3://bucket/team/pipelines/tiny"
+
+
 def test_no_value_of_a_secret_is_in_the_compiled_file(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "s3cret-value")
     project.spec["spec"]["platform"] = {"resources": {"train": TRAIN}}
