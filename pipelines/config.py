@@ -7,7 +7,6 @@ from typing import Any
 from components.images import image
 from raftops.spec.model.assistant import Assistant, Spec
 from raftops.spec.model.base import Section, StepName, as_json
-from raftops.spec.model.platform import Resources
 
 _LATER = {"train": ("nodes", "runtime"), "deploy": ("target", "signing", "kubernetes")}
 """Settings that older specs do not have: passed on where they are set, so that those specs keep their keys."""
@@ -61,7 +60,7 @@ def _nodes(spec: Spec) -> dict[str, Any]:
         return {}
     own = platform.images.get("train") or image("train", platform.registry)
     place = {"namespace": platform.namespace, "claim": platform.workspace or "", "image": own}
-    return {"cluster": place | {"resources": as_json(platform.resources.get("train", Resources()))}}
+    return {"cluster": place | {"resources": as_json(platform.resources["train"])}}
 
 
 def _where_set(section: Section, later: tuple[str, ...]) -> dict[str, Any]:

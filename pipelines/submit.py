@@ -76,7 +76,7 @@ def as_struct(text: str) -> dict[str, Any]:
 
 
 def _root(text: str) -> dict[str, str]:
-    """Where the run's artifacts go, said again: Kubeflow's driver asks the run and its own settings, not the pipeline."""
+    """Where artifacts go, said by the run, too: Kubeflow's driver asks it and the launcher's settings, no pipeline."""
     pipeline = next(yaml.load_all(text, _LOADER))
     root = pipeline.get("defaultPipelineRoot")
     return {"pipeline_root": str(root)} if root else {}

@@ -1,5 +1,7 @@
-"""The config map of Kubeflow's launcher: where artifacts go and with whose keys. Kubeflow reads it when a run starts, not
-before, and stops at what is missing, so it is checked here. Does not ask whether the bucket is there.
+"""The config map of Kubeflow's launcher: where artifacts go and with whose keys.
+
+Kubeflow reads it when a run starts, not before, and stops at what is missing, so it is checked here. Does not ask
+whether the bucket is there.
 """
 
 from __future__ import annotations
