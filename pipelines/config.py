@@ -8,7 +8,7 @@ from components.images import image
 from raftops.spec.model.assistant import Assistant, Spec
 from raftops.spec.model.base import Section, StepName, as_json
 
-_LATER = {"train": ("nodes", "runtime"), "deploy": ("target", "signing", "kubernetes")}
+_LATER = {"train": ("nodes", "runtime"), "deploy": ("keep_indexes_days", "target", "signing", "kubernetes")}
 """Settings that older specs do not have: passed on where they are set, so that those specs keep their keys."""
 
 
