@@ -145,6 +145,12 @@ class TestTraffic:
                 assert not wide or {port["port"] for port in rule["ports"]} <= {443, 6443}
                 assert all("169.254.0.0/16" in block["except"] or ":" in block["cidr"] for block in wide)
 
+    def test_what_is_open_to_the_world_is_open_in_both_families_of_addresses(self) -> None:
+        for policy in of("NetworkPolicy").values():
+            for rule in policy["spec"].get("egress", []):
+                networks = {peer.get("ipBlock", {}).get("cidr") for peer in rule["to"]}
+                assert ("0.0.0.0/0" in networks) == ("::/0" in networks)
+
     @pytest.mark.parametrize("name", OVERLAYS)
     def test_steps_and_service_reach_milvus_in_every_overlay(self, name: str) -> None:
         index = Index(overlay(name))

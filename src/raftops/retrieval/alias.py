@@ -47,7 +47,7 @@ class IndexAlias:
         """Drop this assistant's collections that nobody needs; returns their names.
 
         What a release that is kept here or in any other store refers to stays, and what a run built or opened less than
-        `keep_days` ago. `kept` are the built indexes of this store with the hashes of their releases (a draft has none),
+        `keep_days` ago. `kept` are built indexes of this store with the hashes of their releases (drafts have none),
         `gone` the hashes that were deleted here; `now` is in seconds since 1970.
         """
         used: dict[str, set[str]] = {self.collection: set()}
