@@ -15,7 +15,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +40,9 @@ MEASURED = {
     "text": Figure(1084.7, "bytes of a stored row without vectors", SCALE),
     "terms": Figure(34.1, "distinct BM25 terms of a passage", SCALE),
     "cpu_tokens": Figure(180, "training tokens/s, 135M, LoRA bf16, 2 cores", "docs/LOG.md, scale"),
-    "answer": Figure(1.085, "s per served answer, 135M, 2 cores", "docs/handbook-report/report.json: served.seconds"),
+    "answer": Figure(
+        1.085, "s per served answer, 135M, 2 cores", "docs/handbook-report/report.json: metrics/served.seconds"
+    ),
 }  # fmt: skip
 STATED = {
     "cpu_hour": Figure(0.04, "USD per CPU core and hour", "a round list price of large clouds; yours: platform.prices"),
@@ -55,22 +57,26 @@ STATED = {
     "fill": Figure(0.7, "share of a node's memory that an index may take", "assumed: room for segments in compaction"),
 }  # fmt: skip
 DIMENSIONS, LINKS, GIB = 384, 16, 1 << 30
+EMBEDDER_PARAMETERS, TUNED_PARAMETERS, PASSAGE_TOKENS = 10.6e6, 135e6, 200
+"""all-MiniLM-L6-v2 without its token table (6 layers of 12 x 384 x 384); the sample's base; a timed passage."""
 NODE_GIB, NODE_CPUS = 64, 16
 """A query node of the Milvus cluster."""
 REPLICAS = 2
+LITE_PASSAGES, LITE_MS = 30_000, 300
+"""Where Milvus Lite ends: a round size, and the longest hybrid query that is borne, which is a choice of ours."""
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 GPUS = (1, 2, 4, 8, 16, 32, 64)
 NODE_GPUS = 8
 MODELS = {"8B": 8e9, "70B": 70e9, "405B": 405e9}
 TRAINED_TOKENS = 100e6
-"""About 150,000 RAFT examples of 640 tokens."""
+"""About 156,000 RAFT examples of 640 tokens."""
 STEP_TOKENS = 64 * 640
 """Tokens of one optimiser step over all GPUs; small, as few examples ask for."""
 MONTH_HOURS = 730
 
 
 def graph_bytes(quantised: bool) -> float:
-    """Bytes of one vector in an HNSW graph: its components, and two links a level-0 neighbour."""
+    """Bytes of one vector in an HNSW graph: its components, and 2 x 16 links of four bytes on level 0."""
     return DIMENSIONS * (1 if quantised else 4) + 2 * LINKS * 4
 
 
@@ -89,16 +95,35 @@ def index_gib(passages: int) -> float:
     return passages * (graph_bytes(quantised(passages)) + sparse_bytes()) / GIB
 
 
+def standalone_gib(passages: int) -> float:
+    """Memory of one Milvus: both indexes and, as by default, the rows' text and other fields."""
+    return passages * (graph_bytes(False) + sparse_bytes() + MEASURED["text"].value) / GIB
+
+
+def in_one(passages: int) -> bool:
+    """Whether one machine holds it."""
+    return standalone_gib(passages) <= NODE_GIB * STATED["fill"].value
+
+
 def nodes(passages: int) -> int:
-    """Query nodes for one copy."""
-    return max(1, math.ceil(index_gib(passages) / (NODE_GIB * STATED["fill"].value)))
+    """Query nodes for one copy; a cluster's map the rows' text from disk."""
+    return 1 if in_one(passages) else math.ceil(index_gib(passages) / (NODE_GIB * STATED["fill"].value))
+
+
+def last_of(holds: Callable[[int], bool]) -> int:
+    """The largest number of passages for which something holds, to a million."""
+    low, high = 1, 10_000
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if holds(middle * 1_000_000) else (low, middle - 1)
+    return low * 1_000_000
 
 
 def engine(passages: int) -> str:
     """What takes over at a size."""
-    if passages <= 30_000:
+    if passages <= LITE_PASSAGES:
         return "Milvus Lite, FLAT"
-    if nodes(passages) == 1:
+    if in_one(passages):
         return "Milvus standalone, HNSW"
     kind = "HNSW on int8 (SQ8)" if quantised(passages) else "HNSW"
     return f"Milvus cluster, {kind}, partition key, bulk import"
@@ -118,27 +143,39 @@ def corpus_rows() -> Iterator[tuple[str, ...]]:
         embed_cost = seconds / 3600 * (2 * STATED["cpu_hour"].value + 2 * STATED["gib_hour"].value)
         stored = passages * (MEASURED["text"].value + DIMENSIONS * 4) / 1e9
         yield (
-            f"{passages:,}", engine(passages), _gb(stored), _gb(index_gib(passages) * GIB / 1e9), _machines(passages),
+            f"{passages:,}", engine(passages), _gb(stored), _memory(passages), _machines(passages),
             f"{_time(seconds / pods)} on {pods} {'pod' if pods == 1 else 'pods'}", _usd(embed_cost),
             _usd(_monthly(passages) + stored * STATED["gb_month"].value),
         )  # fmt: skip
 
 
+def _memory(passages: int) -> str:
+    if passages <= LITE_PASSAGES:
+        return _gb(passages * MEASURED["lite_memory"].value / 1e6)
+    gib = standalone_gib(passages) if in_one(passages) else index_gib(passages)
+    return _gb(gib * GIB / 1e9)
+
+
 def _machines(passages: int) -> str:
-    if passages <= 30_000:
+    if passages <= LITE_PASSAGES:
         return "none: inside the service"
-    count = nodes(passages)
-    return "1 of 4 cores" if count == 1 else f"{REPLICAS} x {count} of {NODE_CPUS} cores, {NODE_GIB} GiB"
+    if in_one(passages):
+        return f"1 of 4 cores, {_standalone_machine(passages)} GiB"
+    return f"{REPLICAS} x {nodes(passages)} of {NODE_CPUS} cores, {NODE_GIB} GiB"
+
+
+def _standalone_machine(passages: int) -> int:
+    """GiB of the machine, never less than four."""
+    return max(4, math.ceil(standalone_gib(passages) / STATED["fill"].value))
 
 
 def _monthly(passages: int) -> float:
     """USD a month of the machines that hold the index."""
     cpu, gib = STATED["cpu_hour"].value, STATED["gib_hour"].value
-    if passages <= 30_000:
+    if passages <= LITE_PASSAGES:
         return 0.0
-    if nodes(passages) == 1:
-        memory = max(4, math.ceil(index_gib(passages) / STATED["fill"].value))
-        return MONTH_HOURS * (4 * cpu + memory * gib)
+    if in_one(passages):
+        return MONTH_HOURS * (4 * cpu + _standalone_machine(passages) * gib)
     return MONTH_HOURS * REPLICAS * nodes(passages) * (NODE_CPUS * cpu + NODE_GIB * gib)
 
 
@@ -147,14 +184,15 @@ def lite_rows() -> Iterator[tuple[str, ...]]:
     for passages in (1_000, 10_000, 20_000, 30_000, 100_000, 1_000_000):
         took = passages * MEASURED["lite_hybrid"].value
         memory = passages * MEASURED["lite_memory"].value / 1e6
-        yield (f"{passages:,}", f"{took:,.0f} ms", _gb(memory), "yes" if took <= 300 else "no")
+        yield (f"{passages:,}", f"{took:,.0f} ms", _gb(memory), "yes" if took <= LITE_MS else "no")
 
 
 def train_seconds(parameters: float, gpus: int) -> tuple[float, float]:
     """Seconds of one epoch over TRAINED_TOKENS by LoRA: with all traffic behind the work, and with none.
 
     Work: 6 FLOP a parameter and token (forward, backward through frozen weights, recomputed activations). Traffic of
-    FSDP: each step gathers the sharded 16-bit weights three times; frozen weights have no gradients to reduce.
+    FSDP: each step gathers the sharded 16-bit weights three times, the most that it takes (forward, recomputed forward,
+    backward); frozen weights have no gradients to reduce.
     """
     work = 6 * parameters * TRAINED_TOKENS / (STATED["gpu_flops"].value * STATED["gpu_share"].value * gpus)
     if gpus == 1 or not sharded(parameters) or packed(parameters, gpus):
@@ -239,11 +277,10 @@ def check_rows() -> Iterator[tuple[str, ...]]:
     passages = 20_000
     law, seen = passages * MEASURED["lite_hybrid"].value, MEASURED["lite_20k"].value
     yield (f"a hybrid query of Lite at {passages:,} passages", f"{law:.0f} ms", f"{seen:.0f} ms", f"{law / seen:.2f}")
-    embedder, trained = 10.6e6, 135e6
-    embedding = 2 * embedder * 200 * MEASURED["embed_rate"].value / 1e9
-    training = 6 * trained * MEASURED["cpu_tokens"].value / 1e9
+    embedding = 2 * EMBEDDER_PARAMETERS * PASSAGE_TOKENS * MEASURED["embed_rate"].value / 1e9
+    training = 6 * TUNED_PARAMETERS * MEASURED["cpu_tokens"].value / 1e9
     yield (
-        "FLOP/s of two cores: 6 x parameters x tokens of training, against 2 x of embedding",
+        "two cores: 6 x 135M x 180 tokens/s of training, against 2 x 10.6M x 200 x 52 passages/s of embedding",
         f"{training:.0f} GFLOP/s", f"{embedding:.0f} GFLOP/s", f"{training / embedding:.2f}",
     )  # fmt: skip
 
@@ -257,12 +294,12 @@ def sources(figures: dict[str, Figure]) -> Iterator[tuple[str, ...]]:
 def tables() -> dict[str, str]:
     """Every table of the document, as Markdown, by name."""
     return {
-        "measured": _markdown(("figure", "unit", "printed by"), sources(MEASURED)),
+        "measured": _markdown(("figure", "unit", "from"), sources(MEASURED)),
         "stated": _markdown(("value", "unit", "from"), sources(STATED)),
         "lite": _markdown(("passages", "one hybrid query", "memory", "within 300 ms"), lite_rows()),
         "check": _markdown(("law", "says", "measured", "ratio"), check_rows()),
         "corpus": _markdown(
-            ("passages", "engine", "stored", "index in memory", "machines", "embedding", "once", "a month"),
+            ("passages", "engine", "stored", "in memory", "machines", "embedding", "once", "a month"),
             corpus_rows(),
         ),
         "training": _markdown(("GPUs", *MODELS), train_rows()),

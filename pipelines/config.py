@@ -7,9 +7,8 @@ from typing import Any
 from components.images import image
 from raftops.spec.model.assistant import Assistant, Spec
 from raftops.spec.model.base import Section, StepName, as_json
-from raftops.spec.model.platform import Resources
 
-_LATER = {"train": ("nodes", "runtime"), "deploy": ("target", "signing", "kubernetes")}
+_LATER = {"train": ("nodes", "runtime"), "deploy": ("keep_indexes_days", "target", "signing", "kubernetes")}
 """Settings that older specs do not have: passed on where they are set, so that those specs keep their keys."""
 _SERVING = ("least_score", "least_confidence")
 """When the service keeps silent: no training row depends on it."""
@@ -66,7 +65,7 @@ def _nodes(spec: Spec) -> dict[str, Any]:
         return {}
     own = platform.images.get("train") or image("train", platform.registry)
     place = {"namespace": platform.namespace, "claim": platform.workspace or "", "image": own}
-    return {"cluster": place | {"resources": as_json(platform.resources.get("train", Resources()))}}
+    return {"cluster": place | {"resources": as_json(platform.resources["train"])}}
 
 
 def _where_set(section: Section, later: tuple[str, ...]) -> dict[str, Any]:

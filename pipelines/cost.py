@@ -58,7 +58,7 @@ def cluster_plan(
 
 def _step(assistant: Assistant, step: PlannedStep, past: Sequence[PastStep], asked: bool) -> StepCost:
     platform = assistant.spec.platform
-    resources = platform.resources.get(step.step, Resources())
+    resources = platform.resources[step.step]
     nodes = assistant.spec.train.nodes if step.step == "train" else 1
     runs, why = _decision(step, past, asked)
     hours, told_by = (0.0, "") if runs is False else _hours(step, past, resources)

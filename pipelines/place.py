@@ -39,8 +39,8 @@ class Placer:
 
         Where the work is done by other pods (`on_nodes`), they have the accelerator, and this task only watches them.
         """
-        wanted = self.platform.resources.get(step)
-        if wanted and on_nodes:
+        wanted = self.platform.resources[step]
+        if on_nodes:
             wanted = wanted.model_copy(update=_WATCHES)
         own = self._secrets(step, wanted)
         self._placed(step, task, wanted, (*own, *(secret for secret in secrets if secret not in own)))
@@ -48,8 +48,8 @@ class Placer:
 
     def shard(self, step: StepName, task: PipelineTask) -> PipelineTask:
         """Place a step's work on one part. Many tasks share this place, so KFP's own key tells them apart."""
-        wanted = self.platform.resources.get(step)
-        self._placed(step, task, wanted, wanted.secrets if wanted else ())
+        wanted = self.platform.resources[step]
+        self._placed(step, task, wanted, wanted.secrets)
         return task.set_display_name(f"{step} shard").set_caching_options(True)
 
     def beside(self, name: str, step: StepName, task: PipelineTask, *secrets: SecretRef) -> PipelineTask:
@@ -57,18 +57,15 @@ class Placer:
         self._placed(step, task, _LIGHT, secrets)
         return task.set_display_name(name).set_caching_options(False)
 
-    def _placed(
-        self, step: StepName, task: PipelineTask, wanted: Resources | None, secrets: tuple[SecretRef, ...]
-    ) -> None:
+    def _placed(self, step: StepName, task: PipelineTask, wanted: Resources, secrets: tuple[SecretRef, ...]) -> None:
         task.set_container_image(self.platform.images.get(step) or image(step, self.platform.registry))
-        if wanted:
-            _resources(task, wanted)
+        _resources(task, wanted)
         labels = {"app.kubernetes.io/part-of": self.name, "app.kubernetes.io/component": step}
         pod = Pod(self.platform, wanted, secrets, labels, self.annotations)
         task.platform_config["kubernetes"] = pod.message()
 
-    def _secrets(self, step: StepName, wanted: Resources | None) -> tuple[SecretRef, ...]:
-        named = wanted.secrets if wanted else ()
+    def _secrets(self, step: StepName, wanted: Resources) -> tuple[SecretRef, ...]:
+        named = wanted.secrets
         token, bucket = self.platform.milvus.token, self.platform.artifacts
         more = [token] if step in _SEARCHES else []
         more += [bucket.access_key, bucket.secret_key] if bucket and bucket.push and step == "deploy" else []

@@ -29,14 +29,14 @@ class Pod:
     """What one task's pod gets."""
 
     platform: Platform
-    wanted: Resources | None = None
+    wanted: Resources
     secrets: Sequence[SecretRef] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 
     def message(self) -> Message:
         """The pod as KubernetesExecutorConfig, without what is not set."""
-        told = self._everywhere() | (_resources(self.wanted) if self.wanted else {})
+        told = self._everywhere() | _resources(self.wanted)
         return {name: value for name, value in told.items() if value}
 
     def _everywhere(self) -> Message:
@@ -52,7 +52,7 @@ class Pod:
         }
 
     def _labels(self) -> dict[str, str]:
-        asked = {label: getattr(self.wanted, name) for name, label in KUEUE.items()} if self.wanted else {}
+        asked = {label: getattr(self.wanted, name) for name, label in KUEUE.items()}
         return dict(sorted({**self.labels, **{label: value for label, value in asked.items() if value}}.items()))
 
 

@@ -21,6 +21,7 @@ from raftops.spec.model.platform import Kubeflow
 FOLDER = "cluster"
 """Below the store: a file for each submitted run."""
 _SHORT = 4
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def submit(loaded: LoadedSpec, compiled: Compiled, server: Server, experiment: s
         "experiment_id": server.make_experiment(experiment),
         "display_name": f"{name} {now:%Y-%m-%d %H:%M:%S}",
         "pipeline_spec": as_struct(compiled.text),
-        "runtime_config": {"parameters": {}},
+        "runtime_config": {"parameters": {}} | _root(compiled.text),
     } | ({"service_account": section.service_account} if section.service_account else {})
     run = Submitted(
         run_id=server.create_run(body), name=name, endpoint=server.endpoint.url, namespace=server.endpoint.namespace,
@@ -70,8 +71,15 @@ def submit(loaded: LoadedSpec, compiled: Compiled, server: Server, experiment: s
 
 def as_struct(text: str) -> dict[str, Any]:
     """A compiled file as the API takes it: the pipeline, or pipeline and platform side by side."""
-    pipeline, *platform = yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    pipeline, *platform = yaml.load_all(text, _LOADER)
     return {"pipeline_spec": pipeline, "platform_spec": platform[0]} if platform else dict(pipeline)
+
+
+def _root(text: str) -> dict[str, str]:
+    """Where artifacts go, said by the run, too: Kubeflow's driver asks it and the launcher's settings, no pipeline."""
+    pipeline = next(yaml.load_all(text, _LOADER))
+    root = pipeline.get("defaultPipelineRoot")
+    return {"pipeline_root": str(root)} if root else {}
 
 
 def experiment_of(assistant: Assistant, environment: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -39,6 +40,32 @@ def test_engines_take_over_in_order_and_machines_never_shrink_within_one() -> No
     assert kinds == sorted(kinds, key=["Milvus Lite", "Milvus standalone", "Milvus cluster"].index)
     assert not scale.quantised(100_000_000) and scale.quantised(1_000_000_000)
     assert scale.nodes(200_000_000) >= scale.nodes(100_000_000) > scale.nodes(10_000_000) == 1
+
+
+def test_the_sizes_that_the_text_names_are_those_of_the_script() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    standalone, floats = scale.last_of(scale.in_one), scale.last_of(lambda size: not scale.quantised(size))
+    assert f"at {standalone // 10**6} million passages" in text and f"| {standalone // 10**6} million |" in text
+    assert f"from {floats // 10**6} million" in text and f"| {floats // 10**6} million |" in text
+    assert scale.engine(standalone).startswith("Milvus standalone")
+    assert scale.engine(standalone + 10**6).startswith("Milvus cluster")
+    assert scale.engine(scale.LITE_PASSAGES) == "Milvus Lite, FLAT" != scale.engine(scale.LITE_PASSAGES + 1)
+
+
+def test_every_file_that_the_text_names_is_there() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:docs|manifests|benchmarks)/[\w/.-]*\w", text))
+    assert named >= {"docs/LOG.md", "docs/handbook-report/report.json"}
+    assert [name for name in named if not (DOCUMENT.parents[1] / name).exists()] == []
+
+
+def test_the_figures_of_the_report_are_the_reports_own() -> None:
+    report = json.loads((DOCUMENT.parent / "handbook-report" / "report.json").read_text(encoding="utf-8"))
+    assert scale.MEASURED["answer"].value == pytest.approx(report["metrics"]["served.seconds"], abs=5e-4)
+
+
+def test_the_tokens_that_the_text_names_are_in_the_log() -> None:
+    assert "228,206 tokens" in DOCUMENT.read_text(encoding="utf-8") and "228,206 tokens" in LOG.read_text("utf-8")
 
 
 @pytest.mark.parametrize("parameters", scale.MODELS.values())

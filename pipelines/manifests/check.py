@@ -10,6 +10,7 @@ from pipelines.manifests.dashboards import dashboards
 from pipelines.manifests.finding import Finding
 from pipelines.manifests.images import images
 from pipelines.manifests.index import Index
+from pipelines.manifests.launcher import launcher
 from pipelines.manifests.links import links
 from pipelines.manifests.names import names
 from pipelines.manifests.plumbing import plumbing
@@ -53,3 +54,4 @@ def _all(resources: Sequence[Resource], kubernetes: str, production: bool) -> It
     yield from security(resources)
     yield from references(index)
     yield from links(index)
+    yield from launcher(index)

@@ -35,7 +35,7 @@ HASH_DIGITS = 16
 RECORD = "release.json"
 SIGNATURES = ("release.sig", "adapter.sig")
 """Signatures of the whole and of its adapter, written after it; see `signing.py`."""
-PLACE_ONLY = {"smoke_questions", "keep_releases", "target", "signing", "kubernetes"}
+PLACE_ONLY = {"smoke_questions", "keep_releases", "keep_indexes_days", "target", "signing", "kubernetes"}
 """Keys of `deploy` that change how a release is made, not what is served."""
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import yaml
+
 GONE = object()
 """Take the field away."""
 
@@ -32,6 +34,22 @@ JOB = "Job/once"
 QUEUE = "ClusterQueue/raftops-gpu"
 MILVUS = "Milvus/milvus"
 GPU = "nvidia.com/gpu"
+LAUNCHER = "ConfigMap/kfp-launcher"
+REF = "data.providers.s3.default.credentials.secretRef"
+
+
+def provider(**changes: Any) -> str:
+    """The launcher's providers, with something else in the default of s3; None takes it away."""
+    keys = {"secretName": "raftops-artifacts", "accessKeyKey": "access-key", "secretKeyKey": "secret-key"}
+    default = {"endpoint": "https://minio.example", "credentials": {"fromEnv": False, "secretRef": keys}} | changes
+    return yaml.safe_dump({"s3": {"default": {k: v for k, v in default.items() if v is not None}}})
+
+
+def secret_ref(**changes: Any) -> str:
+    """The same, with another reference to the secret."""
+    keys = {"secretName": "raftops-artifacts", "accessKeyKey": "access-key", "secretKeyKey": "secret-key"} | changes
+    return provider(credentials={"fromEnv": False, "secretRef": keys})
+
 
 BROKEN = (
     # shape
@@ -184,6 +202,28 @@ BROKEN = (
            "SecretStore",
            "spec.secretStoreRef.name"),
     Broken("two makers of one secret", "ExternalSecret/raftops-hub", "spec.target.name", "raftops-made"),
+    # where Kubeflow keeps artifacts
+    Broken("a root that is no bucket", LAUNCHER, "data.defaultPipelineRoot", "/artifacts"),
+    Broken("a root of a provider without keys", LAUNCHER, "data.defaultPipelineRoot", "gs://bucket", "data.providers"),
+    Broken("providers that are no YAML", LAUNCHER, "data.providers", "s3: {"),
+    Broken("a provider that there is not", LAUNCHER, "data.providers", "azure: {}\n" + provider(),
+           "data.providers.azure"),
+    Broken("an address without credentials", LAUNCHER, "data.providers", provider(credentials=None),
+           "data.providers.s3.default.credentials"),
+    Broken("keys from nowhere", LAUNCHER, "data.providers", provider(credentials={"fromEnv": False}),
+           f"{REF}.secretName"),
+    Broken("a bucket's field misspelt", LAUNCHER, "data.providers", provider(disableSsl=True),
+           "data.providers.s3.default.disableSsl"),
+    Broken("no encryption at an https address", LAUNCHER, "data.providers", provider(disableSSL=True),
+           "data.providers.s3.default.disableSSL"),
+    Broken("a bucket's secret that there is not", LAUNCHER, "data.providers", secret_ref(secretName="keys"),  # noqa: S106
+           f"{REF}.secretName"),
+    Broken("a key that the bucket's secret has not", LAUNCHER, "data.providers", secret_ref(accessKeyKey="accesskey"),
+           f"{REF}.accessKeyKey"),
+    Broken("a bucket's secret that nobody may read", "Role/raftops-artifacts", "rules[0].resourceNames",
+           ["raftops-hub"], f"{REF}.secretName", LAUNCHER),
+    Broken("an exception for no bucket", LAUNCHER, "data.providers",
+           provider() + "  overrides: [{credentials: {fromEnv: true}}]", "data.providers.s3.overrides[0].bucketName"),
     # services, policies, autoscalers, budgets
     Broken("a node's port inside the cluster", SVC, "spec.ports[0].nodePort", 30080),
     Broken("an external name that is not said", "Service/milvus", "spec.externalName", GONE),

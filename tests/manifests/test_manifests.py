@@ -73,6 +73,7 @@ class TestAccounts:
         assert rights("raftops-runner") == {
             ("create", "workflowtaskresults"), ("patch", "workflowtaskresults"), ("get", "pods"),
             ("get", "configmaps/kfp-launcher"), ("get", "secrets/mlpipeline-minio-artifact"),
+            ("get", "secrets/raftops-artifacts"),
             *((verb, "trainjobs") for verb in ("get", "list", "watch", "create", "patch")),
             *((verb, what) for verb in ("get", "list", "watch") for what in ("pods", "events")), ("get", "pods/log"),
         }  # fmt: skip
@@ -80,13 +81,18 @@ class TestAccounts:
     def test_on_a_laptop_it_does_not_train_on_many_nodes(self) -> None:
         assert not any(what == "trainjobs" for _, what in rights("raftops-runner", overlay("laptop")))
 
+    def test_without_a_bucket_of_ours_it_reads_no_keys_of_one(self) -> None:
+        assert ("get", "secrets/raftops-artifacts") not in rights("raftops-runner", overlay("laptop"))
+
     def test_a_run_that_deploys_may_write_the_service_beside_that_and_delete_nothing(self) -> None:
         found = rights("raftops-deployer")
         assert rights("raftops-runner") < found
         assert {what for verb, what in found - rights("raftops-runner") if verb in ("create", "patch")} == {
             "deployments", "services", "configmaps",
         }  # fmt: skip
-        assert not {what for _, what in found if what.startswith("secrets")} - {"secrets/mlpipeline-minio-artifact"}
+        assert {what for _, what in found if what.startswith("secrets")} == {
+            "secrets/mlpipeline-minio-artifact", "secrets/raftops-artifacts",
+        }  # fmt: skip
         assert not {verb for verb, _ in found} & {"delete", "deletecollection", "update", "escalate", "bind"}
         assert not any(what.startswith(("pods/exec", "pods/attach", "pods/portforward")) for _, what in found)
 
@@ -139,6 +145,12 @@ class TestTraffic:
                 assert not wide or {port["port"] for port in rule["ports"]} <= {443, 6443}
                 assert all("169.254.0.0/16" in block["except"] or ":" in block["cidr"] for block in wide)
 
+    def test_what_is_open_to_the_world_is_open_in_both_families_of_addresses(self) -> None:
+        for policy in of("NetworkPolicy").values():
+            for rule in policy["spec"].get("egress", []):
+                networks = {peer.get("ipBlock", {}).get("cidr") for peer in rule["to"]}
+                assert ("0.0.0.0/0" in networks) == ("::/0" in networks)
+
     @pytest.mark.parametrize("name", OVERLAYS)
     def test_steps_and_service_reach_milvus_in_every_overlay(self, name: str) -> None:
         index = Index(overlay(name))
@@ -183,6 +195,20 @@ class TestService:
         assert spec["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
         assert of("HorizontalPodAutoscaler")["raftops-service"]["spec"]["minReplicas"] >= 2
         assert of("PodDisruptionBudget")["raftops-service"]["spec"]["maxUnavailable"] == 1
+
+
+def test_kubeflow_and_the_specs_mean_the_same_bucket() -> None:
+    data = of("ConfigMap", overlay("production"))["kfp-launcher"]["data"]
+    place = yaml.safe_load(data["providers"])["s3"]["default"]
+    said = yaml.safe_load((FOLDER.parent / "specs" / "env" / "bucket.yaml").read_text(encoding="utf-8"))
+    for storage in (said["spec"]["platform"]["artifacts"], said["spec"]["platform"]["dvc"]):
+        keys = [storage[name] for name in ("access_key", "secret_key")]
+        assert (place["endpoint"], place["region"]) == (storage["endpoint"], storage["region"])
+        ref = place["credentials"]["secretRef"]
+        assert {key["secret"] for key in keys} == {ref["secretName"]}
+        assert [key["key"] for key in keys] == [ref["accessKeyKey"], ref["secretKeyKey"]]
+    bucket = said["spec"]["platform"]["artifacts"]["uri"].split("/")[2]
+    assert data["defaultPipelineRoot"].startswith(f"s3://{bucket}/")
 
 
 def test_secrets_carry_no_values_and_name_their_keys() -> None:

@@ -13,7 +13,7 @@ from kfp.kubernetes import kubernetes_executor_config_pb2
 from pipelines.compile import compile_spec
 from pipelines.pods import Pod
 from raftops.errors import SpecError
-from raftops.spec.model.platform import Platform, Resources
+from raftops.spec.model.platform import USUAL, Platform, Resources
 from tests.pipelines.test_compile import tasks_of
 
 TRAIN = {
@@ -41,13 +41,44 @@ def container(pipeline: dict[str, Any], step: str) -> dict[str, Any]:
     return dict(pipeline["deploymentSpec"]["executors"][f"exec-{step}"]["container"])
 
 
-def test_a_step_gets_the_resources_of_the_spec_and_no_other_does(project: Any) -> None:
+def test_a_step_gets_the_resources_of_the_spec_and_another_what_is_usual(project: Any) -> None:
     pipeline, _ = compiled(project, resources={"train": TRAIN})
     resources = container(pipeline, "train")["resources"]
     assert (resources["resourceCpuLimit"], resources["resourceMemoryRequest"]) == ("500m", "16Gi")
     assert resources["accelerator"]["resourceType"] == "nvidia.com/gpu"
     assert resources["accelerator"]["resourceCount"] == "2"
-    assert "resources" not in container(pipeline, "evaluate")
+    assert "accelerator" not in container(pipeline, "evaluate")["resources"]
+
+
+def test_every_pod_of_a_spec_that_says_nothing_has_requests_limits_and_a_deadline(project: Any) -> None:
+    pipeline, kubernetes = compiled(project, shards=3)
+    asked = ("resourceCpuRequest", "resourceCpuLimit", "resourceMemoryRequest", "resourceMemoryLimit")
+    for name, executor in pipeline["deploymentSpec"]["executors"].items():
+        assert all(executor["container"]["resources"].get(field) for field in asked), name
+        assert int(kubernetes[name]["activeDeadlineSeconds"]) > 0, name
+    for step, usual in USUAL.items():
+        assert container(pipeline, step)["resources"]["resourceMemoryLimit"] == usual["memory"]
+        assert kubernetes[f"exec-{step}"]["activeDeadlineSeconds"] == str(usual["timeout_minutes"] * 60)
+
+
+def test_a_spec_that_says_one_thing_of_a_step_leaves_the_rest_as_usual(project: Any) -> None:
+    pipeline, kubernetes = compiled(project, resources={"train": {"memory": "24Gi"}})
+    resources = container(pipeline, "train")["resources"]
+    assert (resources["resourceMemoryLimit"], resources["resourceCpuLimit"]) == ("24Gi", USUAL["train"]["cpu"])
+    assert kubernetes["exec-train"]["activeDeadlineSeconds"] == "43200"
+
+
+def test_resources_change_no_key(project: Any) -> None:
+    before = compile_spec(project.load()).keys
+    project.spec["spec"]["platform"] = {"resources": {step: {"cpu": "7", "memory": "7Gi"} for step in USUAL}}
+    assert compile_spec(project.load()).keys == before
+
+
+def test_what_is_usual_stands_in_the_description_of_the_field() -> None:
+    said = " ".join((Platform.model_fields["resources"].description or "").split())
+    for step, usual in USUAL.items():
+        minutes = f"{usual['timeout_minutes']} min"
+        assert f"{step} {usual['cpu']}, {usual['memory']}, {minutes}" in said
 
 
 def test_nodes_secrets_and_time_reach_kubernetes(project: Any) -> None:
@@ -106,6 +137,28 @@ def test_the_token_of_milvus_reaches_the_steps_that_talk_to_it(project: Any) -> 
     _, kubernetes = compiled(project, milvus={"uri": "https://milvus.example:19530", "token": token})
     given = {name: pod["secretAsEnv"][0]["secretName"] for name, pod in kubernetes.items() if "secretAsEnv" in pod}
     assert given == dict.fromkeys(("exec-index", "exec-augment", "exec-evaluate", "exec-deploy"), "milvus")
+
+
+def keys_of_a_bucket(push: bool) -> dict[str, Any]:
+    named = {name: {"secret": "bucket", "key": name, "env": f"BUCKET_{name.upper()}"} for name in ("id", "key")}
+    return {
+        "uri": "s3://bucket/team", "endpoint": "https://s3.example", "push": push,
+        "access_key": named["id"], "secret_key": named["key"],
+    }  # fmt: skip
+
+
+def test_the_keys_of_the_bucket_reach_the_step_that_writes_to_it_and_no_other(project: Any) -> None:
+    _, kubernetes = compiled(project, artifacts=keys_of_a_bucket(push=True))
+    given = {name: pod["secretAsEnv"] for name, pod in kubernetes.items() if "secretAsEnv" in pod}
+    assert list(given) == ["exec-deploy"]
+    told = [(row["secretName"], row["keyToEnv"][0]["secretKey"], row["optional"]) for row in given["exec-deploy"]]
+    assert told == [("bucket", "id", False), ("bucket", "key", False)]
+
+
+def test_where_no_step_writes_to_the_bucket_none_has_its_keys(project: Any) -> None:
+    pipeline, kubernetes = compiled(project, artifacts=keys_of_a_bucket(push=False))
+    assert not any("secretAsEnv" in pod for pod in kubernetes.values())
+    assert pipeline["defaultPipelineRoot"] == "s3://bucket/team/pipelines/tiny"
 
 
 def test_no_value_of_a_secret_is_in_the_compiled_file(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:

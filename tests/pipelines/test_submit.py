@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pipelines.compile import compile_spec
 from pipelines.kubeflow import Endpoint, Server
 from pipelines.past import past_steps
 from pipelines.submit import as_struct, experiment_of, known, submit, submitted
@@ -53,6 +54,26 @@ class TestARealRun:
     @staticmethod
     def submitted(tiny_run: Any, server: Server) -> Any:
         return submit(tiny_run.loaded, tiny_run.compiled(), server, "tiny", tiny_run.store.root)
+
+
+class TestWhereArtifactsGo:
+    """Kubeflow's driver asks the run, not the pipeline, so the run says it."""
+
+    @staticmethod
+    def root_of(project: Any, tmp_path: Path, **platform: Any) -> str | None:
+        project.spec["spec"]["platform"] = platform
+        loaded = project.load()
+        with StandIn(Cluster(lambda run: None)) as standin:
+            server = Server(Endpoint(standin.url, namespace=""))
+            run = submit(loaded, compile_spec(loaded), server, "tiny", tmp_path / "store")
+            return server.run(run.run_id)["runtime_config"].get("pipeline_root")
+
+    def test_a_run_goes_to_the_bucket_of_the_spec(self, project: Any, tmp_path: Path) -> None:
+        root = self.root_of(project, tmp_path, artifacts={"uri": "s3://bucket/team/"})
+        assert root == "s3://bucket/team/pipelines/tiny"
+
+    def test_without_a_bucket_it_is_left_to_kubeflow(self, project: Any, tmp_path: Path) -> None:
+        assert not self.root_of(project, tmp_path)
 
 
 class TestWhatIsNoted:

@@ -1,9 +1,11 @@
 """The alias of an assistant's index, on Milvus Lite: by a folder, as its aliases work like a server's."""
 
 import pytest
+from pymilvus import MilvusClient, MilvusException
 
 from raftops.errors import IndexUnusable
 from raftops.files import write_json
+from raftops.retrieval import claims
 from raftops.retrieval.alias import IndexAlias
 from raftops.retrieval.milvus import MilvusConnection, PassageCollection
 
@@ -45,13 +47,83 @@ def test_the_alias_moves_and_says_where_it_was(place):
     assert len(found(place)[1]) == 4, "moving drops nothing"
 
 
-def test_what_no_release_uses_is_dropped_and_what_is_anothers_stays(place):
-    kept = [built(place, f"hand_book_{n}123456789ab") for n in (0, 1)]
-    alias = IndexAlias.of(kept[1])
-    alias.point()
-    assert alias.drop_unused(kept) == ["hand_book_2123456789ab"]
-    assert found(place)[1] == ["hand_book_0123456789ab", "hand_book_1123456789ab", "other_0123456789ab"]
-    assert alias.drop_unused([kept[1]]) == ["hand_book_0123456789ab"]
+DAY = 86_400.0
+NOW = 1_800_000_000.0
+RELEASE = "0123456789abcdef"
+OTHERS = "fedcba9876543210"
+FIRST, SECOND, THIRD = (f"hand_book_{n}123456789ab" for n in (0, 1, 2))
+
+
+class TestDropping:
+    """The first collection is the current release's, the second another's or nobody's, the third nobody's."""
+
+    @pytest.fixture
+    def alias(self, place):
+        current = IndexAlias.of(built(place, FIRST))
+        current.point()
+        return current
+
+    def used(self, place, collection, days_ago, *releases):
+        connection = MilvusConnection(str(place / "m.db"))
+        claims.claim(connection.client, collection, releases, NOW - days_ago * DAY)
+        connection.close()
+
+    def drop(self, alias, place, kept=None, gone=()):
+        return alias.drop_unused({place / FIRST: RELEASE} if kept is None else kept, gone, 7, NOW)
+
+    def test_what_nobody_used_for_long_goes_and_what_is_anothers_stays(self, alias, place):
+        for collection in (FIRST, SECOND, THIRD, "other_0123456789ab"):
+            self.used(place, collection, 8)
+        assert self.drop(alias, place) == [SECOND, THIRD]
+        assert found(place)[1] == [FIRST, "other_0123456789ab"]
+
+    def test_what_another_run_built_or_opened_a_while_ago_stays(self, alias, place):
+        self.used(place, SECOND, 6.9)
+        self.used(place, THIRD, 7.1)
+        assert self.drop(alias, place) == [THIRD]
+
+    def test_what_says_nothing_of_its_use_is_used_from_now_on(self, alias, place):
+        assert self.drop(alias, place) == []
+        assert alias.drop_unused({}, (), 7, NOW + 6 * DAY) == []
+        assert alias.drop_unused({}, (), 7, NOW + 8 * DAY) == [SECOND, THIRD]
+
+    def test_what_a_release_of_this_store_refers_to_stays_however_old(self, alias, place):
+        self.used(place, SECOND, 900)
+        self.used(place, THIRD, 900)
+        kept = {place / FIRST: RELEASE, built(place, SECOND): OTHERS}
+        assert self.drop(alias, place, kept) == [THIRD]
+
+    def test_what_a_draft_refers_to_stays(self, alias, place):
+        self.used(place, SECOND, 900)
+        assert self.drop(alias, place, {place / FIRST: RELEASE, built(place, SECOND): ""}) == []
+
+    def test_what_a_release_of_another_store_refers_to_stays_until_that_store_deletes_it(self, alias, place):
+        elsewhere = IndexAlias.of(built(place, SECOND))
+        elsewhere.drop_unused({place / SECOND: OTHERS}, (), 7, NOW - 900 * DAY)
+        assert SECOND not in self.drop(alias, place)
+        assert self.drop(alias, place, gone=[OTHERS]) == [SECOND]
+
+    def test_two_releases_of_one_collection_hold_it_each(self, alias, place):
+        self.used(place, SECOND, 900, RELEASE, OTHERS)
+        assert self.drop(alias, place, gone=[OTHERS]) == []
+        assert self.drop(alias, place, gone=[RELEASE]) == [SECOND]
+
+    def test_what_another_alias_names_stays(self, alias, place):
+        self.used(place, SECOND, 900)
+        connection = MilvusConnection(str(place / "m.db"))
+        connection.point("somebodys", SECOND)
+        connection.close()
+        assert self.drop(alias, place) == []
+
+    def test_where_nothing_can_be_noted_nothing_is_dropped(self, alias, place, monkeypatch, caplog):
+        self.used(place, SECOND, 900)
+
+        def refuses(*_):
+            raise MilvusException(message="permission deny")
+
+        monkeypatch.setattr(MilvusClient, "alter_collection_properties", refuses)
+        assert self.drop(alias, place) == []
+        assert "permission deny" in caplog.text
 
 
 def test_a_missing_token_is_named(place, monkeypatch):

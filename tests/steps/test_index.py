@@ -17,8 +17,9 @@ import pytest
 import raftops.steps.index as step
 from raftops.errors import IndexUnusable, StepError
 from raftops.files import write_json
+from raftops.retrieval import claims
 from raftops.retrieval.hybrid import open_index
-from raftops.retrieval.milvus import MilvusConnection
+from raftops.retrieval.milvus import MilvusConnection, PassageCollection
 from raftops.shards import Shard
 from raftops.spec.model.base import SecretRef
 from raftops.spec.model.knowledge import Bm25, Index
@@ -38,10 +39,11 @@ def place(tmp_path):
         cache, passages, built = tmp_path / "cache", tmp_path / "passages", tmp_path / "out" / "built"
         source = tiny_encoder(tmp_path, tmp_path / "cache")
 
-        def index(self, passages=None, config=CONFIG, milvus=None, name="tiny-book"):
+        def index(self, passages=None, config=CONFIG, milvus=None, name="tiny-book", built=None):
             if passages is not None:
                 write_passages(self.passages, passages)
-            return index(config, self.source, milvus or Milvus(), name, self.passages, self.built, self.cache)
+            places = self.passages, built or self.built, self.cache
+            return index(config, self.source, milvus or Milvus(), name, *places)
 
         def found(self, question, top_k=1):
             with open_index(self.built, 0.5) as retriever:
@@ -264,6 +266,64 @@ class TestOnAServer:
         assert self.names(server, "half")[1] is None
         place.index(milvus=Milvus(uri=server), name="half")
         assert len(place.found("rule", 14)) == 14
+
+    def used(self, server, collection):
+        connection = MilvusConnection(server)
+        said = connection.client.describe_collection(collection)["properties"]
+        connection.close()
+        return said.get(claims.USED)
+
+    def test_a_collection_says_that_it_is_in_use_while_it_is_made_when_it_is_taken_over_and_when_it_is_opened(
+        self, place, server, monkeypatch
+    ):
+        moments = iter(range(1000, 9000, 1000))
+        monkeypatch.setattr(claims, "clock", lambda: float(next(moments)))
+        seen, upsert = [], step.PassageCollection.upsert
+
+        def watched(collection, *rows):
+            seen.append(self.used(server, collection.name))
+            upsert(collection, *rows)
+
+        monkeypatch.setattr(step.PassageCollection, "upsert", watched)
+        place.index(milvus=Milvus(uri=server), name="held")
+        name = json.loads((place.built / "index.json").read_text())["collection"]
+        assert seen[0] == "1000" and self.used(server, name) == "2000"
+        place.index(milvus=Milvus(uri=server), name="held")
+        assert self.used(server, name) == "3000"
+        place.found("rule", 1)
+        assert self.used(server, name) == "4000"
+
+    def test_a_run_does_not_empty_the_collection_that_another_is_filling(self, place, server, monkeypatch):
+        monkeypatch.setattr(step, "BATCH", 4)
+        upsert, calls = step.PassageCollection.upsert, []
+
+        def is_met(collection, *rows):
+            upsert(collection, *rows)
+            calls.append(1)
+            if len(calls) == 2:  # another run comes and is killed before its first row
+                with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+                    patch.setattr(step, "_write", _killed)
+                    place.index(milvus=Milvus(uri=server), name="shared", built=place.built.with_name("other"))
+
+        monkeypatch.setattr(step.PassageCollection, "upsert", is_met)
+        assert place.index(milvus=Milvus(uri=server), name="shared")["rows"] == 14
+        assert len(place.found("rule", 14)) == 14
+
+    def test_a_collection_of_other_fields_or_with_strange_rows_is_made_anew(self, place, server):
+        place.index(milvus=Milvus(uri=server), name="odd")
+        name = json.loads((place.built / "index.json").read_text())["collection"]
+        connection = MilvusConnection(server)
+        connection.client.drop_collection(name)
+        connection.client.create_collection(name, dimension=4)
+        place.index(milvus=Milvus(uri=server), name="odd")
+        assert PassageCollection(connection, name).fits()
+        first = PassageCollection(connection, name).by_terms({1: 1.0}, frozenset(), 1)
+        assert first == [] and len(place.found("rule", 14)) == 14
+        connection.close()
+
+
+def _killed(*_):
+    raise KeyboardInterrupt
 
 
 class TestServerRetriever(RetrieverContract):

@@ -6,7 +6,7 @@ Pods of a release open their own collection, so the alias is moved when a releas
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,8 @@ from pathlib import Path
 from raftops.errors import IndexUnusable
 from raftops.files import read_json
 from raftops.retrieval.milvus import MilvusConnection
+
+DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,21 @@ class IndexAlias:
         with closing(self._connection()) as connection:
             return connection.point(self.name, self.collection)
 
-    def drop_unused(self, used: Iterable[Path]) -> list[str]:
-        """Drop this assistant's collections that none of the built indexes uses; returns their names."""
-        kept = {alias.collection for built in used if (alias := IndexAlias.of(built))}
+    def drop_unused(
+        self, kept: Mapping[Path, str], gone: Collection[str], keep_days: float, now: float | None = None
+    ) -> list[str]:
+        """Drop this assistant's collections that nobody needs; returns their names.
+
+        What a release that is kept here or in any other store refers to stays, and what a run built or opened less than
+        `keep_days` ago. `kept` are built indexes of this store with the hashes of their releases (drafts have none),
+        `gone` the hashes that were deleted here; `now` is in seconds since 1970.
+        """
+        used: dict[str, set[str]] = {self.collection: set()}
+        for built, release in kept.items():
+            if alias := IndexAlias.of(built):
+                used.setdefault(alias.collection, set()).update([release] if release else [])
         with closing(self._connection()) as connection:
-            return connection.drop_unused(self.name, kept | {self.collection})
+            return connection.drop_unused(self.name, used, gone, keep_days * DAY_SECONDS, now)
 
     def _connection(self) -> MilvusConnection:
         token = os.environ.get(self.token_env, "") if self.token_env else ""

@@ -115,6 +115,8 @@ def _about(built: Path) -> dict[str, Any]:
 def _verify(collection: PassageCollection, about: dict[str, Any], built: Path) -> None:
     if about["collection"] not in collection.connection.collections():
         raise IndexUnusable(f"{built}: collection {about['collection']} is gone from {about['uri']}", next_step=AGAIN)
+    if about["uri"] != "embedded":
+        collection.connection.claim(about["collection"])
     collection.load()
     rows = collection.count()
     if rows != about["rows"]:

@@ -10,7 +10,7 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from pymilvus import DataType, MilvusClient, MilvusException
 from raftops.errors import IndexUnusable
 from raftops.files import sha256_text
 from raftops.records import Passage
+from raftops.retrieval import claims
 from raftops.retrieval.bm25 import Sparse
 from raftops.retrieval.protocols import Vectors
 from raftops.retrieval.rows import FIELDS, TEXT_BYTES, passage_of, row_of
@@ -85,16 +86,36 @@ class MilvusConnection:
                 self.client.alter_alias(collection, alias)
         return previous
 
-    def drop_unused(self, alias: str, used: Collection[str]) -> list[str]:
-        """Drop the collections made for this alias that are neither used nor what it points at; returns their names."""
-        target = self.alias_target(alias)
+    def claim(self, collection: str, now: float | None = None) -> None:
+        """Say on a server that a run uses this collection now, so that no other run drops it."""
+        if not self._lite:
+            with milvus_errors(f"{self.uri}: {collection}"):
+                claims.claim(self.client, collection, now=now)
+
+    def drop_unused(
+        self, alias: str, kept: Mapping[str, Collection[str]], gone: Collection[str], older_than_seconds: float,
+        now: float | None = None,
+    ) -> list[str]:  # fmt: skip
+        """Drop collections made for this alias that nobody needs; returns their names.
+
+        Args:
+            alias: the assistant's name.
+            kept: releases that are kept here, by collection; an empty one is used all the same.
+            gone: releases that were kept here and are no more.
+            older_than_seconds: what a run used less long ago stays, for it may be another run's.
+            now: seconds since 1970; the clock's if absent.
+        """
+        ours = re.compile(rf"{re.escape(alias)}_[0-9a-f]{{12}}")
+        dropped = []
         with milvus_errors(f"{self.uri}: old collections of {alias}"):
-            ours = re.compile(rf"{re.escape(alias)}_[0-9a-f]{{12}}")
-            gone = [name for name in self.client.list_collections() if ours.fullmatch(name)]
-            gone = sorted(name for name in gone if name != target and name not in used)
-            for name in gone:
-                self.client.drop_collection(name)
-        return gone
+            names = sorted(filter(ours.fullmatch, self.client.list_collections()))
+            noted = [claims.claim(self.client, name, kept[name], now) for name in names if kept.get(name)]
+            noted += [claims.give_up(self.client, name, gone) for name in names]
+            for name in names if all(noted) else ():
+                if name not in kept and claims.is_free(self.client, name, older_than_seconds, now):
+                    self.client.drop_collection(name)
+                    dropped.append(name)
+        return dropped
 
     def close(self) -> None:
         """Close the client and, for a folder, the server behind it when nobody else here uses it."""
@@ -111,6 +132,16 @@ class PassageCollection:
 
     connection: MilvusConnection
     name: str
+
+    def is_there(self) -> bool:
+        """Whether the server has it."""
+        return self.name in self.connection.collections()
+
+    def fits(self) -> bool:
+        """Whether it has the fields that we write."""
+        with milvus_errors(f"{self.connection.uri}: {self.name}"):
+            fields = self.connection.client.describe_collection(self.name)["fields"]
+        return {str(field["name"]) for field in fields} == {"passage_id", *FIELDS, "policy_key", "dense", "sparse"}
 
     def create(self, dimension: int, dense: DenseType) -> None:
         """Make it, empty; one of the same name is dropped first."""

@@ -23,7 +23,7 @@ from raftops.files import read_json, write_json
 from raftops.launch import Launch, Service, free_port
 from raftops.progress import progress
 from raftops.release import Parts, Release, write_release
-from raftops.releases import promote, prune, read_current
+from raftops.releases import NAME, promote, prune, read_current
 from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Deploy, Identity, Router, Signing
 
@@ -69,7 +69,7 @@ def release_and_promote(  # noqa: PLR0913  as `deploy`, with the test to pass
         figures = _tried(made, config, smoke, keep=served)
     promote(releases, made.short)
     gone = prune(releases, config.keep_releases)
-    _name_index(made, releases)
+    _name_index(made, releases, gone, config.keep_indexes_days)
     write_json(release / "release.json", {"hash": made.hash, "path": str(made.path)})
     progress("deploy", 3, 3, f"release {made.short} is current")
     seconds = {"seconds": round(time.monotonic() - began, 2)}
@@ -108,12 +108,14 @@ def _tried(made: Release, config: Deploy, smoke: Smoke, keep: bool) -> Metrics:
         ) from error
 
 
-def _name_index(made: Release, releases: Path) -> None:
-    """On a server, the assistant's index is that of the current release; what no release uses any more is dropped."""
+def _name_index(made: Release, releases: Path, gone: Sequence[str], keep_days: float) -> None:
+    """On a server, the assistant's index is that of the current release; what nobody needs any more is dropped."""
     if read_json(made.index / "index.json")["uri"] != "embedded":
         alias = import_module("raftops.retrieval.alias").IndexAlias.of(made.index)
         alias.point()
-        alias.drop_unused(path.parent for path in releases.glob("*/index/index.json"))
+        folders = (path.parents[1] for path in releases.glob("*/index/index.json"))  # drafts and failed ones, too
+        kept = {folder / "index": folder.name if NAME.fullmatch(folder.name) else "" for folder in folders}
+        alias.drop_unused(kept, gone, keep_days)
 
 
 def _on_cluster(

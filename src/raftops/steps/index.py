@@ -202,16 +202,31 @@ def _fill(build: _Build, part: Path) -> Metrics:
     uri = str(part / "milvus.db") if embedded else build.milvus.uri
     with closing(MilvusConnection(uri, _token(build.milvus))) as connection:
         collection = PassageCollection(connection, build.collection)
-        if not embedded and build.collection in connection.collections() and collection.seal() == build.bm25.rows:
-            return {"embedded": 0.0, "reused": float(build.bm25.rows), "cut": 0.0}
-        collection.create(build.encoder.dimension, build.dense)
+        if not embedded and collection.is_there():
+            connection.claim(build.collection)
+            if collection.seal() == build.bm25.rows:
+                return {"embedded": 0.0, "reused": float(build.bm25.rows), "cut": 0.0}
+        _make(build, collection)
+        connection.claim(build.collection)
         made = _write(build, collection)
         stored = collection.seal()
+        connection.claim(build.collection)
     if stored != build.bm25.rows:
         raise IndexUnusable(
             f"{uri}: {stored} passages stored of {build.bm25.rows}", next_step="look for passage ids that occur twice"
         )
     return made
+
+
+def _make(build: _Build, collection: PassageCollection) -> None:
+    """An empty collection, or the one that another run fills: its name stands for the same rows under the same ids.
+
+    One that has other fields, or too many rows, is none of a run like this and is made anew.
+    """
+    server = build.milvus.uri != "embedded"
+    if server and collection.is_there() and collection.fits() and collection.count() <= build.bm25.rows:
+        return
+    collection.create(build.encoder.dimension, build.dense)
 
 
 def _write(build: _Build, collection: PassageCollection) -> Metrics:

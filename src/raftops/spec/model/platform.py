@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from raftops.spec.model.base import (
     Accelerator,
@@ -78,13 +79,21 @@ class Volume(Section):
     """Folder inside the volume; its root if empty."""
 
 
+def _without_defaults(schema: dict[str, Any]) -> None:
+    """An editor that showed one default for every step would be wrong for most of them."""
+    for name in ("cpu", "memory", "timeout_minutes"):
+        schema["properties"][name].pop("default", None)
+
+
 class Resources(Section):
     """What the cluster gives one step."""
 
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
     cpu: Cpu = "1"
-    """CPU request and limit."""
+    """CPU request and limit; the step's own where absent, see `resources`."""
     memory: Memory = "2Gi"
-    """Memory request and limit."""
+    """Memory request and limit; the step's own where absent, see `resources`."""
     accelerator: Accelerator | None = None
     """Accelerator, if any."""
     node_selector: dict[str, str] = Field(default_factory=dict)
@@ -104,11 +113,35 @@ class Resources(Section):
     shared_memory: Memory | None = None
     """Size of /dev/shm, which counts as memory of the pod; the container runtime's 64 MiB if absent."""
     timeout_minutes: int = Field(240, ge=1)
-    """Longest run of the step, in minutes."""
+    """Longest run of the step's pod, in minutes; the step's own where absent, see `resources`."""
     retries: int = Field(0, ge=0, le=10)
     """Retries after a failure."""
     backoff_seconds: int = Field(30, ge=1, le=3600)
     """Wait before the first retry; it doubles with each further one, to an hour at most."""
+
+
+USUAL: Mapping[StepName, Mapping[str, Any]] = {
+    "validate": {"cpu": "1", "memory": "2Gi", "timeout_minutes": 60},
+    "ingest": {"cpu": "1", "memory": "2Gi", "timeout_minutes": 240},
+    "index": {"cpu": "2", "memory": "4Gi", "timeout_minutes": 480},
+    "augment": {"cpu": "2", "memory": "4Gi", "timeout_minutes": 240},
+    "train": {"cpu": "2", "memory": "8Gi", "timeout_minutes": 720},
+    "evaluate": {"cpu": "2", "memory": "8Gi", "timeout_minutes": 480},
+    "deploy": {"cpu": "2", "memory": "4Gi", "timeout_minutes": 60},
+}
+"""What a step gets that the spec says nothing about: enough for the sample models on CPU cores.
+
+A pod without requests is refused where a namespace has a quota, and one without a deadline may hang for ever.
+"""
+
+
+def _with_the_usual(given: Any) -> Any:
+    """Resources of every step: what is said of a step, and the rest as usual."""
+    if not isinstance(given, Mapping):
+        return given
+    said = {step: given.get(step, {}) for step in USUAL}
+    usual = {step: {**USUAL[step], **row} if isinstance(row, Mapping) else row for step, row in said.items()}
+    return {**given, **usual}
 
 
 class Milvus(Section):
@@ -193,8 +226,12 @@ class Platform(Section):
     """Bucket that releases and reports are pushed to and that a cluster keeps its artifacts in; none if absent."""
     dvc: Storage | None = None
     """Bucket that `raftops data pull` takes the data from, instead of the remote in .dvc/config; an overlay's own."""
-    resources: dict[StepName, Resources] = Field(default_factory=dict)
-    """Resources by step."""
+    resources: Annotated[dict[StepName, Resources], BeforeValidator(_with_the_usual)] = Field(
+        default_factory=dict, validate_default=True
+    )
+    """Resources by step, on a cluster only. CPU, memory and time of a step that says nothing: validate 1, 2Gi, 60 min;
+    ingest 1, 2Gi, 240 min; index 2, 4Gi, 480 min; augment 2, 4Gi, 240 min; train 2, 8Gi, 720 min; evaluate 2, 8Gi, 480
+    min; deploy 2, 4Gi, 60 min."""
     images: dict[StepName, ImageDigest] = Field(default_factory=dict)
     """Image by step, named by digest: name@sha256:...; the registry's image of this version where absent."""
     image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = ""

@@ -77,6 +77,9 @@ class Deploy(Section):
     """Asked after a start; each must get an HTTP 200 with a well-formed answer."""
     keep_releases: int = Field(5, ge=1)
     """Releases kept for rollback."""
+    keep_indexes_days: float = Field(7, ge=1)
+    """On a Milvus server: how long a collection that no release refers to stays after a run last built or opened it, in
+    days. Longer than the longest run: another one may be between its index and its release."""
     target: Literal["local", "kubernetes"] = "local"
     """Served on this machine, or by a deployment on the cluster that is applied, watched and switched to."""
     signing: Signing = Signing()
