@@ -37,7 +37,7 @@ def compile_spec(loaded: LoadedSpec) -> Compiled:
     keys = step_keys(loaded.assistant, inputs, code)
     code.keep()
     origin = provenance(loaded.assistant, inputs, loaded.root)
-    pipeline = raft(loaded.assistant, {step: key.digest for step, key in keys.items()}, origin)
+    pipeline = raft(loaded.assistant, keys, origin)
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "pipeline.yaml")
         compiler.Compiler().compile(pipeline, path)

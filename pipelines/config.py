@@ -9,7 +9,9 @@ from raftops.spec.model.assistant import Assistant, Spec
 from raftops.spec.model.base import Section, StepName, as_json
 from raftops.spec.model.platform import Resources
 
-_LATER = {"train": ("nodes", "runtime"), "deploy": ("target", "signing", "kubernetes")}
+_LATER = {
+    "train": ("nodes", "runtime", "candidates", "candidates_at_once"), "deploy": ("target", "signing", "kubernetes"),
+}  # fmt: skip
 """Settings that older specs do not have: passed on where they are set, so that those specs keep their keys."""
 
 
@@ -33,7 +35,9 @@ def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
         "validate": pick("validate", "data"),
         "ingest": pick("ingest", embedder=models.embedder, cache=cache),
         "index": pick("index", embedder=models.embedder, milvus=milvus, name=assistant.name, cache=cache),
-        "augment": pick("augment", "prompt", title=assistant.title, audience=list(spec.train.audience), cache=cache),
+        "augment": pick(
+            "augment", "prompt", **_dev(spec), title=assistant.title, audience=list(spec.train.audience), cache=cache
+        ),
         "train": pick("train", **_nodes(spec), base=models.base, cache=cache),
         "evaluate": pick("evaluate", "prompt", "router", title=assistant.title, cache=cache),
         "deploy": pick(
@@ -41,6 +45,11 @@ def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
             releases=releases,
         ),
     }  # fmt: skip
+
+
+def _dev(spec: Spec) -> dict[str, Any]:
+    """Whether the dev split is wanted as conversations."""
+    return {"dev": True} if spec.train.candidates else {}
 
 
 def _cluster(spec: Spec) -> dict[str, Any]:

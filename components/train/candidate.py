@@ -10,7 +10,7 @@ from components.images import image
 @dsl.component(base_image=image("train"), install_kfp_package=False)
 def train_candidate(
     config: dict[str, Any],
-    candidate: dict[str, Any],
+    candidate: str,
     conversations: dsl.Input[dsl.Dataset],
     part: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
@@ -23,7 +23,7 @@ def train_candidate(
     from raftops.spec.model.learning import Candidate, Train
     from raftops.steps.train import train_candidate
 
-    settings = Train(**config["train"]), Candidate(**candidate), config["base"]
+    settings = Train(**config["train"]), Candidate.model_validate_json(candidate), config["base"]
     places = Path(conversations.path), Path(part.path), Path(config["cache"])
     metrics.metadata.update(reported(train_candidate)(*settings, *places))
     write_json(Path(metrics.path), metrics.metadata)

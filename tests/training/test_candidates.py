@@ -12,7 +12,7 @@ from raftops.spec.model.learning import Candidate, Train
 from raftops.training.adapter import attach, save
 from raftops.training.answer_loss import answer_loss, batches
 from raftops.training.base import load_for_training, load_tokenizer
-from raftops.training.candidates import Tried, Trials, choose
+from raftops.training.candidates import Trials, Tried, choose
 from raftops.training.dataset import IGNORED, Row
 from raftops.training.loop import plan, run
 from raftops.training.tune import Adapter
