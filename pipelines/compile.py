@@ -39,15 +39,14 @@ def compile_spec(loaded: LoadedSpec) -> Compiled:
     keys = step_keys(loaded.assistant, inputs, code)
     code.keep()
     origin = provenance(loaded.assistant, inputs, loaded.root)
-    digests = {step: key.digest for step, key in keys.items()}
     with ThreadPoolExecutor(1) as apart:  # KFP looks through the whole call stack at each setting: here it is short
-        text = apart.submit(_text, loaded.assistant, digests, origin).result()
+        text = apart.submit(_text, loaded.assistant, keys, origin).result()
     check_accepted(text)
     return Compiled(text, keys, inputs)
 
 
-def _text(assistant: Assistant, digests: Mapping[StepName, str], origin: Provenance) -> str:
-    pipeline = raft(assistant, digests, origin)
+def _text(assistant: Assistant, keys: Mapping[StepName, Key], origin: Provenance) -> str:
+    pipeline = raft(assistant, keys, origin)
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "pipeline.yaml")
         compiler.Compiler().compile(pipeline, path)

@@ -8,7 +8,10 @@ from components.images import image
 from raftops.spec.model.assistant import Assistant, Spec
 from raftops.spec.model.base import Section, StepName, as_json
 
-_LATER = {"train": ("nodes", "runtime"), "deploy": ("keep_indexes_days", "target", "signing", "kubernetes")}
+_LATER = {
+    "train": ("nodes", "runtime", "candidates", "candidates_at_once"),
+    "deploy": ("keep_indexes_days", "target", "signing", "kubernetes"),
+}
 """Settings that older specs do not have: passed on where they are set, so that those specs keep their keys."""
 _SERVING = ("least_score", "least_confidence")
 """When the service keeps silent: no training row depends on it."""
@@ -36,7 +39,8 @@ def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
         "ingest": pick("ingest", embedder=models.embedder, cache=cache),
         "index": pick("index", embedder=models.embedder, milvus=milvus, name=assistant.name, cache=cache),
         "augment": pick(
-            "augment", prompt=shown, title=assistant.title, audience=list(spec.train.audience), cache=cache
+            "augment", prompt=shown, **_dev(spec), title=assistant.title, audience=list(spec.train.audience),
+            cache=cache,
         ),
         "train": pick("train", **_nodes(spec), base=models.base, cache=cache),
         "evaluate": pick("evaluate", "prompt", "router", title=assistant.title, cache=cache),
@@ -45,6 +49,11 @@ def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
             releases=releases,
         ),
     }  # fmt: skip
+
+
+def _dev(spec: Spec) -> dict[str, Any]:
+    """Whether the dev split is wanted as conversations."""
+    return {"dev": True} if spec.train.candidates else {}
 
 
 def _cluster(spec: Spec) -> dict[str, Any]:

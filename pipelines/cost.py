@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipelines.effort import rounds
 from pipelines.past import PastStep
 from pipelines.plan import PlannedStep
 from raftops.errors import BudgetExceeded
 from raftops.spec.model.assistant import Assistant
 from raftops.spec.model.base import StepName
+from raftops.spec.model.learning import Train
 from raftops.spec.model.platform import Prices, Resources
 
 _GIB = 2**30
@@ -30,13 +32,13 @@ class StepCost:
     work: str
     resources: Resources
     nodes: int
-    """Machines that these resources are taken on."""
+    """Machines that these resources are taken on at the same time."""
     hours: float | None
     """Expected time; None where no past run tells it."""
     hours_from: str
     """Which past tells it."""
     limit_hours: float
-    """Longest that the step may take: its time limit, for each try."""
+    """Longest that the step may take: its time limit, for each try and each pod that follows another."""
     cost: float | None
     """Expected cost, in the currency of the prices; None without prices or without expected hours."""
     limit_cost: float | None
@@ -59,15 +61,41 @@ def cluster_plan(
 def _step(assistant: Assistant, step: PlannedStep, past: Sequence[PastStep], asked: bool) -> StepCost:
     platform = assistant.spec.platform
     resources = platform.resources[step.step]
-    nodes = assistant.spec.train.nodes if step.step == "train" else 1
+    pods = _pods(assistant.spec.train) if step.step == "train" else _ALONE
     runs, why = _decision(step, past, asked)
-    hours, told_by = (0.0, "") if runs is False else _hours(step, past, resources)
+    hours, told_by = (0.0, "") if runs is False else _hours(step, past, resources, pods)
     limit = 0.0 if runs is False else resources.timeout_minutes / 60 * (1 + resources.retries)
-    price = price_of(resources, platform.prices) * nodes if platform.prices else None
+    price = price_of(resources, platform.prices) if platform.prices else None
     return StepCost(
-        step.step, runs, why, step.work if runs is not False else "", resources, nodes, hours, told_by, limit,
-        None if price is None or hours is None else price * hours, None if price is None else price * limit,
+        step.step, runs, why, step.work if runs is not False else "", resources, pods.at_once, hours, told_by,
+        limit * pods.in_turn, None if price is None or hours is None else price * hours * pods.at_once,
+        None if price is None else price * limit * pods.all,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Pods:
+    """What the work of a step is shared among."""
+
+    at_once: int = 1
+    in_turn: int = 1
+    """One after the other, at most."""
+    all: int = 1
+    candidates: int = 1
+    rounds: int = 1
+    """Candidates one after the other."""
+
+
+_ALONE = _Pods()
+
+
+def _pods(train: Train) -> _Pods:
+    """Nodes that train together, or a pod for each candidate and one that finishes what goes on."""
+    count = len(train.candidates)
+    at_once, turns = min(count, train.candidates_at_once), rounds(count, train.candidates_at_once)
+    if at_once > 1:
+        return _Pods(at_once, turns + 1, count + 1, count, turns)
+    return _Pods(train.nodes, 1, train.nodes, max(1, count), turns)
 
 
 def _decision(step: PlannedStep, past: Sequence[PastStep], asked: bool) -> tuple[bool | None, str]:
@@ -80,13 +108,14 @@ def _decision(step: PlannedStep, past: Sequence[PastStep], asked: bool) -> tuple
     return True, "another key than before" if any(p.step == step.step for p in past) else "never run on this cluster"
 
 
-def _hours(step: PlannedStep, past: Sequence[PastStep], resources: Resources) -> tuple[float | None, str]:
+def _hours(step: PlannedStep, past: Sequence[PastStep], resources: Resources, pods: _Pods) -> tuple[float | None, str]:
     """The last time on this cluster, or here; a machine without the accelerator tells nothing."""
-    there = next((p.seconds for p in past if p.step == step.step and p.seconds is not None), None)
+    timed = (p.seconds / p.rounds for p in past if p.step == step.step and p.seconds is not None)
+    there = next(timed, None)
     if there is not None:
-        return there / 3600, "the last run on this cluster"
+        return there * pods.rounds / 3600, "the last run on this cluster"
     if step.seconds is not None and resources.accelerator is None:
-        return step.seconds / 3600, "runs on this machine"
+        return step.seconds * pods.rounds / pods.candidates / 3600, "runs on this machine"
     return None, ""
 
 

@@ -1,7 +1,8 @@
-"""The steps whose work grows with the documents, in one piece or in shards side by side: the result is the same."""
+"""The steps whose work can be shared out: documents in shards, training by candidates. The result is the same."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,16 +17,23 @@ from components.index.shard import index_shard
 from components.ingest.component import ingest
 from components.ingest.merge import ingest as ingest_merge
 from components.ingest.shard import ingest_shard
+from components.train.candidate import train_candidate
+from components.train.choose import train as train_choose
+from components.train.component import train
 from pipelines.place import Placer
 from raftops.spec.model.base import StepName
+
+_NOT_OF_A_CANDIDATE = ("candidates", "candidates_at_once", "plain")
 
 
 @dataclass(frozen=True)
 class FanOut:
-    """Makes the tasks of ingest and index. The last one has the step's name, its key and its outputs."""
+    """Makes the tasks of ingest, index and train. The last one has the step's name, its key and its outputs."""
 
     placer: Placer
     config: Mapping[StepName, dict[str, Any]]
+    candidate_key: str
+    """What a candidate's training depends on beside the settings of train, which its task is told."""
 
     def ingest(self, accepted: PipelineArtifactChannel) -> PipelineTask:
         """Documents to passages."""
@@ -48,6 +56,25 @@ class FanOut:
             self.placer.shard("index", part)
         merged = index_merge(config=config, passages=passages, parts=dsl.Collected(part.outputs["part"]))
         return self.placer.step("index", merged)
+
+    def train(self, conversations: PipelineArtifactChannel, on_nodes: bool) -> PipelineTask:
+        """Conversations to adapters: one after the other, or each candidate's in a task of its own."""
+        config = self.config["train"]
+        candidates, at_once = config["train"].get("candidates", []), config["train"].get("candidates_at_once", 1)
+        if min(len(candidates), at_once) <= 1:
+            return self.placer.step("train", train(config=config, conversations=conversations), on_nodes=on_nodes)
+        items = [json.dumps(candidate, sort_keys=True) for candidate in candidates]
+        with dsl.ParallelFor(items, name="train candidates", parallelism=min(len(items), at_once)) as one:
+            part = train_candidate(config=self._candidate(), candidate=one, conversations=conversations)
+            self.placer.shard("train", part, "candidate")
+        parts = dsl.Collected(part.outputs["part"])
+        return self.placer.step("train", train_choose(config=config, conversations=conversations, parts=parts))
+
+    def _candidate(self) -> dict[str, Any]:
+        """What all are told: neither of each other nor of the plain adapter, so that one more candidate is one task."""
+        config = self.config["train"]
+        own = {name: value for name, value in config["train"].items() if name not in _NOT_OF_A_CANDIDATE}
+        return config | {"train": own, "key": self.candidate_key}
 
     @property
     def _whole(self) -> bool:

@@ -2,7 +2,8 @@
 
 KFP's own lines stand at the left edge with a time, lines of the step's process are indented by four spaces. Marked
 lines (see `raftops.progress`) may stand behind what the step wrote to stderr, so they are looked for anywhere.
-Tasks are shown by their step: a shard of ingest is ingest, and only the task of that name ends it.
+Tasks are shown by their step: a shard of ingest is ingest, a candidate of train is train, and only the task of that
+name ends it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from raftops.spec.model.base import STEPS, StepName
 _KFP = r"^\d\d:\d\d:\d\d\.\d+ - [A-Z]+ - "
 _STARTED = re.compile(_KFP + r"Executing task \W*(?:\[\d+m)?'([\w-]+)'")
 _ENDED = re.compile(_KFP + r"Task \W*(?:\[\d+m)?'([\w-]+)'.* finished with status .*(SUCCESS|FAILURE)")
-_PART_OF: dict[str, StepName] = {"ingest-shard": "ingest", "index-shard": "index", "hold": "evaluate"}
+_PART_OF: dict[str, StepName] = {
+    "ingest-shard": "ingest", "index-shard": "index", "train-candidate": "train", "hold": "evaluate",
+}  # fmt: skip
 """Tasks that are no step of their own."""
 _SILENT = ("hold",)
 """Tasks of a step that has ended already: only their failure is told."""

@@ -33,6 +33,11 @@ class Key:
         """The key itself."""
         return sha256_json(dict(self.parts))
 
+    def without(self, part: str) -> str:
+        """The key without one part and the parts of that part, for work that is told of them in other ways."""
+        kept = {name: value for name, value in self.parts.items() if name != part and not name.startswith(f"{part}.")}
+        return sha256_json(kept)
+
     def changed(self, before: Mapping[str, str]) -> list[str]:
         """The parts that are not as they were."""
         names = self.parts.keys() | before.keys()
@@ -69,13 +74,18 @@ _INPUTS: Mapping[StepName, tuple[str, ...]] = {
 }  # fmt: skip
 
 
+_PLACE = ("init_from", "threads", "nodes", "runtime", "candidates_at_once")
+"""Settings of train that say where files are, or where it is trained."""
+
+
 def _sections(step: StepName, config: Mapping[str, Any]) -> dict[str, Any]:
     """The config without what says only where files are, and without sources that digests stand for."""
     left_out = {"cache", "releases", "artifacts", "embedder", "base"}
     sections = {name: value for name, value in config.items() if name not in left_out}
     if step == "train":
-        place = ("init_from", "threads", "nodes", "runtime")
-        sections = {"train": {k: v for k, v in config["train"].items() if k not in place}}
+        told = {k: v for k, v in config["train"].items() if k not in _PLACE}
+        sections = {"train.candidates": told.pop("candidates")} if "candidates" in told else {}
+        sections["train"] = told
     return sections
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.effort import rounds
 from pipelines.kubeflow import Server
 from pipelines.watch import steps_of
 from raftops.spec.model.base import STEPS, StepName
@@ -20,6 +21,8 @@ class PastStep:
     seconds: float | None
     """Time of its work; None where the result came from the cache."""
     run_id: str
+    rounds: int = 1
+    """Candidates of training one after the other in that time."""
 
 
 def past_steps(server: Server, experiment: str, limit: int = 10) -> list[PastStep]:
@@ -32,17 +35,33 @@ def past_steps(server: Server, experiment: str, limit: int = 10) -> list[PastSte
 
 
 def _steps(run: Mapping[str, Any]) -> Iterator[PastStep]:
-    keys = cache_keys(run.get("pipeline_spec") or {})
+    pipeline = run.get("pipeline_spec") or {}
+    keys = cache_keys(pipeline)
     for step, state in steps_of(run).items():
         if step in keys and state.status in ("done", "skipped"):
             seconds = state.seconds if state.status == "done" else None
-            yield PastStep(step, keys[step], seconds, str(run.get("run_id")))
+            turns = _rounds(pipeline) if step == "train" else 1
+            yield PastStep(step, keys[step], seconds, str(run.get("run_id")), turns)
 
 
 def cache_keys(spec: Mapping[str, Any]) -> dict[StepName, str]:
     """The cache key of each step in a pipeline as the server keeps it, however deep its task lies."""
+    found = {name: str((task.get("cachingOptions") or {}).get("cacheKey") or "") for name, task in _tasks(spec)}
+    return {step: found[step] for step in STEPS if found.get(step)}
+
+
+def _rounds(spec: Mapping[str, Any]) -> int:
+    """How many candidates a pipeline trains one after the other."""
+    for name, task in _tasks(spec):
+        if name == "train":
+            given = ((task.get("inputs") or {}).get("parameters") or {}).get("config") or {}
+            settings = ((given.get("runtimeValue") or {}).get("constant") or {}).get("train") or {}
+            return rounds(len(settings.get("candidates") or ()), int(settings.get("candidates_at_once") or 1))
+    return 1
+
+
+def _tasks(spec: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Every task of a pipeline with its name, however deep it lies."""
     pipeline = spec.get("pipeline_spec") or spec
     dags = [pipeline.get("root") or {}, *(pipeline.get("components") or {}).values()]
-    tasks = [(name, task) for dag in dags for name, task in ((dag.get("dag") or {}).get("tasks") or {}).items()]
-    found = {name: str((task.get("cachingOptions") or {}).get("cacheKey") or "") for name, task in tasks}
-    return {step: found[step] for step in STEPS if found.get(step)}
+    return [(name, task) for dag in dags for name, task in ((dag.get("dag") or {}).get("tasks") or {}).items()]

@@ -142,7 +142,8 @@ def _work(step: StepName, assistant: Assistant, compiled: Compiled, before: Step
     if step == "train":
         tokens = figures.get("tokens")
         about = f"about {_rounded(tokens * share):,} tokens to train" if tokens else ""
-        return about or "tokens to train: known after the first run"
+        several = f"{count} candidates, " if (count := len(assistant.spec.train.candidates)) else ""
+        return several + (about or "tokens to train: known after the first run")
     if step == "evaluate":
         arms, asked = len(assistant.spec.evaluate.arms), assistant.spec.evaluate.questions
         return f"{arms} arms x {asked or 'all'} held-out questions"

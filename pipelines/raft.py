@@ -16,10 +16,10 @@ from components.deploy.component import deploy
 from components.evaluate.component import evaluate
 from components.evaluate.hold import hold
 from components.finish import finish
-from components.train.component import train
 from components.validate.component import validate
 from pipelines.config import configs
 from pipelines.fan_out import FanOut
+from pipelines.keys import Key
 from pipelines.place import Placer
 from pipelines.provenance import Provenance
 from raftops.spec.model.assistant import Assistant
@@ -27,11 +27,11 @@ from raftops.spec.model.base import SecretRef, StepName
 from raftops.spec.model.platform import Platform
 
 
-def raft(assistant: Assistant, keys: Mapping[StepName, str], origin: Provenance) -> BaseComponent:
+def raft(assistant: Assistant, keys: Mapping[StepName, Key], origin: Provenance) -> BaseComponent:
     """The pipeline of an assistant. It has no parameters: the spec is the parameter, the compiled file the record."""
     config, platform = configs(assistant), assistant.spec.platform
-    placer = Placer(platform, keys, assistant.name, origin.annotations())
-    fan_out = FanOut(placer, config)
+    placer = Placer(platform, {step: key.digest for step, key in keys.items()}, assistant.name, origin.annotations())
+    fan_out = FanOut(placer, config, keys["train"].without("spec.train"))
     description = f"{assistant.metadata.description}\n\n{origin.line()}".strip()
 
     @dsl.pipeline(name=assistant.name, description=description, pipeline_root=_root(assistant))
@@ -44,9 +44,7 @@ def raft(assistant: Assistant, keys: Mapping[StepName, str], origin: Provenance)
             parsed = fan_out.ingest(accepted)
             built = fan_out.index(parsed.outputs["passages"]).outputs["built"]
             raised = placer.step("augment", augment(config=config["augment"], accepted=accepted, built=built))
-            conversations = raised.outputs["conversations"]
-            tuned = train(config=config["train"], conversations=conversations)
-            placer.step("train", tuned, on_nodes=assistant.spec.train.nodes > 1)
+            tuned = fan_out.train(raised.outputs["conversations"], on_nodes=assistant.spec.train.nodes > 1)
             made = {"accepted": accepted, "built": built, "adapters": tuned.outputs["adapters"]}
             measured = placer.step("evaluate", evaluate(config=config["evaluate"], **made))
             report = measured.outputs["report"]

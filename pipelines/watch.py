@@ -38,7 +38,7 @@ class StepState:
     """waiting, running, done, skipped (a cached result), failed, canceled, or left out (an earlier step failed)."""
     seconds: float = 0.0
     pods: tuple[str, ...] = ()
-    """Pods that did its work, the newest last."""
+    """Pods that did its work, the newest last; of several side by side one that failed, or is at work, stands last."""
     error: str = ""
     """What Kubeflow says about it: often nothing."""
 
@@ -59,14 +59,15 @@ def _state(step: str, nodes: Sequence[Node], run_state: str) -> StepState:
     if not own and not parts:
         return StepState(step)
     executors = [e for node in (*parts, *own) for e in _executors(node, nodes)]
+    status = _status(own, parts, executors, run_state)
+    executors.sort(key=lambda e: e.get("state") == ("FAILED" if status == "failed" else "RUNNING"))
     pods = tuple(str(e.get("pod_name")) for e in executors if e.get("state") != "SKIPPED")
     error = next((_error(node) for node in (*executors, *own) if _error(node)), "")
-    status = _status(own, parts, executors, run_state)
     return StepState(step, status, _seconds([*parts, *own]), pods, error)
 
 
 def _is_part(step: str, name: str) -> bool:
-    """Whether a task is a shard of a step: `ingest-shard`; drivers are nobody's work."""
+    """Whether a task is a part of a step: `ingest-shard`, `train-candidate`; drivers are nobody's work."""
     return name.startswith(f"{step}-") and not name.endswith("-driver")
 
 

@@ -17,8 +17,9 @@ from pipelines.cli.screen import RunScreen, duration, screen
 from pipelines.compile import compile_spec, downstream
 from pipelines.doctor import examine
 from pipelines.run import Runner, as_processes, run_local
-from pipelines.store import RunRecord, Store
+from pipelines.store import RunRecord, StepRecord, Store
 from raftops.errors import SpecError
+from raftops.files import read_json
 from raftops.spec.load import load_spec
 from raftops.spec.model.base import STEPS, StepName
 
@@ -72,7 +73,7 @@ def _show(record: RunRecord, store: Store) -> None:
     folder = store.latest / record.name
     rows = [
         (step, state.status, duration(state.seconds) if state.status == "done" else "-",
-         _figures(step, state.metrics), _look(folder, step))
+         _figures(step, state), _look(folder, step))
         for step, state in record.steps.items()
     ]  # fmt: skip
     ran = sum(state.status == "done" for state in record.steps.values())
@@ -87,7 +88,7 @@ _SHOWN: Mapping[str, tuple[str, ...]] = {
     "ingest": ("documents", "passages", "parsed", "skipped"),
     "index": ("rows", "embedded", "reused"),
     "augment": ("examples", "conversations", "refused"),
-    "train": ("tokens", "tokens_per_second", "raft_final_loss", "peak_memory_mib"),
+    "train": ("tokens", "tokens_per_second", "raft_final_loss", "raft_dev_loss", "peak_memory_mib"),
     "evaluate": ("raft.answer_contained", "base+rag.answer_contained", "raft.citation_precision", "retrieval.hit@10"),
     "deploy": ("start_seconds", "slowest_answer_seconds", "sources_trained"),
 }
@@ -98,9 +99,18 @@ _LOOK = {
 }  # fmt: skip
 
 
-def _figures(step: str, metrics: Mapping[str, float]) -> str:
-    chosen = {name: metrics[name] for name in _SHOWN[step] if name in metrics} or dict(list(metrics.items())[:4])
-    return ", ".join(f"{name} {_number(value)}" for name, value in chosen.items())
+def _figures(step: str, state: StepRecord) -> str:
+    metrics = state.metrics
+    shown = {name: metrics[name] for name in _SHOWN[step] if name in metrics} or dict(list(metrics.items())[:4])
+    chosen = _chosen(state) if step == "train" else []
+    return ", ".join([*chosen, *(f"{name} {_number(value)}" for name, value in shown.items())])
+
+
+def _chosen(state: StepRecord) -> list[str]:
+    """Which of several candidates went on."""
+    report = Path(state.artifacts.get("adapters", "")) / "train.json"
+    told = read_json(report) if report.is_file() else {}
+    return [f"{told['chosen']} of {len(told['candidates'])} candidates"] if "chosen" in told else []
 
 
 def _number(value: float) -> str:

@@ -51,6 +51,21 @@ def test_a_run_shows_each_step_and_ends_with_a_table(raftops: Run, project: Any,
     assert "6 of 7 steps ran in 6 min 40 s" in ended.out
 
 
+def test_the_table_names_the_candidate_that_went_on(raftops: Run, project: Any, instead: Any) -> None:
+    project.save()
+    made = project.write("adapters/train.json", json.dumps({"chosen": "fast", "candidates": [{}, {}]})).parent
+
+    def with_candidates(*given: Any) -> RunRecord:
+        record = finished(*given)
+        record.steps["train"].artifacts = {"adapters": str(made)}
+        record.steps["train"].metrics = {"tokens": 900.0, "raft_dev_loss": 1.234, "dev_loss_fast": 1.234}
+        return record
+
+    instead(with_candidates)
+    shown = " ".join(raftops("run", project.path).out.split())
+    assert "fast of 2" in shown and "raft_dev_loss" in shown
+
+
 def test_a_run_as_json_is_one_object_a_line(raftops: Run, project: Any, instead: Any) -> None:
     project.save()
     instead(finished)

@@ -13,7 +13,16 @@ from raftops.spec.model.base import STEPS
 ROOT = Path(__file__).parents[2]
 
 
-BESIDE = ("finish", "evaluate/hold", "ingest/shard", "ingest/merge", "index/shard", "index/merge")
+BESIDE = (
+    "finish",
+    "evaluate/hold",
+    "ingest/shard",
+    "ingest/merge",
+    "index/shard",
+    "index/merge",
+    "train/candidate",
+    "train/choose",
+)
 """Tasks that are no step of their own."""
 
 
@@ -43,8 +52,11 @@ def test_what_merges_shards_is_known_by_the_name_and_outputs_of_its_step() -> No
     from components.index import merge as index_merge
     from components.ingest import component as ingest
     from components.ingest import merge as ingest_merge
+    from components.train import choose as train_choose
+    from components.train import component as train
 
-    for step, whole, merge in (("ingest", ingest, ingest_merge), ("index", index, index_merge)):
+    ways = (("ingest", ingest, ingest_merge), ("index", index, index_merge), ("train", train, train_choose))
+    for step, whole, merge in ways:
         one, other = getattr(whole, step).component_spec, getattr(merge, step).component_spec
         assert (one.name, one.outputs) == (other.name, other.outputs)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -13,7 +14,7 @@ from google.protobuf import json_format
 from kfp.kubernetes import kubernetes_executor_config_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipelines.compile import compile_spec, downstream
+from pipelines.compile import Compiled, compile_spec, downstream
 from pipelines.provenance import Provenance, provenance
 from raftops.spec.load import load_spec
 from raftops.spec.model.base import STEPS
@@ -21,6 +22,15 @@ from raftops.spec.model.base import STEPS
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden" / "quickstart.yaml"
 QUICKSTART = ROOT / "specs" / "quickstart.yaml"
+HANDBOOK = ROOT / "specs" / "handbook.yaml"
+CANDIDATES = {
+    "candidates": [
+        {"name": "slow", "learning_rate": 1e-4},
+        {"name": "fast", "epochs": 2},
+        {"name": "wide", "rank": 32},
+    ],
+    "candidates_at_once": 2,
+}
 MAIN = "from pipelines.cli import main; main()"
 
 
@@ -59,6 +69,10 @@ def test_the_compiled_quickstart_is_the_one_that_was_reviewed() -> None:
     assert text == GOLDEN.read_text(encoding="utf-8")
 
 
+def test_the_compiled_handbook_is_small() -> None:
+    assert len(compile_spec(load_spec(HANDBOOK)).text.encode()) < 60_000
+
+
 def test_two_processes_write_the_same_bytes(project: Any, tmp_path: Path) -> None:
     project.save()
     texts = []
@@ -76,6 +90,7 @@ class TestWhatAKfpServerAsks:
     @pytest.fixture
     def text(self, project: Any) -> str:
         project.spec["spec"]["platform"] = {"resources": {"train": {"timeout_minutes": 5}}, "shards": 3}
+        project.spec["spec"]["train"] |= CANDIDATES
         return compile_spec(project.load()).text
 
     def test_one_pipeline_and_at_most_one_platform_document(self, text: str) -> None:
@@ -89,8 +104,8 @@ class TestWhatAKfpServerAsks:
         assert pipeline["schemaVersion"] == "2.1.0"
         assert re.fullmatch(r"[a-z0-9][a-z0-9-]{0,127}", pipeline["pipelineInfo"]["name"])
 
-    def test_size(self, text: str) -> None:
-        assert len(text.encode()) < 60 * 1024
+    def test_size_with_shards_and_candidates(self, text: str) -> None:
+        assert len(text.encode()) < 64 * 1024
 
     def test_strict_protojson_takes_the_pipeline(self, text: str) -> None:
         pipeline, platform = yaml.safe_load_all(text)
@@ -158,6 +173,63 @@ class TestShards:
         one = compile_spec(project.load()).keys
         project.spec["spec"]["platform"] = {"shards": 7, "images": {"ingest": f"x/ingest@sha256:{'0' * 64}"}}
         assert compile_spec(project.load()).keys == one
+
+
+class TestCandidates:
+    """Several trainings, one of which goes on."""
+
+    @staticmethod
+    def compiled(project: Any, **train: Any) -> Compiled:
+        project.spec["spec"]["train"] |= CANDIDATES | train
+        return compile_spec(project.load())
+
+    def test_they_are_a_bounded_loop_before_the_task_that_has_the_steps_key(self, project: Any) -> None:
+        compiled = self.compiled(project)
+        tasks = tasks_of(next(yaml.safe_load_all(compiled.text)))
+        [loop] = [task for task in tasks.values() if "parameterIterator" in task]
+        items = [json.loads(item) for item in json.loads(loop["parameterIterator"]["items"]["raw"])]
+        assert items == CANDIDATES["candidates"]
+        assert loop["iteratorPolicy"]["parallelismLimit"] == 2
+        assert tasks["train"]["cachingOptions"]["cacheKey"] == compiled.keys["train"].digest
+        assert tasks["train"]["inputs"]["artifacts"].keys() == {"conversations", "parts"}
+        assert tasks["train-candidate"]["cachingOptions"] == {"enableCache": True}
+        assert tasks["train-candidate"]["taskInfo"]["name"] == "train candidate"
+
+    def test_one_after_the_other_they_are_the_step_itself(self, project: Any) -> None:
+        compiled = self.compiled(project, candidates_at_once=1)
+        tasks = tasks_of(next(yaml.safe_load_all(compiled.text)))
+        assert not any("parameterIterator" in task for task in tasks.values())
+        assert tasks["train"]["inputs"]["artifacts"].keys() == {"conversations"}
+        assert compiled.keys == self.compiled(project).keys
+
+    def test_each_gets_what_the_step_gets(self, project: Any) -> None:
+        resources = {"cpu": 4, "memory": "16Gi", "accelerator": {"count": 1}, "node_selector": {"pool": "gpu"}}
+        project.spec["spec"]["platform"] = {"resources": {"train": resources | {"timeout_minutes": 90}}}
+        pipeline, platform = yaml.safe_load_all(self.compiled(project).text)
+        executors = pipeline["deploymentSpec"]["executors"]
+        one, all_ = (executors[f"exec-{name}"]["container"] for name in ("train-candidate", "train"))
+        assert (one["resources"], one["image"]) == (all_["resources"], all_["image"])
+        pods = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+        assert pods["exec-train-candidate"] == pods["exec-train"]
+
+    def test_one_more_leaves_the_tasks_of_the_others_as_they_are(self, project: Any) -> None:
+        def told(**train: Any) -> Any:
+            tasks = tasks_of(next(yaml.safe_load_all(self.compiled(project, **train).text)))
+            return tasks["train-candidate"]["inputs"]["parameters"]["config"], tasks["train"]["cachingOptions"]
+
+        before, key = told()
+        more = [*CANDIDATES["candidates"], {"name": "new", "seed": 8}]
+        after, other_key = told(candidates=more)
+        assert after == before and other_key != key
+        project.spec["spec"]["evaluate"] = {"arms": ["raft"]}
+        assert told(candidates=more, plain=False)[0] == before
+        assert told(candidates=more, learning_rate=1e-2)[0] != before
+        project.spec["spec"]["prompt"] = {"units": 4}
+        assert told(candidates=more, learning_rate=5e-4)[0] != before, "what is upstream is part of it"
+
+    def test_sixteen_fit_what_a_server_takes(self, project: Any) -> None:
+        many = [{"name": f"{'n' * 60}{n}", "rank": 8, "learning_rate": 0.001234567, "seed": n} for n in range(16)]
+        assert len(self.compiled(project, candidates=many, candidates_at_once=16).text.encode()) < 60 * 1024
 
 
 def test_every_task_carries_its_key(project: Any) -> None:

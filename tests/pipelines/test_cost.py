@@ -92,6 +92,38 @@ def test_several_nodes_multiply_what_training_costs(priced: Priced) -> None:
     assert train.cost == pytest.approx(4 * 2.72) and train.accelerator_hours == 4.0
 
 
+def candidates(priced: Priced, count: int, at_once: int) -> None:
+    made = [{"name": f"c{n}", "seed": n} for n in range(count)]
+    priced.project.spec["spec"]["train"] |= {"candidates": made, "candidates_at_once": at_once}
+
+
+@pytest.mark.parametrize(("at_once", "hours", "cost"), [(1, 4.0, 4.0), (2, 2.0, 4.0), (4, 1.0, 4.0)])
+def test_candidates_multiply_what_training_costs_and_side_by_side_they_take_less_time(
+    priced: Priced, at_once: int, hours: float, cost: float
+) -> None:
+    priced.past = [PastStep("train", "old", 3600.0, "r1")]
+    candidates(priced, 4, at_once)
+    train = priced.plan()["train"]
+    assert (train.hours, train.cost) == (hours, pytest.approx(cost * 2.72))
+    assert cost_row(train, priced.assistant)[4].startswith(f"{at_once} x 8 cpu" if at_once > 1 else "8 cpu")
+
+
+def test_time_that_candidates_took_is_shared_out_among_those_of_now(priced: Priced) -> None:
+    priced.past = [PastStep("train", "old", 7200.0, "r1", rounds=2)]
+    candidates(priced, 6, 2)
+    assert priced.plan()["train"].hours == 3.0
+    priced.past, priced.seconds = [], {"train": 3600.0}
+    priced.platform["resources"] = {"train": {"cpu": 8, "memory": "32Gi"}}
+    assert priced.plan()["train"].hours == 0.5, "six one after the other here, three times two there"
+
+
+def test_the_limit_of_candidates_counts_every_pod_and_the_one_that_chooses(priced: Priced) -> None:
+    candidates(priced, 5, 2)
+    train = priced.plan()["train"]
+    assert train.limit_hours == (3 + 1) * 16.0
+    assert train.limit_cost == pytest.approx((5 + 1) * 16 * 2.72)
+
+
 def test_a_cluster_that_cannot_be_asked_is_said_and_nothing_is_guessed(priced: Priced) -> None:
     priced.unknown = "Kubeflow at http://x cannot be reached"
     steps = priced.plan()

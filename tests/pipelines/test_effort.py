@@ -66,6 +66,20 @@ def test_limited_steps_limit_what_is_trained(before: Before) -> None:
     assert before.growth(max_steps=5, batch_size=2) == (4.0, 0.5)
 
 
+def test_candidates_multiply_what_is_trained_each_by_its_own_settings(before: Before) -> None:
+    candidates = [{"name": "a"}, {"name": "b", "epochs": 2}, {"name": "c", "max_steps": 2, "batch_size": 5}]
+    assert before.growth(candidates=candidates) == (1.0, 1.0 + 2.0 + 0.5)
+
+
+def test_one_candidate_more_is_measured_against_those_of_the_last_run(before: Before) -> None:
+    candidates = [{"name": "a"}, {"name": "b", "rank": 8}]
+    before.project.spec["spec"]["train"]["candidates"] = candidates
+    before.record.settings = settings_of(before.assistant)
+    assert before.growth(candidates=[*candidates, {"name": "c", "rank": 32}]) == (1.0, 1.5)
+    before.record.steps["augment"].metrics = {}
+    assert before.growth() == (1.0, 1.5)
+
+
 def test_a_run_that_was_limited_is_the_base_of_one_that_is_not(before: Before) -> None:
     before.record.settings = {**before.record.settings, "max_steps": 2.0, "batch_size": 5.0}
     assert before.growth() == (1.0, 2.0)

@@ -191,6 +191,32 @@ def test_where_it_is_trained_is_no_part_of_a_key(changed: Any) -> None:
     assert changed(edit) == set()
 
 
+def test_candidates_are_part_of_the_key_of_what_writes_and_reads_the_dev_split(changed: Any) -> None:
+    def edit(project: Any) -> None:
+        project.spec["spec"]["train"]["candidates"] = [{"name": "a"}, {"name": "b", "rank": 8}]
+
+    assert changed(edit) == {"augment", "train", "evaluate", "deploy"}
+
+
+def test_another_candidate_writes_no_conversation_anew(project: Any, changed: Any) -> None:
+    project.spec["spec"]["train"]["candidates"] = [{"name": "a"}]
+    more = {"name": "b", "rank": 8}
+    assert changed(lambda p: p.spec["spec"]["train"]["candidates"].append(more)) == {"train", "evaluate", "deploy"}
+
+
+def test_how_many_candidates_are_tried_at_once_is_no_part_of_a_key(project: Any, changed: Any) -> None:
+    project.spec["spec"]["train"]["candidates"] = [{"name": "a"}, {"name": "b", "rank": 8}]
+    assert changed(lambda p: p.spec["spec"]["train"].update(candidates_at_once=2)) == set()
+
+
+def test_a_change_of_candidates_is_named(project: Any, compile_project: Compile) -> None:
+    before = compile_project(project).keys["train"]
+    project.spec["spec"]["train"]["candidates"] = [{"name": "a"}]
+    after = compile_project(project).keys["train"]
+    assert after.changed(before.parts) == ["spec.train.candidates", "step augment"]
+    assert after.without("spec.train") == compile_project(project).keys["train"].without("spec.train")
+
+
 def test_where_it_is_served_is_part_of_the_deploys_key_alone(changed: Any) -> None:
     def edit(project: Any) -> None:
         project.spec["spec"]["platform"] = {"workspace": "store", "milvus": {"uri": "http://milvus:19530"}}

@@ -37,6 +37,21 @@ def test_an_experiment_that_is_not_there_remembers_nothing(server: Server) -> No
     assert past_steps(server, "nothing") == []
 
 
+@pytest.mark.parametrize(("at_once", "rounds"), [(1, 3), (2, 2), (4, 1)])
+def test_the_time_of_candidates_is_remembered_with_how_many_followed_each_other(
+    cluster: Cluster, server: Server, at_once: int, rounds: int
+) -> None:
+    cluster.start = scripted({"run": "RUNNING", "train": "SUCCEEDED"})
+    candidates = {"candidates": [{"name": name} for name in "abc"], "candidates_at_once": at_once}
+    spec = pipeline()
+    config = {"runtimeValue": {"constant": {"train": candidates}}}
+    spec["root"]["dag"]["tasks"]["train"]["inputs"] = {"parameters": {"config": config}}
+    spec["components"]["comp-train"]["inputDefinitions"] = {"parameters": {"config": {"parameterType": "STRUCT"}}}
+    server.create_run({"experiment_id": server.make_experiment("handbook"), "display_name": "x", "pipeline_spec": spec})
+    [train] = [step for step in past_steps(server, "handbook") if step.step == "train"]
+    assert train.rounds == rounds
+
+
 def test_keys_are_found_however_deep_a_task_lies() -> None:
     spec = pipeline()
     tasks = spec["root"]["dag"]["tasks"]

@@ -145,6 +145,17 @@ def test_the_tokens_to_train_come_from_the_last_run(past: Past) -> None:
     assert past.plan()["train"].work == "about 9,000 tokens to train"
 
 
+def test_candidates_are_counted_and_multiply_the_work_and_the_time(past: Past) -> None:
+    past.project.spec["spec"]["train"]["candidates"] = [{"name": "a"}, {"name": "b", "rank": 8}]
+    assert past.plan()["train"].work == "2 candidates, tokens to train: known after the first run"
+    del past.project.spec["spec"]["train"]["candidates"]
+    past.ran(seconds=60.0)
+    past.project.spec["spec"]["train"]["candidates"] = [{"name": "a"}, {"name": "b", "rank": 8}]
+    train = past.plan()["train"]
+    assert (train.work, train.seconds) == ("2 candidates, about 18,000 tokens to train", 120.0)
+    assert "spec.train.candidates changed" in train.reasons
+
+
 def test_training_work_and_time_follow_the_epochs(past: Past) -> None:
     past.ran(seconds=60.0)
     past.project.spec["spec"]["train"]["epochs"] = 2

@@ -219,6 +219,15 @@ class TestNodes:
         done = [node("ingest-shard", "SUCCEEDED", "w-1"), node("ingest", "SUCCEEDED", "w-3")]
         assert state_of("ingest", *done).status == "done"
 
+    @pytest.mark.parametrize(("state", "status"), [("FAILED", "failed"), ("RUNNING", "running")])
+    def test_of_candidates_side_by_side_the_one_that_failed_or_works_is_asked(self, state: str, status: str) -> None:
+        nodes = [
+            node("train-candidate", state, "w-1", "w-11"), node("train-candidate", "SUCCEEDED", "w-2", "w-22"),
+            node("executor", state, "w-impl-11"), node("executor", "SUCCEEDED", "w-impl-22"),
+        ]  # fmt: skip
+        train = state_of("train", *nodes)
+        assert (train.status, train.pods[-1]) == (status, "w-impl-11")
+
     def test_a_driver_is_nobodys_work(self) -> None:
         assert state_of("train", node("train-driver", "RUNNING", "w-1")).status == "waiting"
 

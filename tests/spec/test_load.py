@@ -140,6 +140,18 @@ def test_the_error_says_what_to_do_next(folder: Path) -> None:
     assert caught.value.exit_code == 2
 
 
+def test_a_candidate_keeps_the_rank_of_the_adapter_that_it_continues_from(refused: Refused, folder: Path) -> None:
+    for name in ("raft", "plain"):
+        (folder / "starter" / name).mkdir(parents=True)
+    text = (
+        VALID
+        + "    init_from: starter\n    candidates: [{name: a, rank: 8}, {name: b, rank: 16}, {name: c, alpha: 8}]\n"
+    )
+    report = refused(text)
+    assert "specs/x.yaml:12:34: spec.train.candidates[0].rank: an adapter that is continued from keeps its" in report
+    assert "spec.train.candidates[2].alpha: an adapter that is" in report and report.endswith("2 problems")
+
+
 def test_an_overlay_is_merged_by_key_and_its_lists_replace(load: Load) -> None:
     loaded = load(
         VALID + "    rank: 4\n    alpha: 8\n",

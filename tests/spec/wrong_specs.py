@@ -201,6 +201,24 @@ TYPES = [
     more("a bad Milvus address", "  platform: {milvus: {uri: here}}\n", "11:28", "must be embedded, or an address"),
     more("a long prompt", f"  prompt: {{abstain: {'x' * 301}}}\n", "11:21", "is longer than 300 characters"),
     more("a list of labels", "  platform: {resources: [a]}\n", "11:14", "found a list"),
+    more(
+        "too many candidates",
+        f"    candidates: [{', '.join(f'{{name: c{n}, seed: {n}}}' for n in range(17))}]\n",
+        "11:5",
+        "spec.train.candidates: has more than 16 items",
+    ),
+    more(
+        "a candidate with a value that no candidate has",
+        "    candidates: [{name: a, audience: [managers]}]\n",
+        "11:28",
+        "spec.train.candidates[0].audience: unknown key",
+    ),
+    more(
+        "a candidate that is no label",
+        "    candidates: [{name: Slow and steady}]\n",
+        "11:25",
+        "RFC 1123",
+    ),
 ]
 
 RELATIONS = [
@@ -413,6 +431,31 @@ RELATIONS = [
         "8 does not divide among 3 nodes of 1",
     ),
     more("nodes that share nothing", "    nodes: 2\n", "11:12", "nodes share adapters and checkpoints on that claim"),
+    more(
+        "a candidate twice",
+        "    candidates: [{name: a}, {name: a, rank: 8}]\n",
+        "11:36",
+        '"a" stands here twice; name each candidate differently',
+    ),
+    more(
+        "candidates that are alike",
+        "    candidates: [{name: a}, {name: b, rank: 16}]\n",
+        "11:29",
+        "has the same settings as the candidate a: one of them is enough",
+    ),
+    Wrong(
+        "candidates that nothing chooses",
+        "  train:\n" + END,
+        "    splits: {train: 0.8, dev: 0.0, test: 0.2}\n  train:\n" + END + "    candidates: [{name: a}]\n",
+        "9:31",
+        "spec.train.candidates are chosen by their loss on the dev split",
+    ),
+    more(
+        "candidates on nodes",
+        "    candidates: [{name: a}]\n    nodes: 2\n  platform: {workspace: store}\n",
+        "11:5",
+        "cannot be trained on 2 nodes each",
+    ),
     more("an unknown stemmer", "  index: {bm25: {language: klingon}}\n", "11:28", "has no stemmer"),
 ]
 

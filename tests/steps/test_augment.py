@@ -1,6 +1,7 @@
 """augment over a real small index: parsed, chunked, embedded and searched as in a run."""
 
 import json
+import shutil
 
 import pytest
 
@@ -70,10 +71,10 @@ def made(tmp_path_factory):
     return root
 
 
-def run(root, out, audience=("staff",), cache="cache", **config):
+def run(root, out, audience=("staff",), cache="cache", dev=False, **config):
     config = Augment(**{"abstain_fraction": 1.0, **config})
     where = root / "accepted", root / "built", root / out, root / cache
-    metrics = augment(config, Prompt(), "the handbook", audience, *where)
+    metrics = augment(config, Prompt(), "the handbook", audience, *where, dev)
     lines = (root / out / "raft.jsonl").read_text(encoding="utf-8").splitlines()
     return metrics, {row["id"]: row for row in map(json.loads, lines)}
 
@@ -108,6 +109,50 @@ def test_held_out_questions_are_not_in_the_conversations(made):
     run(made, "a")
     for name in ("raft", "plain"):
         assert "Who approves a trip?" not in (made / f"a/{name}.jsonl").read_text(encoding="utf-8")
+
+
+DEV = [
+    knowledge("when", "Where is leave asked for?", "In Compass.", "leave.md", "Ask in Compass.", "dev"),
+    knowledge("secret", "How big is the budget of pay?", "3.2 %", "pay.md",
+              "The merit budget is 3.2 % of the base salaries.", "dev"),
+    {"id": "tone", "kind": "behaviour", "question": "Shorten: do open it.", "answer": "Open it.", "split": "dev"},
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def with_dev(made, tmp_path_factory):
+    """The same with rows of the dev split."""
+    root = tmp_path_factory.mktemp("dev")
+    shutil.copytree(made / "accepted", root / "accepted")
+    write_jsonl(root / "accepted/examples.jsonl", [*EXAMPLES, *DEV])
+    (root / "built").symlink_to(made / "built")
+    return root
+
+
+def test_the_dev_split_is_written_beside_and_changes_nothing_else(made, with_dev):
+    run(made, "a")
+    metrics, _ = run(with_dev, "dev", dev=True)
+    dev = {row["id"]: row for row in map(json.loads, (with_dev / "dev/dev.jsonl").read_text("utf-8").splitlines())}
+    assert dev.keys() == {"when#golden", "when#abstain", "tone"}
+    assert (metrics["dev_conversations"], metrics["dev_refused"]) == (3, 1)
+    assert "Ask in Compass." in dev["when#golden"]["messages"][-1]["content"]
+    for name in ("raft", "plain"):
+        assert (with_dev / f"dev/{name}.jsonl").read_bytes() == (made / f"a/{name}.jsonl").read_bytes()
+    run(with_dev, "without")
+    assert not (with_dev / "without/dev.jsonl").exists()
+
+
+def test_what_the_audience_may_not_read_is_not_in_the_dev_split_either(with_dev):
+    run(with_dev, "dev", dev=True)
+    assert "3.2" not in (with_dev / "dev/dev.jsonl").read_text(encoding="utf-8")
+    refused = [json.loads(line)["id"] for line in (with_dev / "dev/refused.jsonl").read_text("utf-8").splitlines()]
+    assert refused == ["pay", "secret"]
+
+
+def test_a_dev_split_without_an_example_is_an_error_that_says_how_to_get_one(made):
+    with pytest.raises(DataRejected, match="no example of the dev split is left of 0 to choose by") as caught:
+        run(made, "h", dev=True)
+    assert "data.splits.dev" in caught.value.next_step
 
 
 def test_an_unanswerable_question_is_labelled_with_abstention(made):

@@ -8,6 +8,7 @@ from math import ceil
 from raftops.spec.explain import did_you_mean
 from raftops.spec.metrics import metric_names
 from raftops.spec.model.base import ARMS, STEPS
+from raftops.spec.model.learning import Train
 from raftops.spec.model.serving import RouterClass
 from raftops.spec.place import quoted
 from raftops.spec.project import Check, Problem, Project
@@ -115,6 +116,37 @@ def arms_can_run(project: Project) -> Iterator[Problem]:
         yield Problem("spec.train.plain", message, ("spec.evaluate.arms",))
 
 
+def candidates_differ(project: Project) -> Iterator[Problem]:
+    """Each candidate has its own name and settings, and fits the adapter that training continues from."""
+    train = project.spec.train
+    names, settings = dict[str, int](), dict[Train, str]()
+    for index, candidate in enumerate(train.candidates):
+        path, made = f"spec.train.candidates[{index}]", train.tried(candidate)
+        if names.setdefault(candidate.name, index) != index:
+            yield Problem(
+                f"{path}.name", f"{quoted(candidate.name)} stands here twice; name each candidate differently"
+            )
+        elif (other := settings.setdefault(made, candidate.name)) != candidate.name:
+            yield Problem(path, f"has the same settings as the candidate {other}: one of them is enough")
+        for name in ("rank", "alpha"):
+            if train.init_from and getattr(made, name) != getattr(train, name):
+                message = f"an adapter that is continued from keeps its {name}; leave it out, or spec.train.init_from"
+                yield Problem(f"{path}.{name}", message, ("spec.train.init_from",))
+
+
+def candidates_can_be_chosen(project: Project) -> Iterator[Problem]:
+    """There are questions to choose a candidate by, and one machine that trains it."""
+    train = project.spec.train
+    if not train.candidates:
+        return
+    if project.spec.data.splits.dev <= 0:
+        message = "must be more than 0: spec.train.candidates are chosen by their loss on the dev split"
+        yield Problem("spec.data.splits.dev", message, ("spec.train.candidates",))
+    if train.nodes > 1:
+        message = f"cannot be trained on {train.nodes} nodes each; take one node, or settle on one candidate"
+        yield Problem("spec.train.candidates", message, ("spec.train.nodes",))
+
+
 def gates_can_pass(project: Project) -> Iterator[Problem]:
     """A gate names a figure that the report will have, and a bound that something can meet."""
     arms, names = project.spec.evaluate.arms, metric_names()
@@ -173,6 +205,8 @@ LEARNING_CHECKS: dict[Check, tuple[str, ...]] = {
     router_is_whole: ("spec.router",),
     shares_fit: ("spec.augment.abstain_fraction", "spec.augment.memorise_fraction"),
     arms_can_run: ("spec.evaluate.arms", "spec.train.plain"),
+    candidates_differ: ("spec.train",),
+    candidates_can_be_chosen: ("spec.train.candidates", "spec.train.nodes", "spec.data.splits"),
     gates_can_pass: ("spec.evaluate.gates", "spec.evaluate.arms"),
     stemmer_exists: ("spec.index.bm25.language",),
     accelerators_are_used: ("spec.platform.resources", "spec.deploy.engine", "spec.train.method"),

@@ -187,6 +187,10 @@ def _too_few(fault: _Fault) -> str:
     return f"needs at least {fault.context['min_length']} item(s): {_clause(shape.description(fault.model, fault.loc))}"
 
 
+def _too_many(fault: _Fault) -> str:
+    return f"has more than {fault.context['max_length']} items"
+
+
 def _own_rule(fault: _Fault) -> str:
     return f"{fault.said.removeprefix('Value error, ')}; found {fault.found}"
 
@@ -219,5 +223,6 @@ _SENTENCES: dict[str, Callable[[_Fault], str]] = {
     "string_too_short": _too_short,
     "string_too_long": _too_long,
     "too_short": _too_few,
+    "too_long": _too_many,
     "value_error": _own_rule,
 }

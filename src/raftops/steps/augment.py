@@ -22,12 +22,16 @@ from raftops.files import read_json, read_jsonl, sha256_json, write_json, write_
 from raftops.progress import progress
 from raftops.raftdata.conversations import Conversation, Writer
 from raftops.raftdata.golden import Source, proofs_of
-from raftops.records import Example
+from raftops.records import Example, Split
 from raftops.retrieval.hybrid import open_index
 from raftops.spec.model.learning import Augment, Prompt
 
 EXTRA = 3
 """Passages and units fetched beyond those served, so that enough distractors stay when copies are taken out."""
+DEV = "dev.jsonl"
+_NONE: dict[Split, str] = {
+    "train": "no training example is left of {}", "dev": "no example of the dev split is left of {} to choose by",
+}  # fmt: skip
 
 
 def augment(  # noqa: PLR0913  one argument per artifact
@@ -39,38 +43,59 @@ def augment(  # noqa: PLR0913  one argument per artifact
     built: Path,
     conversations: Path,
     cache: Path,
+    dev: bool = False,
 ) -> dict[str, float]:
     """Write `raft.jsonl`, `plain.jsonl` and `refused.jsonl`. Finished examples are kept in `cache` and not redone.
 
+    With `dev` also `dev.jsonl`: the RAFT conversations of the dev split, under the same rules, to choose adapters by.
+
     Raises:
-        DataRejected: no training example is left.
+        DataRejected: no example is left to train on, or to choose by.
     """
     access = AccessPolicies.model_validate(read_json(accepted / "access.json"))
     policies = access.readable_by_all(audience)
     examples = [Example.model_validate(row) for _, row in read_jsonl(accepted / "examples.jsonl")]
-    chosen = _chosen(config, examples)
-    refused: list[dict[str, str]] = []
     with open_index(built, prompt.dense_share) as library:
         writer = Writer(config, prompt, title, _sources(built))
-        allowed = [e for e in chosen if _allowed(e, writer, policies, refused)]
-        if not allowed:
-            raise DataRejected(f"no training example is left of {len(chosen)}", next_step=_advice(refused))
+        splits: tuple[Split, ...] = ("train", "dev") if dev else ("train",)
+        refused: dict[Split, list[dict[str, str]]] = {split: [] for split in splits}
+        kept = {split: _kept(config, examples, split, writer, policies, refused[split]) for split in splits}
         known = _Known(cache, config, prompt, title, sorted(policies), built)
-        rows = [row for row in _raft_rows(allowed, writer, library, policies, known)]
+        made = {split: list(_raft_rows(kept[split], writer, library, policies, known)) for split in splits}
+    allowed, rows = kept["train"], made["train"]
     plain = [writer.plain(e) if e.kind == "knowledge" else writer.behaviour(e) for e in allowed]
     write_jsonl(conversations / "raft.jsonl", rows)
     write_jsonl(conversations / "plain.jsonl", (c.as_row() for c in plain))
-    write_jsonl(conversations / "refused.jsonl", refused)
-    metrics = _metrics(rows, allowed, refused)
+    write_jsonl(conversations / "refused.jsonl", (row for rows in refused.values() for row in rows))
+    metrics = _metrics(rows, allowed, refused["train"])
+    if dev:
+        write_jsonl(conversations / DEV, made["dev"])
+        metrics |= {"dev_conversations": float(len(made["dev"])), "dev_refused": float(len(refused["dev"]))}
     write_json(conversations / "augment.json", metrics | {"audience": list(audience), "policies": sorted(policies)})
     return metrics
 
 
-def _chosen(config: Augment, examples: Sequence[Example]) -> list[Example]:
-    """The training split; behaviour by the spec; knowledge down to the limit, drawn by seed."""
-    training = [e for e in examples if e.split == "train"]
-    knowledge = [e for e in training if e.kind == "knowledge"]
-    behaviour = [e for e in training if e.kind == "behaviour"] if config.behaviour else []
+def _kept(
+    config: Augment,
+    examples: Sequence[Example],
+    split: Split,
+    writer: Writer,
+    policies: frozenset[str],
+    refused: list[dict[str, str]],
+) -> list[Example]:
+    """The examples of a split that may become conversations; there is at least one."""
+    chosen = _chosen(config, examples, split)
+    allowed = [e for e in chosen if _allowed(e, writer, policies, refused)]
+    if not allowed:
+        raise DataRejected(_NONE[split].format(len(chosen)), next_step=_advice(refused, split))
+    return allowed
+
+
+def _chosen(config: Augment, examples: Sequence[Example], split: Split) -> list[Example]:
+    """One split; behaviour by the spec; knowledge down to the limit, drawn by seed."""
+    wanted = [e for e in examples if e.split == split]
+    knowledge = [e for e in wanted if e.kind == "knowledge"]
+    behaviour = [e for e in wanted if e.kind == "behaviour"] if config.behaviour else []
     if config.max_examples and len(knowledge) > config.max_examples:
         share = config.max_examples / len(knowledge)
         draw = random.Random(config.seed)
@@ -172,5 +197,5 @@ def _metrics(
     }
 
 
-def _advice(refused: Sequence[dict[str, str]]) -> str:
-    return refused[0]["reason"] if refused else "add examples to data.examples, or raise data.splits.train"
+def _advice(refused: Sequence[dict[str, str]], split: Split) -> str:
+    return refused[0]["reason"] if refused else f"add examples to data.examples, or raise data.splits.{split}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 from raftops.errors import StepError
 from raftops.files import link_or_copy, read_jsonl, write_json, write_jsonl
 from raftops.progress import progress
-from raftops.spec.model.learning import Train
+from raftops.spec.model.learning import Candidate, Train
 from raftops.training.base import load_tokenizer
+from raftops.training.candidates import Dev, Trials, Tried, give_out, try_all, try_one
 from raftops.training.loop import set_threads
 from raftops.training.plot import plot_loss
 from raftops.training.served import served_gguf, why_not
-from raftops.training.tune import RESULT, Adapter, Base, Job, prepare_all, tune
+from raftops.training.tune import RESULT, Adapter, Base, Job, find_base, prepare, prepare_all, resettled, tune
 
 Metrics = dict[str, float]
 ON_NODES = "raftops.cluster.train_job:train_on_nodes"
@@ -30,25 +32,31 @@ def train(  # noqa: PLR0913  one argument per artifact
     adapters: Path,
     cache: Path,
     cluster: Mapping[str, Any] | None = None,
+    parts: Sequence[Path] = (),
 ) -> Metrics:
     """Train `raft` and, if the spec asks, `plain`; write adapters, tokenizer, served weights, loss and figures.
 
     Where the spec asks for several nodes, `cluster` says where they are (`raftops.cluster.train_job.Nodes`): they fill
-    the cache, and this goes on from there.
+    the cache, and this goes on from there. Where it names candidates, the one with the lowest loss on the dev split
+    becomes `raft`, and `plain` has its settings; `parts` is what `train_candidate` made of them elsewhere.
     """
     began = time.monotonic()
     set_threads(config.threads)
-    source, jobs = prepare_all(config, base, conversations, cache)
+    first = config.tried(config.candidates[0]) if config.candidates else config
+    source, jobs = prepare_all(first, base, conversations, cache)
     if cluster and not all((job.work / RESULT).is_file() for job in jobs):
         module, _, name = ON_NODES.partition(":")
         getattr(import_module(module), name)(config, source.source, jobs, cache, cluster)
     sources = _sources(config, [job.conversations for job in jobs])
-    tuned = _tune(jobs, source, config)
+    trials = Trials(try_all(config, source, jobs, cache, parts) if config.candidates else ())
+    config = trials.settings(config)
+    jobs = [resettled(job, source, config, cache) for job in jobs] if trials.tried else jobs
+    tuned = _tune(jobs, source, config, sum(one.adapter.figures["steps"] for one in trials.lost))
     _write_adapters(tuned, source, adapters)
-    _write_curves(tuned, adapters)
+    _write_curves(tuned, trials, adapters)
     write_jsonl(adapters / "sources.jsonl", sources)
     reason = _write_served(tuned, source, adapters, cache)
-    metrics = _metrics(tuned, time.monotonic() - began)
+    metrics = _metrics(tuned, trials.lost, time.monotonic() - began) | trials.metrics()
     report: dict[str, Any] = {name: adapter.figures | {"digest": adapter.digest} for name, adapter in tuned.items()}
     report |= {
         "base": base,
@@ -57,12 +65,29 @@ def train(  # noqa: PLR0913  one argument per artifact
         "not_served": reason,
         "totals": metrics,
     }
-    write_json(adapters / "train.json", report)
+    write_json(adapters / "train.json", report | trials.report())
     return metrics
 
 
-def _tune(jobs: Sequence[Job], base: Base, config: Train) -> dict[str, Adapter]:
-    total, done = sum(job.plan.steps for job in jobs), 0
+def train_candidate(  # noqa: PLR0913  one argument per artifact
+    config: Train, candidate: Candidate, base: str, conversations: Path, part: Path, cache: Path
+) -> Metrics:
+    """Train `raft` with the settings of one candidate and measure it on the dev split; `part` is for `train`."""
+    began = time.monotonic()
+    set_threads(config.threads)
+    settings = config.tried(candidate)
+    source = find_base(base, cache)
+    job = prepare("raft", conversations / "raft.jsonl", source, settings, cache)
+    job = replace(job, candidate=candidate.name)
+    dev = Dev.read(conversations, source, settings)
+    tried = try_one(candidate, job, source, settings, dev, (0, job.plan.steps))
+    give_out(job, part)
+    return _metrics({"raft": tried.adapter}, (), time.monotonic() - began) | tried.metrics()
+
+
+def _tune(jobs: Sequence[Job], base: Base, config: Train, done: int) -> dict[str, Adapter]:
+    """The adapters, in the order of the jobs; `done` steps went into candidates that do not go on."""
+    total = done + sum(job.plan.steps for job in jobs)
     tuned = {}
     for job in jobs:
         tuned[job.name] = tune(job, base, config, done, total)
@@ -85,10 +110,14 @@ def _place(file: Path, target: Path) -> None:
     link_or_copy(str(file), str(target))
 
 
-def _write_curves(tuned: dict[str, Adapter], adapters: Path) -> None:
+def _write_curves(tuned: dict[str, Adapter], trials: Trials, adapters: Path) -> None:
     curves = {name: adapter.history for name, adapter in tuned.items()}
-    write_jsonl(adapters / "loss.jsonl", ({"adapter": n} | entry for n, history in curves.items() for entry in history))
-    plot_loss(curves, adapters / "loss.png")
+    lost = {f"raft ({one.candidate.name})": one.adapter.history for one in trials.lost}
+    rows = ({"adapter": name} | entry for name, history in (curves | lost).items() for entry in history)
+    write_jsonl(adapters / "loss.jsonl", rows)
+    candidates = {one.label: one.adapter.history for one in trials.tried}
+    others = {name: history for name, history in curves.items() if name != "raft"}
+    plot_loss(candidates | others if candidates else curves, adapters / "loss.png")
 
 
 def _sources(config: Train, conversations: Sequence[Path]) -> list[dict[str, Any]]:
@@ -120,9 +149,9 @@ def _write_served(tuned: dict[str, Adapter], base: Base, adapters: Path, cache: 
     return reason
 
 
-def _metrics(tuned: dict[str, Adapter], seconds: float) -> Metrics:
-    """Totals, and the final loss of each adapter; speed is that of the run that trained them."""
-    figures = [adapter.figures for adapter in tuned.values()]
+def _metrics(tuned: dict[str, Adapter], lost: Sequence[Tried], seconds: float) -> Metrics:
+    """Totals, those of candidates that do not go on included; the final loss of each adapter."""
+    figures = [adapter.figures for adapter in (*tuned.values(), *(one.adapter for one in lost))]
     tokens, busy = sum(f["tokens"] for f in figures), sum(f["tokens"] / f["tokens_per_second"] for f in figures)
     return {
         "tokens": float(tokens),

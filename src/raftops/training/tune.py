@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,16 @@ from raftops.training.base import hf_folder, load_for_training, load_tokenizer, 
 from raftops.training.dataset import Row, read_rows
 from raftops.training.loop import Plan, peak_memory_mib, plan, run
 
+FOLDER = "train"
+"""Of the cache."""
 RESULT = "result.json"
 """Written last: an adapter without it is not finished."""
 FORMAT = 3
 """Raised when the same inputs would give another adapter."""
-ELSEWHERE = {"audience", "plain", "init_from", "threads", "checkpoint_steps", "nodes", "runtime"}
+ELSEWHERE = {
+    "audience", "plain", "init_from", "threads", "checkpoint_steps", "nodes", "runtime", "candidates",
+    "candidates_at_once",
+}  # fmt: skip
 """Settings that do not change an adapter, or are part of its key by content."""
 
 
@@ -62,27 +67,53 @@ class Job:
     start_digest: str
     rows: list[Row]
     plan: Plan
+    candidate: str = ""
+    """Name of the settings, where several are tried."""
+
+    @property
+    def label(self) -> str:
+        """What it is called while it is at work."""
+        return f"{self.name} ({self.candidate})" if self.candidate else self.name
+
+
+def find_base(source: str, cache: Path) -> Base:
+    """The base model, as a Hugging Face folder."""
+    model = resolve(source, cache)
+    return Base(source, model.digest, hf_folder(model, cache))
 
 
 def prepare_all(config: Train, base: str, conversations: Path, cache: Path) -> tuple[Base, list[Job]]:
     """The base model in the cache, and one job for each adapter that the spec asks for."""
-    model = resolve(base, cache)
-    source = Base(base, model.digest, hf_folder(model, cache))
+    source = find_base(base, cache)
     names = ["raft", "plain"] if config.plain else ["raft"]
     return source, [prepare(name, conversations / f"{name}.jsonl", source, config, cache) for name in names]
 
 
 def prepare(name: str, conversations: Path, base: Base, config: Train, cache: Path) -> Job:
     """Read and check everything that one adapter needs, before anything is spent."""
-    start = Path(config.init_from) / name if config.init_from else None
+    rows = read_rows(conversations, load_tokenizer(base.folder), longest(base, config))
+    return _job(Job(name, conversations, cache, None, "", rows, plan(rows, config)), base, config, cache)
+
+
+def resettled(job: Job, base: Base, config: Train, cache: Path, candidate: str = "") -> Job:
+    """The same adapter from the same rows with other settings, the name of a candidate among them."""
+    return _job(replace(job, plan=plan(job.rows, config), candidate=candidate), base, config, cache)
+
+
+def _job(job: Job, base: Base, config: Train, cache: Path) -> Job:
+    """A job with the place in the cache that its rows and settings have."""
+    start = Path(config.init_from) / job.name if config.init_from else None
     if start:
         check_start(start, config)
     start_digest = sha256_tree(start) if start else ""
-    limit = min(config.sequence_tokens, positions(base.folder))
-    rows = read_rows(conversations, load_tokenizer(base.folder), limit)
     settings = config.model_dump(mode="json", exclude=ELSEWHERE)
-    key = sha256_json([FORMAT, name, settings, base.digest, sha256_file(conversations), start_digest])[:32]
-    return Job(name, conversations, cache / "train" / key, start, start_digest, rows, plan(rows, config))
+    key = sha256_json([FORMAT, job.name, settings, base.digest, sha256_file(job.conversations), start_digest])[:32]
+    return replace(job, work=cache / FOLDER / key, start=start, start_digest=start_digest)
+
+
+def longest(base: Base, config: Train) -> int:
+    """Tokens of the longest conversation that may be trained on."""
+    return min(config.sequence_tokens, positions(base.folder))
 
 
 def tune(job: Job, base: Base, config: Train, done: int, total: int) -> Adapter:
@@ -104,9 +135,9 @@ def make(job: Job, base: Base, config: Train, done: int, total: int) -> None:
 
 def _train(job: Job, base: Base, config: Train, done: int, total: int) -> None:
     def tell(step: int, _steps: int, loss: float) -> None:
-        progress("train", done + step, total, f"{job.name} loss {loss:.3f}")
+        progress("train", done + step, total, f"{job.label} loss {loss:.3f}")
 
-    progress("train", done, total, f"{job.name}: loading the base model")
+    progress("train", done, total, f"{job.label}: loading the base model")
     model = attach(load_for_training(base.folder, config.method), config, job.start)
     checkpoints = job.work / "checkpoints"
     trained = run(model, load_tokenizer(base.folder), job.plan, config, checkpoints, tell)

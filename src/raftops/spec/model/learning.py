@@ -54,6 +54,29 @@ class Augment(Section):
     """Seed of every draw."""
 
 
+class Candidate(Section):
+    """Settings to try: what is named here stands in the place of the section's own."""
+
+    name: Label
+    """What reports call it."""
+    rank: int | None = Field(None, ge=1, le=512)
+    """LoRA rank."""
+    alpha: int | None = Field(None, ge=1)
+    """LoRA scale."""
+    dropout: Fraction | None = None
+    """LoRA dropout."""
+    learning_rate: float | None = Field(None, gt=0, le=1)
+    """Peak learning rate."""
+    epochs: float | None = Field(None, gt=0)
+    """Passes over the conversations."""
+    max_steps: int | None = Field(None, ge=1)
+    """Stop after so many optimiser steps."""
+    batch_size: int | None = Field(None, ge=1)
+    """Conversations per optimiser step."""
+    seed: int | None = Field(None, ge=0)
+    """Seed of initialisation and order."""
+
+
 class Train(Section):
     """How the adapters are trained (QLoRA, Dettmers et al. 2023, arXiv 2305.14314)."""
 
@@ -91,6 +114,16 @@ class Train(Section):
     """Kubeflow ClusterTrainingRuntime of that TrainJob."""
     seed: int = Field(7, ge=0)
     """Seed of initialisation and order."""
+    candidates: tuple[Candidate, ...] = Field((), max_length=16)
+    """Settings to try: the adapter with the lowest loss on the answers of the dev split goes on. Empty: no choice."""
+    candidates_at_once: int = Field(1, ge=1, le=16)
+    """Candidates trained side by side, each in a pod of its own; 1 trains them one after the other in one pod."""
+
+    def tried(self, candidate: Candidate) -> Train:
+        """The settings of a candidate, which has no candidates itself."""
+        named = {name: getattr(candidate, name) for name in candidate.model_fields_set - {"name"}}
+        given = {name: value for name, value in named.items() if value is not None}
+        return self.model_copy(update=given | {"candidates": (), "candidates_at_once": 1})
 
 
 class Gate(Section):

@@ -1,0 +1,29 @@
+"""One candidate of train as Kubeflow sees it."""
+
+from typing import Any
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("train"), install_kfp_package=False)
+def train_candidate(
+    config: dict[str, Any],
+    candidate: str,
+    conversations: dsl.Input[dsl.Dataset],
+    part: dsl.Output[dsl.Model],
+    metrics: dsl.Output[dsl.Metrics],
+) -> None:
+    """Fine-tune the base model with one candidate's settings, and measure it on the dev split."""
+    from pathlib import Path
+
+    from raftops.files import write_json
+    from raftops.progress import reported
+    from raftops.spec.model.learning import Candidate, Train
+    from raftops.steps.train import train_candidate
+
+    settings = Train(**config["train"]), Candidate.model_validate_json(candidate), config["base"]
+    places = Path(conversations.path), Path(part.path), Path(config["cache"])
+    metrics.metadata.update(reported(train_candidate)(*settings, *places))
+    write_json(Path(metrics.path), metrics.metadata)

@@ -1,0 +1,29 @@
+"""The end of a training with candidates side by side as Kubeflow sees it: what the whole step would have written."""
+
+from typing import Any
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("train"), install_kfp_package=False)
+def train(
+    config: dict[str, Any],
+    conversations: dsl.Input[dsl.Dataset],
+    parts: dsl.Input[list[dsl.Model]],
+    adapters: dsl.Output[dsl.Model],
+    metrics: dsl.Output[dsl.Metrics],
+) -> None:
+    """Choose the candidate with the lowest loss on the dev split, and finish what goes with it."""
+    from pathlib import Path
+
+    from raftops.files import write_json
+    from raftops.progress import reported
+    from raftops.spec.model.learning import Train
+    from raftops.steps.train import train
+
+    places = Path(conversations.path), Path(adapters.path), Path(config["cache"])
+    made = [Path(part.path) for part in parts]
+    metrics.metadata.update(reported(train)(Train(**config["train"]), config["base"], *places, None, made))
+    write_json(Path(metrics.path), metrics.metadata)
