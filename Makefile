@@ -5,6 +5,7 @@ SPEC ?= specs/handbook.yaml
 OVERLAY ?=
 HANDBOOK := ../shared/data/handbooks/18f-handbook
 SPECS := $(filter-out $(if $(wildcard $(HANDBOOK)),,specs/18f.yaml),$(wildcard specs/*.yaml))
+REGISTRY ?= ghcr.io/raftops
 STEPS ?=
 BASE ?=
 BUILDER ?=
@@ -48,20 +49,20 @@ inputs-18f: setup
 bench: setup data  ## each prints one JSON line per figure
 	for bench in benchmarks/[!_]*.py; do $(BIN)/python $$bench || exit 1; done
 
-images: setup  ## one image per step: STEPS="train" BASE=... BUILDER=... TORCH=cpu RELEASE=1 PUSH=1 DOCKER_BUILD="--network=host"
-	$(BIN)/python -m pipelines.images build $(STEPS) --base "$(BASE)" --builder "$(BUILDER)" --torch $(TORCH) \
+images: setup  ## one image per step: STEPS="train" REGISTRY=... BASE=... BUILDER=... TORCH=cpu RELEASE=1 PUSH=1 DOCKER_BUILD="--network=host"
+	$(BIN)/python -m pipelines.images build $(STEPS) --registry "$(REGISTRY)" --base "$(BASE)" --builder "$(BUILDER)" --torch $(TORCH) \
 	  --more="$(DOCKER_BUILD)" $(if $(RELEASE),--release) $(if $(PUSH),--push)
 
 sbom: setup  ## what is in the images: build/sbom/<step>.cdx.json
-	$(BIN)/python -m pipelines.images sbom $(STEPS)
+	$(BIN)/python -m pipelines.images sbom $(STEPS) --registry "$(REGISTRY)"
 
 bento: setup  ## the service's image: the bento that BentoML writes, on the image of the step deploy
 	rm -rf build/bentoml && mkdir -p build/bentoml
 	version=$$($(BIN)/python -c "import raftops; print(raftops.__version__)") && \
 	  BENTOML_HOME=$(CURDIR)/build/bentoml BENTOML_DO_NOT_TRACK=true \
 	  $(BIN)/bentoml build --output tag --version $$version -f src/raftops/service/bentofile.yaml . && \
-	  docker build --file src/raftops/service/service.Dockerfile --build-arg DEPLOY=ghcr.io/raftops/deploy:$$version \
-	  --tag ghcr.io/raftops/service:$$version $(DOCKER_BUILD) build/bentoml/bentos/raftops/$$version
+	  docker build --file src/raftops/service/service.Dockerfile --build-arg DEPLOY=$(REGISTRY)/deploy:$$version \
+	  --tag $(REGISTRY)/service:$$version $(DOCKER_BUILD) build/bentoml/bentos/raftops/$$version
 
 base: setup  ## pin the base of the images by digest
 	$(BIN)/python -m pipelines.images base

@@ -1,4 +1,4 @@
-"""Commands about what a cluster is told: manifests check."""
+"""Commands about what a cluster is told: manifests check, manifests pin."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ manifests = typer.Typer(help="Kubernetes resources, checked before a cluster see
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     manifests.command("check")(check_command)
+    manifests.command("pin")(pin_command)
     app.add_typer(manifests, name="manifests")
 
 
@@ -50,6 +51,28 @@ def check_command(
     screen.result({"kubernetes": kubernetes, "production": production, "checked": results})
     if any(result["findings"] for result in results):
         raise typer.Exit(1)
+
+
+def pin_command(
+    overlay: Annotated[Path, typer.Argument(help="Folder of the overlay, with its kustomization.yaml.")],
+    recorded: Annotated[
+        Path, typer.Option("--from", help="Overlay with the digests that `make images PUSH=1` recorded.")
+    ] = Path("build/images.yaml"),
+    image: Annotated[
+        list[str] | None, typer.Option("--image", help="Another image by digest: name@sha256:...; may be repeated.")
+    ] = None,
+) -> None:
+    """Write the recorded digests, and the registry they are in, into an overlay's images."""
+    package = _package()
+    others = image or []
+    known = package.recorded(recorded) if recorded.is_file() or not others else []
+    pinned = package.pin(overlay, [*others, *known])
+    for name, found in pinned.images.items():
+        screen.say(f"{escape(str(pinned.file))}: {escape(name)} is {escape(found)}")
+    for name in pinned.unset:
+        screen.say(f"{escape(str(pinned.file))}: [yellow]{escape(name)} has no digest yet[/]")
+        screen.say(f"  [bold]next:[/] --image {escape(name)}@sha256:...")
+    screen.result({"file": str(pinned.file), "images": dict(pinned.images), "unset": list(pinned.unset)})
 
 
 def _package() -> Any:

@@ -1,8 +1,9 @@
-"""`raftops manifests check`: what a person reads, what a machine reads, the exit code."""
+"""`raftops manifests check` and `pin`: what a person reads, what a machine reads, the exit code."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,3 +77,21 @@ def test_what_cannot_be_checked_ends_with_1_and_one_line(raftops: Run, arguments
     ended = raftops("manifests", "check", *arguments)
     assert ended.code == 1
     assert message in ended.err and "next:" in ended.err
+
+
+def test_recorded_digests_are_written_into_an_overlay(raftops: Run, tmp_path: Path) -> None:
+    shutil.copytree(OVERLAYS.parent, tmp_path / "manifests")
+    overlay, digest = tmp_path / "manifests" / "overlays" / "production", "sha256:" + "7" * 64
+    record = tmp_path / "images.yaml"
+    record.write_text(f"spec: {{platform: {{images: {{deploy: mine/deploy@{digest}}}}}}}\n", encoding="utf-8")
+    ended = raftops("manifests", "pin", overlay, "--from", record)
+    assert ended.code == 0 and f"ghcr.io/raftops/deploy is mine/deploy@{digest}" in ended.out
+    assert "next: --image docker.io/milvusdb/milvus@sha256:..." in ended.out
+    ended = raftops("manifests", "pin", overlay, "--from", record, "--image", f"docker.io/milvusdb/milvus@{digest}")
+    assert ended.code == 0
+    assert raftops("manifests", "check", overlay, "--production").code == 0
+
+
+def test_without_a_record_the_user_is_told_how_to_get_one(raftops: Run, tmp_path: Path) -> None:
+    ended = raftops("manifests", "pin", OVERLAYS / "production", "--from", tmp_path / "none.yaml")
+    assert ended.code == 1 and "next: make images PUSH=1" in ended.err

@@ -1,0 +1,92 @@
+"""Images in a registry: what `make images PUSH=1` records is what a cluster pulls. Needs docker-registry (Debian)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.images import image
+from pipelines.compile import compile_spec
+from pipelines.images import push_images
+from pipelines.manifests import pin, recorded
+from raftops.spec.load import load_spec
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A registry on loopback, empty."""
+    if not shutil.which("docker-registry"):
+        pytest.skip("no docker-registry (apt-get install docker-registry)")
+    place = tmp_path_factory.mktemp("registry")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    settings = {
+        "version": 0.1,
+        "storage": {"filesystem": {"rootdirectory": f"{place}/data"}},
+        "http": {"addr": address},
+    }
+    (place / "config.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    with (place / "log").open("wb") as log:
+        server = subprocess.Popen(["docker-registry", "serve", str(place / "config.yml")], stdout=log, stderr=log)
+    try:
+        _wait(address, server)
+        yield f"{address}/team"
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+        shutil.rmtree(place / "data", ignore_errors=True)
+
+
+def _wait(address: str, server: subprocess.Popen[bytes]) -> None:
+    host, _, port = address.partition(":")
+    end = time.monotonic() + 60
+    while True:
+        assert server.poll() is None and time.monotonic() < end, "the registry does not start"
+        with socket.socket() as probe:
+            if probe.connect_ex((host, int(port))) == 0:
+                return
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def record(
+    registry: str, engine: Any, built: Callable[..., list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The overlay that a push writes."""
+    [name] = built("ingest")
+    for step in ("ingest", "deploy"):
+        engine.images.get(name).tag(image(step, registry))
+    return push_images(["ingest", "deploy"], registry, tmp_path_factory.mktemp("root"))
+
+
+def test_a_compiled_pipeline_names_the_digests_that_the_registry_gave(record: Path, registry: str) -> None:
+    digests = yaml.safe_load(record.read_text(encoding="utf-8"))["spec"]["platform"]["images"]
+    text = compile_spec(load_spec(ROOT / "specs" / "quickstart.yaml", [record])).text
+    assert digests["ingest"].startswith(f"{registry}/ingest@sha256:")
+    assert f"image: {digests['ingest']}" in text
+
+
+def test_the_digest_is_what_is_pulled(record: Path, registry: str, engine: Any) -> None:
+    [digest, *_] = recorded(record)
+    before = engine.images.get(image("ingest", registry)).id
+    engine.images.remove(image("ingest", registry))
+    assert engine.images.pull(*digest.split("@")[:1], tag=digest.split("@")[1]).id == before
+
+
+def test_an_overlay_that_was_pinned_names_them_too(record: Path, registry: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "manifests", tmp_path / "manifests")
+    pinned = pin(tmp_path / "manifests" / "overlays" / "production", recorded(record))
+    assert json.dumps(dict(pinned.images)).count(f"{registry}/deploy@sha256:") == 1
