@@ -28,7 +28,7 @@ from tests.service.release_files import TEXTS, real_parts
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]
 ROOT = Path(__file__).parents[2]
 REGISTRY = "raftops.test/images"
-QUESTION = "How many days of annual leave do employees in Norway get?"
+QUESTION = "How large is the bonus pool?"
 KEY = ec.generate_private_key(ec.SECP256R1())
 WHO = Identity(jwks="/keys/jwks.json", issuer="https://issuer.example", audience="raftops")
 STORE = "/app/.raftops/releases"
@@ -115,15 +115,14 @@ def token(*groups: str) -> str:
 
 
 def test_it_answers_with_a_citation_that_stands_in_the_document(running: Running) -> None:
-    answer = ask(running.url, token("employees"), QUESTION)
-    assert "27" in answer["choices"][0]["message"]["content"] and answer["grounded"]
+    answer = ask(running.url, token("managers"), QUESTION)
+    assert "4.2" in answer["choices"][0]["message"]["content"] and answer["grounded"]
     citation = answer["citations"][0]
-    assert citation["doc_id"] == "leave.md" and citation["quote"] in TEXTS["leave.md"]
+    assert citation["doc_id"] == "managers/bonus.md" and citation["quote"] in TEXTS["managers/bonus.md"]
 
 
 def test_who_may_not_read_a_document_gets_nothing_of_it_and_who_shows_nothing_is_refused(running: Running) -> None:
-    answer = ask(running.url, token("employees"), "How large is the bonus pool?")
-    assert "4.2" not in json.dumps(answer)
+    assert "4.2" not in json.dumps(ask(running.url, token("employees"), QUESTION))
     with pytest.raises(ServiceError, match="401"):
         ask(running.url, "", QUESTION)
 
