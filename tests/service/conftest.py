@@ -16,7 +16,7 @@ def deployed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("deployed")
     parts = real_parts(folder, folder / "cache")
     config = Deploy(smoke_questions=("How large is the bonus pool?",))
-    figures = deploy(config, Prompt(), Router(), parts, folder / "releases", folder / "artifact")
+    figures = deploy(config, Prompt(least_confidence=0), Router(), parts, folder / "releases", folder / "artifact")
     return SimpleNamespace(folder=folder, parts=parts, releases=folder / "releases", figures=figures, config=config)
 
 

@@ -64,7 +64,12 @@ def test_deploy_asked_the_release_before_it_became_current(deployed):
 def test_deploying_the_same_again_changes_nothing_and_starts_nothing(deployed):
     before = tree_digest(deployed.releases)
     again = deploy(
-        deployed.config, Prompt(), Router(), deployed.parts, deployed.releases, deployed.folder / "artifact2"
+        deployed.config,
+        Prompt(least_confidence=0),
+        Router(),
+        deployed.parts,
+        deployed.releases,
+        deployed.folder / "artifact2",
     )
     assert "start_seconds" not in again and tree_digest(deployed.releases) == before
 
@@ -156,7 +161,9 @@ def test_serving_leaves_the_release_as_it_was(running, deployed):
 @pytest.mark.model
 def test_a_promoted_release_is_taken_up_and_given_back_without_a_failed_answer(running, deployed):
     first = read_current(deployed.releases).hash
-    second = write_release(deployed.config, Prompt(units=4), Router(), deployed.parts, deployed.releases)
+    second = write_release(
+        deployed.config, Prompt(units=4, least_confidence=0), Router(), deployed.parts, deployed.releases
+    )
     promote(deployed.releases, second.hash)
     assert wait_for(running, second.short)
     rollback(deployed.releases)
