@@ -94,7 +94,7 @@ class TestSubmit:
         project.spec["spec"]["platform"] = {"prices": {"cpu_hour": 1.0}, "budget": 5}
         project.save()
         ended = raftops("submit", project.path)
-        assert ended.code == 1 and "the run may cost 28.00 USD" in ended.err and "raise platform.budget" in ended.err
+        assert ended.code == 1 and "the run may cost 71.00 USD" in ended.err and "raise platform.budget" in ended.err
         assert cluster.runs == {}
 
     def test_what_the_cluster_has_does_not_count_against_the_budget(
@@ -242,7 +242,7 @@ class TestPlan:
         project.save()
         ended = raftops("plan", project.path, "--on", "kubeflow")
         assert ended.code == 0
-        assert "of 7 steps 7 run" in ended.out and "at most 28.00 EUR" in ended.out
+        assert "of 7 steps 7 run" in ended.out and "at most 71.00 EUR" in ended.out
         assert "budget 5.00 EUR: exceeded" in ended.out
 
     def test_what_ran_there_is_skipped(self, raftops: Run, project: Any, kubeflow: Server) -> None:
