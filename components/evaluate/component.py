@@ -30,9 +30,13 @@ def evaluate(
     from raftops.spec.model.serving import Router
     from raftops.steps.evaluate import evaluate
 
-    sections = Evaluate(**config["evaluate"]), Prompt(**config["prompt"]), Router(**config["router"])
     places = Path(accepted.path), Path(built.path), Path(adapters.path), Path(report.path)
-    metrics.metadata.update(reported(evaluate)(*sections, config["title"], *places, Path(config["cache"])))
+    metrics.metadata.update(
+        reported(evaluate)(
+            Evaluate(**config["evaluate"]), Prompt(**config["prompt"]), Router(**config["router"]), config["title"],
+            *places, Path(config["cache"]),
+        )
+    )  # fmt: skip
     routing.log_confusion_matrix(*router_matrix(Path(report.path)))
     write_json(Path(metrics.path), metrics.metadata)
     write_json(Path(routing.path), routing.metadata)

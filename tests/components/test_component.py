@@ -37,7 +37,7 @@ def body(step: str) -> list[ast.stmt]:
 def test_a_body_has_no_logic(step: str) -> None:
     allowed = (ast.Expr, ast.Import, ast.ImportFrom, ast.Assign, ast.Return)
     assert all(isinstance(node, allowed) for node in body(step))
-    assert len(body(step)) <= 17
+    assert len(body(step)) <= 16
 
 
 def test_no_file_has_a_future_import_for_kfp_would_not_read_its_types() -> None:
