@@ -12,13 +12,14 @@ BUILDER ?=
 TORCH ?= cuda
 RELEASE ?=
 PUSH ?=
+KEY ?=
 DOCKER_BUILD ?=
 FLAGS := $(addprefix -f ,$(OVERLAY))
 
 export DVC_NO_ANALYTICS := 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: run test test-all serve check format images sbom bento base compile bench data setup lock schema golden clean inputs-18f
+.PHONY: run test test-all serve check format images sbom sign-images verify-images bento base compile bench data setup lock schema golden clean inputs-18f
 
 run: setup data  ## the main job: spec to cited answers
 	$(BIN)/raftops run $(SPEC) $(FLAGS)
@@ -55,6 +56,12 @@ images: setup  ## one image per step: STEPS="train" REGISTRY=... BASE=... BUILDE
 
 sbom: setup  ## what is in the images: build/sbom/<step>.cdx.json
 	$(BIN)/python -m pipelines.images sbom $(STEPS) --registry "$(REGISTRY)"
+
+sign-images: setup  ## sign what `make images PUSH=1` recorded, by digest: KEY=cosign.key (needs cosign)
+	$(BIN)/python -m pipelines.images sign --key "$(KEY)"
+
+verify-images: setup  ## that every recorded image is signed: KEY=cosign.pub (needs cosign)
+	$(BIN)/python -m pipelines.images verify --key "$(KEY)"
 
 bento: setup  ## the service's image: the bento that BentoML writes, on the image of the step deploy
 	rm -rf build/bentoml && mkdir -p build/bentoml

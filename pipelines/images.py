@@ -1,4 +1,4 @@
-"""Build the images of the steps and say what is in them: `make images`, `make sbom`, `make base`. Runs Docker's client.
+"""Build the images of the steps, list what is in them, sign them. Runs Docker's client and cosign for `make`.
 
 Every image carries the hash of its step's code as a label, so that a run in containers can tell a stale one.
 """
@@ -16,6 +16,8 @@ from pathlib import Path
 
 from components.images import REGISTRY, image
 from pipelines.code import Code
+from pipelines.image_signing import sign_images, verify_images
+from pipelines.manifests import recorded
 from raftops import __version__
 from raftops.errors import RaftopsError, StepError
 from raftops.files import write_text
@@ -135,7 +137,7 @@ def _said(*words: str) -> str:
 
 def _options(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m pipelines.images", description=__doc__)
-    parser.add_argument("what", choices=["build", "sbom", "base"])
+    parser.add_argument("what", choices=["build", "sbom", "base", "sign", "verify"])
     parser.add_argument("steps", nargs="*", help="steps to build; all if none is named")
     parser.add_argument("--registry", default=REGISTRY)
     parser.add_argument("--base", default="")
@@ -143,6 +145,7 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--torch", choices=["cuda", "cpu"], default="cuda")
     parser.add_argument("--release", action="store_true", help="refuse a base without a digest")
     parser.add_argument("--push", action="store_true", help=f"push, and write the digests to {DIGESTS}")
+    parser.add_argument("--key", default="", help=f"sign or verify what {DIGESTS} records with this key")
     parser.add_argument("--more", default="", help="further arguments of docker build, in one word")
     return parser.parse_args(words)
 
@@ -150,25 +153,42 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
 def main(words: Sequence[str]) -> int:
     """The program; returns its exit code."""
     told, root = _options(words), Path.cwd()
-    steps = tuple(told.steps) or STEPS
+    told.steps = tuple(told.steps) or STEPS
     try:
-        if unknown := sorted(set(steps) - set(STEPS)):
+        if unknown := sorted(set(told.steps) - set(STEPS)):
             raise StepError(f"no such step: {', '.join(unknown)}", next_step=f"choose from {', '.join(STEPS)}")
-        if told.what == "base":
-            sys.stdout.write(f"{pin_base(root)}\n")
-        elif told.what == "sbom":
-            from pipelines.sbom import write_sboms  # noqa: PLC0415  its library is for those who build
-
-            write_sboms(steps, told.registry, root / "build" / "sbom")
-        else:
-            more = tuple(told.more.split())
-            build_images(steps, Build(told.registry, told.base, told.builder, told.torch, told.release, more), root)
-            if told.push:
-                sys.stdout.write(f"{push_images(steps, told.registry, root)}\n")
+        {"build": _build, "sbom": _list, "base": _pin, "sign": _sign, "verify": _sign}[told.what](told, root)
     except RaftopsError as error:
         sys.stderr.write(f"error: {error}\n  next: {error.next_step}\n")
         return error.exit_code
     return 0
+
+
+def _build(told: argparse.Namespace, root: Path) -> None:
+    build = Build(told.registry, told.base, told.builder, told.torch, told.release, tuple(told.more.split()))
+    build_images(told.steps, build, root)
+    if told.push:
+        sys.stdout.write(f"{push_images(told.steps, told.registry, root)}\n")
+
+
+def _list(told: argparse.Namespace, root: Path) -> None:
+    from pipelines.sbom import write_sboms  # noqa: PLC0415  its library is for those who build
+
+    write_sboms(told.steps, told.registry, root / "build" / "sbom")
+
+
+def _pin(_told: argparse.Namespace, root: Path) -> None:
+    sys.stdout.write(f"{pin_base(root)}\n")
+
+
+def _sign(told: argparse.Namespace, root: Path) -> None:
+    """Sign or verify every image that the last push recorded."""
+    if not told.key:
+        raise StepError(f"{told.what} with which key?", next_step=f"make {told.what}-images KEY=...")
+    images = recorded(root / DIGESTS)
+    (sign_images if told.what == "sign" else verify_images)(images, told.key)
+    past = "signed" if told.what == "sign" else "verified"
+    sys.stdout.writelines(f"{image}: {past}\n" for image in images)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator
@@ -122,12 +123,13 @@ def _fill(state: StepRecord, step: StepName, store: Store) -> None:
 
 def _execute(tasks: Any, pipeline: Path, root: Path, store: Store, follower: Follower) -> None:
     """Hand the compiled file to KFP. Steps resolve paths from the project's folder, so that is where they run."""
-    local.init(
-        tasks, pipeline_root=str(store.artifacts), enable_caching=True, cache_root=str(store.keys),
-    )  # fmt: skip
     try:
-        with _inside(root), redirect_stdout(follower), warnings.catch_warnings():
+        with _inside(root) as scratch, redirect_stdout(follower), warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            local.init(
+                tasks, pipeline_root=str(store.artifacts), workspace_root=scratch,
+                enable_caching=True, cache_root=str(store.keys),
+            )  # fmt: skip
             components.load_component_from_text(_one_at_a_time(pipeline.read_text(encoding="utf-8")))()
     except (RuntimeError, ValueError, OSError) as error:
         raise follower.failure(error) from error
@@ -141,16 +143,21 @@ def _one_at_a_time(pipeline: str) -> str:
 
 
 @contextmanager
-def _inside(root: Path) -> Iterator[None]:
-    """The project as working directory, and the environment that steps run in; both as before at the end."""
+def _inside(root: Path) -> Iterator[str]:
+    """The project as working directory, and the environment that steps run in; both as before at the end.
+
+    Gives the folder of temporary files: KFP and its tasks clear up none of theirs.
+    """
     before, environment = Path.cwd(), os.environ.copy()
     level = logging.getLogger().level
-    os.environ.update({name: os.environ.get(name, value) for name, value in _ENVIRONMENT.items()})
-    os.chdir(root)
-    try:
-        yield
-    finally:
-        os.chdir(before)
-        os.environ.clear()
-        os.environ.update(environment)
-        logging.getLogger().setLevel(level)
+    with tempfile.TemporaryDirectory(prefix="raftops-run-") as scratch:
+        os.environ.update({name: os.environ.get(name, value) for name, value in _ENVIRONMENT.items()})
+        os.environ["TMPDIR"] = scratch
+        os.chdir(root)
+        try:
+            yield scratch
+        finally:
+            os.chdir(before)
+            os.environ.clear()
+            os.environ.update(environment)
+            logging.getLogger().setLevel(level)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import docker
 import pytest
+import yaml
 from docker.errors import DockerException, ImageNotFound
 
 from components.images import image
@@ -137,3 +139,40 @@ def built(base: str) -> Callable[..., list[str]]:
 def _do(*command: str) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command[:4])}: {(done.stderr + done.stdout)[-3000:]}"
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A registry on loopback, empty."""
+    if not shutil.which("docker-registry"):
+        pytest.skip("no docker-registry (apt-get install docker-registry)")
+    place = tmp_path_factory.mktemp("registry")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    settings = {
+        "version": 0.1,
+        "storage": {"filesystem": {"rootdirectory": f"{place}/data"}},
+        "http": {"addr": address},
+    }
+    (place / "config.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    with (place / "log").open("wb") as log:
+        server = subprocess.Popen(["docker-registry", "serve", str(place / "config.yml")], stdout=log, stderr=log)
+    try:
+        _listening(address, server)
+        yield f"{address}/team"
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+        shutil.rmtree(place / "data", ignore_errors=True)
+
+
+def _listening(address: str, server: subprocess.Popen[bytes]) -> None:
+    host, _, port = address.partition(":")
+    end = time.monotonic() + 60
+    while True:
+        assert server.poll() is None and time.monotonic() < end, "the registry does not start"
+        with socket.socket() as probe:
+            if probe.connect_ex((host, int(port))) == 0:
+                return
+        time.sleep(0.1)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,43 +19,6 @@ from raftops.spec.load import load_spec
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A registry on loopback, empty."""
-    if not shutil.which("docker-registry"):
-        pytest.skip("no docker-registry (apt-get install docker-registry)")
-    place = tmp_path_factory.mktemp("registry")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    settings = {
-        "version": 0.1,
-        "storage": {"filesystem": {"rootdirectory": f"{place}/data"}},
-        "http": {"addr": address},
-    }
-    (place / "config.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    with (place / "log").open("wb") as log:
-        server = subprocess.Popen(["docker-registry", "serve", str(place / "config.yml")], stdout=log, stderr=log)
-    try:
-        _wait(address, server)
-        yield f"{address}/team"
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
-        shutil.rmtree(place / "data", ignore_errors=True)
-
-
-def _wait(address: str, server: subprocess.Popen[bytes]) -> None:
-    host, _, port = address.partition(":")
-    end = time.monotonic() + 60
-    while True:
-        assert server.poll() is None and time.monotonic() < end, "the registry does not start"
-        with socket.socket() as probe:
-            if probe.connect_ex((host, int(port))) == 0:
-                return
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")

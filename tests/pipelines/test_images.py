@@ -8,7 +8,7 @@ import pytest
 
 from components.images import image
 from pipelines.code import Code
-from pipelines.images import LOCK, Build, base_of, build_command, labels_of, main
+from pipelines.images import DIGESTS, LOCK, Build, base_of, build_command, labels_of, main
 from pipelines.sbom import debian
 from raftops.errors import StepError
 from raftops.files import write_text
@@ -88,3 +88,18 @@ def test_installed_debian_packages_are_components_with_addresses() -> None:
     assert [(part["name"], part["version"]) for part in found] == [("libc6", "2.36-9+deb12u10"), ("tzdata", "1:2024b")]
     assert found[0]["purl"] == "pkg:deb/debian/libc6@2.36-9+deb12u10?arch=amd64"
     assert json.loads(json.dumps(found)) == found
+
+
+@pytest.mark.parametrize("what", ["sign", "verify"])
+def test_signing_needs_a_key_a_record_and_cosign(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main([what]) == 1
+    assert f"{what} with which key?" in capsys.readouterr().err
+    assert main([what, "--key", "cosign.key"]) == 1
+    assert "make images PUSH=1" in capsys.readouterr().err
+    write_text(tmp_path / DIGESTS, f"spec: {{platform: {{images: {{ingest: '{PINNED}'}}}}}}\n")
+    assert main([what, "--key", "cosign.key"]) == 1
+    assert "cosign is not on the PATH" in capsys.readouterr().err

@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,20 @@ def test_figures_and_artifacts_of_every_step_are_in_the_record(tiny_run: Any) ->
 def test_progress_is_heard_behind_what_stands_on_the_line(tiny_run: Any) -> None:
     tiny_run.run()
     assert ("progressed", "train", 1, 2, "half – [done]") in tiny_run.heard.events
+
+
+@pytest.mark.parametrize("manner", ["", "rejected"])
+def test_a_run_leaves_no_temporary_file(
+    tiny_run: Any, manner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    tiny_run.manners["augment"] = manner
+    with suppress(StepError):
+        tiny_run.run()
+    assert list((tmp_path / "scratch").iterdir()) == []
+    assert os.environ["TMPDIR"] == str(tmp_path / "scratch")
 
 
 def test_what_a_step_prints_is_not_taken_for_what_kfp_says(tiny_run: Any) -> None:
