@@ -21,8 +21,9 @@ CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 CLUSTER_WIDE = frozenset((
     "Namespace", "ClusterRole", "ClusterRoleBinding", "PersistentVolume", "StorageClass", "PriorityClass",
     "RuntimeClass", "CustomResourceDefinition", "ClusterQueue", "ResourceFlavor", "ClusterSecretStore",
-    "ClusterTrainingRuntime", "IngressClass", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
-    "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "APIService", "WorkloadPriorityClass",
+    "ClusterImagePolicy", "ClusterTrainingRuntime", "IngressClass", "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "APIService",
+    "WorkloadPriorityClass",
 ))  # fmt: skip
 
 

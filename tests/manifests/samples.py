@@ -14,7 +14,7 @@ from pipelines.manifests.read import parse
 
 FOLDER = Path(__file__).parents[2] / "manifests"
 OVERLAYS = sorted(path.parent.name for path in FOLDER.glob("overlays/*/kustomization.yaml"))
-OPTIONS = ("gpu", "kueue", "external-secrets")
+OPTIONS = ("gpu", "kueue", "external-secrets", "signed-images")
 """Components that an overlay of one's own adds to production."""
 DIGEST = "sha256:" + "5e" * 32
 
