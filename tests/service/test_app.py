@@ -49,7 +49,7 @@ def test_an_answer_has_the_shape_of_openai_and_our_fields():
 def test_an_answer_that_the_evidence_does_not_carry_becomes_an_abstention():
     answer = ask(service(Says("Employees get 99 days [1]"))).json()
     assert answer["abstained"] and not answer["citations"] and answer["reason"] == "not supported"
-    assert "99" not in json.dumps(answer)
+    assert "99 days" not in json.dumps(answer)
 
 
 def test_a_caller_who_may_read_nothing_gets_an_abstention_not_an_error():
@@ -79,13 +79,13 @@ def test_what_the_body_says_about_the_caller_has_no_effect(claim):
     answer = ask(service(model), "How large is the bonus pool?", **claim)
     shown = str([messages for messages, _ in model.asked])
     assert answer.status_code == 200 and answer.json()["abstained"]
-    assert "bonus pool is" not in shown and "4.2" not in shown
+    assert "bonus pool is" not in shown and "4.2 percent" not in shown
 
 
 @pytest.mark.parametrize("name", ["x-groups", "x-forwarded-groups", "x-user", "remote-user"])
 def test_no_other_header_says_who_is_asking(name):
     answer = ask(service(), "How large is the bonus pool?", headers=STAFF | {name: "boss"})
-    assert "4.2" not in answer.text
+    assert "4.2 percent" not in answer.text
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_the_unchanged_openai_client_streams_the_same_answer(running):
 def test_who_may_not_read_gets_no_byte(running):
     answer = ask(running.url, running.users["employees"].token, BONUS)
     found = search(running.url, running.users["employees"].token, BONUS, top_k=50)
-    assert answer["abstained"] and "4.2" not in json.dumps(answer)
+    assert answer["abstained"] and "4.2 percent" not in json.dumps(answer)
     assert found["data"] and "bonus" not in json.dumps(found).lower()
     assert search(running.url, running.users["managers"].token, BONUS)["data"][0]["doc_id"] == "managers/bonus.md"
 
