@@ -15,6 +15,8 @@ OTHERS_PODS = (
     "raftops.io/slot",
 )  # fmt: skip
 """Labels of pods that Kubeflow and our deploy step make: no file has their templates."""
+VIEWER = ("app", "ml-pipeline-ui-artifact")
+"""The label of the pod by which a multi-user Kubeflow reads a profile's artifacts."""
 TARGET_MADE_BY = "raftops.io/target-made-by"
 """Annotation of an autoscaler whose deployment is not among the files."""
 
@@ -96,9 +98,10 @@ def _holds(rule: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:
 
 def of_others(selector: Mapping[str, Any]) -> bool:
     """Whether a selector is meant for pods that no file has."""
-    named = [str(key) for key in mapping(selector.get("matchLabels"))]
+    labels = mapping(selector.get("matchLabels"))
+    named = [str(key) for key in labels]
     named += [str(mapping(rule).get("key")) for rule in listing(selector.get("matchExpressions"))]
-    return any(key.startswith(OTHERS_PODS) for key in named)
+    return VIEWER in labels.items() or any(key.startswith(OTHERS_PODS) for key in named)
 
 
 def ports(container: Container) -> tuple[set[str], set[int]]:
