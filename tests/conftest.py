@@ -95,3 +95,8 @@ def new_project(tmp_path: Path) -> Callable[[str], TinyProject]:
 def project(new_project: Callable[[str], TinyProject]) -> TinyProject:
     """One tiny project."""
     return new_project("project")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Minutes first: with several workers the short modules fill the end."""
+    items.sort(key=lambda item: item.get_closest_marker("local") is None and item.get_closest_marker("model") is None)

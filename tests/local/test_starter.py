@@ -1,10 +1,17 @@
 """The whole pipeline by KFP's local runner on what `raftops init` writes: run, skip, kill, change, ask. Minutes."""
 
+import subprocess
+import sys
+
 import pytest
 
+from raftops.files import read_json
 from raftops.spec.model.base import STEPS
-from tests.local.project import init, kill_run_at, raftops, release, run
+from tests.local.project import ENVIRONMENT, init, kill_run_at, raftops, release, run
+from tests.local.readme import blocks, commands, left_running, sh
 
+ASSISTANT = "my-assistant"
+"""The project of the README."""
 pytestmark = [pytest.mark.local, pytest.mark.timeout(2400)]
 
 
@@ -17,6 +24,34 @@ def test_a_run_ends_with_a_release_that_has_all_parts(project):
 def test_the_same_spec_again_runs_no_step(project):
     statuses, _ = run(project[0])
     assert set(statuses.values()) == {"skipped"}
+
+
+def test_the_commands_for_an_own_assistant_do_what_they_say(project, tmp_path):
+    folder, _ = project
+    init, enter, *within = commands("raftops init")
+    assert init == f"raftops init {ASSISTANT}" and enter == f"cd {ASSISTANT}"
+    sh(init, tmp_path)
+    new = tmp_path / ASSISTANT
+    assert "raftops.yaml" in sh("ls", new)
+    checks, (run, serve, ask) = within[:-3], within[-3:]
+    for command in checks:
+        sh(command, new)
+    assert run.startswith("raftops run") and "skipped" in sh(f"{run} -f small.yaml", folder)
+    with left_running(serve, folder):
+        assert "A " in sh(ask, folder)
+        assert_the_snippet_answers(folder)
+
+
+def assert_the_snippet_answers(folder):
+    """The README's Python, with the token that it leaves open and this project's model."""
+    tokens = read_json(folder / ".raftops" / "dev-tokens.json")
+    token = next(user["token"] for user in tokens["users"].values())
+    (snippet,) = blocks("python")
+    assert '"<token>"' in snippet and 'model="handbook"' in snippet
+    snippet = snippet.replace("<token>", token).replace('model="handbook"', 'model="starter"')
+    done = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True, env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
 
 
 def test_a_run_that_was_killed_at_every_step_ends_with_the_same_release(unbroken, tmp_path):

@@ -164,7 +164,9 @@ class PassageCollection:
         with milvus_errors(f"{self.connection.uri}: collection {self.name} cannot be made"):
             if self.name in client.list_collections():
                 client.drop_collection(self.name)
-            client.create_collection(self.name, schema=schema, index_params=indexes, consistency_level=STRONG)
+            client.create_collection(self.name, schema=schema, consistency_level=STRONG)
+            client.create_index(self.name, indexes, sync=False)  # it is empty: the client would sleep half a second each
+            client.load_collection(self.name)
 
     def upsert(self, passages: Sequence[Passage], dense: Vectors, sparse: Sequence[Sparse]) -> None:
         """Add or replace passages."""
