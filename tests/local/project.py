@@ -18,9 +18,10 @@ BIN = Path(sys.executable).parent / "raftops"
 SMALL = {
     "spec": {
         "augment": {"max_examples": 8},
-        "train": {"rank": 4, "alpha": 8, "max_steps": 2, "batch_size": 2, "checkpoint_steps": 1},
+        "train": {"rank": 4, "alpha": 8, "max_steps": 2, "batch_size": 2, "checkpoint_steps": 1, "plain": False},
         "evaluate": {
-            "questions": 2, "unanswerable": 1, "behaviour": 1, "forgetting": 1, "bootstrap": 100, "max_new_tokens": 16
+            "questions": 2, "unanswerable": 1, "behaviour": 1, "forgetting": 1, "bootstrap": 100, "max_new_tokens": 16,
+            "arms": ["base+rag", "raft"],
         },
         "deploy": {"port": free_port()},
     }

@@ -1,4 +1,4 @@
-"""`kfp run create` on the compiled quickstart, as a person would: the stand-in executes it for real. Minutes."""
+"""`kfp run create` on the compiled quickstart, as a person would: the stand-in runs it for real, all arms. Minutes."""
 
 import os
 import subprocess
@@ -17,10 +17,9 @@ BIN = Path(sys.executable).parent
 SMALL = {
     "spec": {
         "augment": {"max_examples": 8},
-        "train": {"max_steps": 2, "batch_size": 2, "plain": False},
+        "train": {"max_steps": 2, "batch_size": 2},
         "evaluate": {
-            "questions": 2, "unanswerable": 1, "behaviour": 1, "forgetting": 1, "bootstrap": 100, "max_new_tokens": 8,
-            "arms": ["base+rag", "raft"],
+            "questions": 2, "unanswerable": 1, "behaviour": 1, "forgetting": 1, "bootstrap": 100, "max_new_tokens": 8
         },
     }
 }  # fmt: skip

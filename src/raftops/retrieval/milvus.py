@@ -165,7 +165,9 @@ class PassageCollection:
             if self.name in client.list_collections():
                 client.drop_collection(self.name)
             client.create_collection(self.name, schema=schema, consistency_level=STRONG)
-            client.create_index(self.name, indexes, sync=False)  # it is empty: the client would sleep half a second each
+            client.create_index(
+                self.name, indexes, sync=False
+            )  # it is empty: the client would sleep half a second each
             client.load_collection(self.name)
 
     def upsert(self, passages: Sequence[Passage], dense: Vectors, sparse: Sequence[Sparse]) -> None:
