@@ -12,7 +12,7 @@ from raftops.evaluation.staleness import staleness
 from raftops.evaluation.study import Findings
 from raftops.files import write_jsonl
 from raftops.spec.model.learning import Evaluate, Gate
-from tests.evaluation.doubles import SOURCES, babbles, reads, study
+from tests.evaluation.doubles import PROMPT, SOURCES, babbles, reads, study
 
 CONFIG = Evaluate(bootstrap=200, forgetting=4, questions=3, gates=[Gate(metric="raft.answer_contained.low", min=0.5)])
 
@@ -52,6 +52,15 @@ def test_a_loss_is_called_a_loss_with_the_arm_that_is_served_instead(tmp_path):
     made, page = report(tmp_path, base=reads, plain=babbles, raft=babbles)
     assert made.conclusion.verdict == "lost" and "No. RAFT lost to base+rag" in page
     assert "Served instead: base+rag" in page and "Yes." not in made.conclusion.headline
+
+
+def test_a_loss_is_explained_by_what_was_shown_and_what_was_declined(tmp_path):
+    made, page = report(tmp_path / "declines", base=reads, plain=babbles, raft=lambda asked: PROMPT.abstain)
+    assert "RAFT declined 1.000 of them" in page and "train.init_from" in page
+    made, page = report(tmp_path / "babbles", base=reads, plain=babbles, raft=babbles)
+    assert "Why it lost: the proof stood" in page and "prompt.units" in page and "declined 1.000" not in page
+    made, page = report(tmp_path / "wins")
+    assert "Why it lost" not in page
 
 
 def test_a_lead_within_the_noise_is_not_called_a_win(tmp_path):

@@ -10,6 +10,9 @@ from raftops.evaluation.study import SERVED, Findings
 from raftops.evaluation.summary import RIVAL, Summary
 from raftops.spec.model.learning import Evaluate
 
+_MARGIN = 0.1
+"""Share of questions that may be declined beyond those without proof before it is called too many."""
+
 
 @dataclass(frozen=True)
 class Conclusion:
@@ -25,7 +28,7 @@ def conclude(found: Findings, summary: Summary, config: Evaluate) -> Conclusion:
     """The verdict and its reasons."""
     verdict, headline = _verdict(found, summary)
     sentences = [_answers(summary), _citations(summary), _unknown(summary), _served(found, summary)]
-    sentences += [_forgetting(summary), _form(summary), _serves(found, config)]
+    sentences += [_forgetting(summary), _form(summary), _held_back(found, summary), _serves(found, config)]
     return Conclusion(verdict, headline, tuple(s for s in sentences if s))
 
 
@@ -120,6 +123,21 @@ def _form(summary: Summary) -> str:
 
 def _of(interval: Interval) -> str:
     return f"{round(interval.value * interval.n)} of {interval.n}"
+
+
+def _held_back(found: Findings, summary: Summary) -> str:
+    """Where RAFT lost: whether evidence was missing, or the model declined what it could have read."""
+    shown, declined = summary.figures.get("retrieval.unit_hit"), summary.figures.get("raft.over_refusal")
+    if not loss(found, summary) or not shown or not declined:
+        return ""
+    why = f"Why it lost: the proof stood among the sentences shown for {shown.value:.3f} of the answerable questions"
+    if declined.value <= 1 - shown.value + _MARGIN:
+        return f"{why}; prompt.units and prompt.evidence_tokens show more."
+    return (
+        f"{why}, and RAFT declined {declined.value:.3f} of them: it learned to decline before it learned to read. "
+        "Fewer abstentions in training (augment.abstain_fraction), more examples or epochs, or an adapter to continue "
+        "from (train.init_from) are what to try."
+    )
 
 
 def _serves(found: Findings, config: Evaluate) -> str:
