@@ -11,9 +11,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
 
 Body = dict[str, Any]
-SLEEP_SINCE = (1, 30)
-"""First version whose hooks can sleep by themselves."""
-APPLY = "application/apply-patch+yaml"
+OURS = ("raftops", "raftops-milvus")
 
 
 class Server:
@@ -21,8 +19,9 @@ class Server:
 
     def __init__(self, namespace: str, client: kubernetes.client.ApiClient) -> None:
         self.namespace, self.client = namespace, client
-        found = kubernetes.client.VersionApi(client).get_code()
-        self.version = int(found.major), int("".join(c for c in found.minor if c.isdigit()))
+        told = client.call_api("/openapi/v2", "GET", auth_settings=["BearerToken"], _preload_content=False)
+        self.sleeps, self.ranges = (name in told[0].data for name in (b"core.v1.SleepAction", b'"endPort"'))
+        """Whether hooks can sleep by themselves (since 1.30), whether policies have ranges of ports (since 1.22)."""
 
     def dynamic(self, place: str) -> DynamicClient:
         """A client of every kind that the server knows."""
@@ -42,23 +41,14 @@ class Server:
     def fitting(self, body: Mapping[str, Any]) -> Body:
         """An object of ours in this namespace, with what the server is too old for in its older form."""
         made: Body = copy.deepcopy(dict(body))
-        _moved(made, self.namespace)
-        if self.version < SLEEP_SINCE:
-            _without_sleep(made)
+        for holder in _mappings(made):
+            if holder.get("namespace") in OURS:
+                holder["namespace"] = self.namespace
+            if not self.sleeps and "sleep" in (hook := holder.get("preStop") or {}):
+                holder["preStop"] = {"exec": {"command": ["sleep", str(hook["sleep"]["seconds"])]}}
+            if not self.ranges:
+                holder.pop("endPort", None)
         return made
-
-
-def _moved(value: Any, namespace: str) -> None:
-    """What is in our namespace is in this one."""
-    for holder in _mappings(value):
-        if holder.get("namespace") == "raftops":
-            holder["namespace"] = namespace
-
-
-def _without_sleep(value: Any) -> None:
-    for holder in _mappings(value):
-        if "sleep" in (hook := holder.get("preStop") or {}):
-            holder["preStop"] = {"exec": {"command": ["sleep", str(hook["sleep"]["seconds"])]}}
 
 
 def _mappings(value: Any) -> Iterator[dict[str, Any]]:

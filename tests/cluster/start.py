@@ -137,7 +137,8 @@ def _free_port() -> int:
 if __name__ == "__main__":
     if absent := missing():
         sys.exit(f"not here: {', '.join(absent)}; set RAFTOPS_TEST_KUBERNETES to the folder that has them")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with ControlPlane(Path(sys.argv[1]).resolve()) as running:
         sys.stdout.write(f"export KUBECONFIG={running.kubeconfig}\n")
         sys.stdout.flush()
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        signal.pause()
