@@ -10,6 +10,7 @@ from pipelines.manifests.dashboards import dashboards
 from pipelines.manifests.finding import Finding
 from pipelines.manifests.images import images
 from pipelines.manifests.index import Index
+from pipelines.manifests.ingress import ingress
 from pipelines.manifests.launcher import launcher
 from pipelines.manifests.links import links
 from pipelines.manifests.names import names
@@ -17,6 +18,7 @@ from pipelines.manifests.plumbing import plumbing
 from pipelines.manifests.quantities import quantities
 from pipelines.manifests.references import references
 from pipelines.manifests.resource import Resource
+from pipelines.manifests.rights import rights
 from pipelines.manifests.schema import MINORS, definitions, shapes
 from pipelines.manifests.security import security
 from pipelines.manifests.workloads import workloads
@@ -24,7 +26,7 @@ from raftops.errors import ManifestError
 
 DEFAULT_MINOR = "1.33"
 _ALONE: tuple[Callable[[Resource], Iterator[Finding]], ...] = (
-    names, choices, quantities, workloads, plumbing, bounds, dashboards,
+    names, choices, quantities, workloads, plumbing, ingress, rights, bounds, dashboards,
 )  # fmt: skip
 """Rules that need one resource only."""
 

@@ -79,10 +79,14 @@ _SELECTORS = (
 )  # fmt: skip
 
 _PORT, _COUNT, _POSITIVE = (1, 65535), (0, 2**31 - 1), (1, 2**31 - 1)
-_NUMBERS_OF_PODS = {"terminationGracePeriodSeconds": _COUNT, "topologySpreadConstraints[].maxSkew": _POSITIVE}
+_USERS = ("securityContext.runAsUser", "securityContext.runAsGroup")
+_NUMBERS_OF_PODS = {
+    "terminationGracePeriodSeconds": _COUNT, "topologySpreadConstraints[].maxSkew": _POSITIVE,
+    "securityContext.fsGroup": _COUNT, "securityContext.supplementalGroups[]": _COUNT, **dict.fromkeys(_USERS, _COUNT),
+}  # fmt: skip
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _NUMBERS_OF_CONTAINERS = {
-    "ports[].containerPort": _PORT, "ports[].hostPort": _PORT,
+    "ports[].containerPort": _PORT, "ports[].hostPort": _PORT, **dict.fromkeys(_USERS, _COUNT),
     "lifecycle.*.httpGet.port": _PORT, "lifecycle.*.tcpSocket.port": _PORT,
 } | {f"{probe}.{handler}.port": _PORT for probe in _PROBES for handler in ("httpGet", "tcpSocket", "grpc")} | {
     f"{probe}.{field}": bounds for probe in _PROBES
@@ -97,7 +101,10 @@ _NUMBERS_OF_KINDS: dict[str, dict[str, tuple[int, int]]] = {
     "Job": {"spec.backoffLimit": _COUNT, "spec.parallelism": _COUNT, "spec.completions": _COUNT},
     "NetworkPolicy": {f"spec.{way}[].ports[].{field}": _PORT for way in ("ingress", "egress")
                       for field in ("port", "endPort")},
-    "HorizontalPodAutoscaler": {"spec.minReplicas": _POSITIVE, "spec.maxReplicas": _POSITIVE},
+    "HorizontalPodAutoscaler": {
+        "spec.minReplicas": _POSITIVE, "spec.maxReplicas": _POSITIVE, "spec.behavior.*.policies[].value": _POSITIVE,
+        "spec.behavior.*.policies[].periodSeconds": (1, 1800), "spec.behavior.*.stabilizationWindowSeconds": (0, 3600),
+    },
     "Ingress": {"spec.rules[].http.paths[].backend.service.port.number": _PORT},
 }  # fmt: skip
 

@@ -24,10 +24,9 @@ _RESOURCE_NAME = {
     "ClusterRole": SEGMENT, "ClusterRoleBinding": SEGMENT, "TrainJob": OLD_LABEL,
 }  # fmt: skip
 """Rules other than SUBDOMAIN, by kind."""
-_LABELS = ("metadata.labels", "spec.selector.matchLabels", "spec.podSelector.matchLabels", "spec.nodeSelector")
-_LABELS_OF_PODS = (
-    "metadata.labels", "spec.nodeSelector", "spec.topologySpreadConstraints[].labelSelector.matchLabels",
-)  # fmt: skip
+_LABELS = ("metadata.labels", "spec.nodeSelector")
+_PORTS_OF_POLICIES = ("spec.ingress[].ports[].port", "spec.egress[].ports[].port")
+_KEYS_OF_DATA = ("env[].valueFrom.secretKeyRef.key", "env[].valueFrom.configMapKeyRef.key")
 _OLD_SELECTORS = ("Service", "ReplicationController")
 
 
@@ -35,7 +34,11 @@ def names(resource: Resource) -> Iterator[Finding]:
     """Every name in a resource that a server refuses."""
     yield from _own_name(resource)
     yield from _label_maps(resource)
+    yield from _selectors(resource, resource.body, ())
     yield from _data_keys(resource)
+    for pattern in _PORTS_OF_POLICIES if resource.kind == "NetworkPolicy" else ():
+        for path, port in select(resource.body, pattern):
+            yield from _fits(resource, path, port, PORT)
     if resource.kind == "Service":
         yield from _service_ports(resource)
     for pod in resource.pods:
@@ -81,28 +84,39 @@ def _label_maps(resource: Resource) -> Iterator[Finding]:
             yield from _labels(resource, path, labels)
     for path, notes in select(resource.body, "metadata.annotations"):
         for key in mapping(notes):
-            yield from _label_key(resource, path, str(key).lower(), key)
+            yield from _label_key(resource, (*path, str(key)), str(key).lower())
+
+
+def _selectors(resource: Resource, value: Any, path: Path) -> Iterator[Finding]:
+    """Keys and values of every selector, wherever it stands."""
+    for key, inner in mapping(value).items():
+        if key == "matchLabels":
+            yield from _labels(resource, (*path, key), inner)
+        for index, one in enumerate(listing(inner)):
+            place: Path = (*path, key, index)
+            if key == "matchExpressions" and isinstance(name := mapping(one).get("key"), str):
+                yield from _label_key(resource, (*place, "key"), name)
+            yield from _selectors(resource, one, place)
+        yield from _selectors(resource, inner, (*path, key))
 
 
 def _labels_of_pod(pod: Pod) -> Iterator[Finding]:
-    for pattern in _LABELS_OF_PODS:
+    for pattern in _LABELS:
         for path, labels in select(pod.template, pattern, pod.path):
             yield from _labels(pod.owner, path, labels)
 
 
 def _labels(resource: Resource, path: Path, labels: Any) -> Iterator[Finding]:
     for key, value in mapping(labels).items():
-        yield from _label_key(resource, path, key, key)
+        yield from _label_key(resource, (*path, str(key)), key)
         if isinstance(value, str):
             yield from _fits(resource, (*path, key), value, LABEL_VALUE)
 
 
-def _label_key(resource: Resource, path: Path, key: Any, shown: Any) -> Iterator[Finding]:
+def _label_key(resource: Resource, path: Path, key: Any) -> Iterator[Finding]:
     domain, slash, name = str(key).rpartition("/")
     if not KEY_NAME.fullmatch(name) or (slash and not SUBDOMAIN.fullmatch(domain)):
-        yield resource.finding(
-            (*path, str(shown)), f"{shown!r:.80} is not a key that Kubernetes accepts", _RULES[KEY_NAME]
-        )
+        yield resource.finding(path, f"{key!r:.80} is not a key that Kubernetes accepts", _RULES[KEY_NAME])
 
 
 def _data_keys(resource: Resource) -> Iterator[Finding]:
@@ -147,6 +161,9 @@ def _of_pod(pod: Pod) -> Iterator[Finding]:
     for index, name in enumerate(volumes):
         yield from _fits(resource, (*pod.spec_path, "volumes", index, "name"), name, LABEL)
     yield from once(resource, (*pod.spec_path, "volumes"), volumes, "name")
+    for path, key in select(pod.spec, "tolerations[].key", pod.spec_path):
+        if key:
+            yield from _label_key(resource, path, key)
 
 
 def _of_container(container: Container) -> Iterator[Finding]:
@@ -158,6 +175,9 @@ def _of_container(container: Container) -> Iterator[Finding]:
     yield from once(resource, (*path, "ports"), [port.get("name") for port in ports], "name")
     for place, name in select(body, "env[].name", path):
         yield from _fits(resource, place, name, VARIABLE)
+    for pattern in _KEYS_OF_DATA:
+        for place, key in select(body, pattern, path):
+            yield from _fits(resource, place, key, DATA_KEY)
     variables = [mapping(item).get("name") for item in listing(body.get("env"))]
     yield from once(resource, (*path, "env"), variables, "name")
     mounts = [mapping(item).get("mountPath") for item in listing(body.get("volumeMounts"))]

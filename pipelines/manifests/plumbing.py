@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_network
 from typing import Any
 
 from pipelines.manifests.finding import Finding, Path
+from pipelines.manifests.names import SEGMENT, SUBDOMAIN
 from pipelines.manifests.quantities import amount
-from pipelines.manifests.resource import Resource, at, listing, mapping
+from pipelines.manifests.resource import Resource, at, listing, mapping, select
 
 _SECTION = {"Resource": "resource", "Pods": "pods", "Object": "object", "External": "external"}
 _SECTION |= {"ContainerResource": "containerResource"}
+_PERCENT = re.compile(r"[0-9]+%")
 _VALUE = {"Utilization": "averageUtilization", "AverageValue": "averageValue", "Value": "value"}
 
 
@@ -24,8 +27,8 @@ def plumbing(resource: Resource) -> Iterator[Finding]:
 def _service(resource: Resource) -> Iterator[Finding]:
     spec = mapping(resource.body.get("spec"))
     kind = spec.get("type", "ClusterIP")
-    if kind == "ExternalName" and not spec.get("externalName"):
-        yield resource.finding(("spec", "externalName"), "missing", "name the host")
+    if kind == "ExternalName" and not SUBDOMAIN.fullmatch(str(spec.get("externalName") or "").removesuffix(".")):
+        yield resource.finding(("spec", "externalName"), "missing, or no host", "name the host")
     if kind != "ExternalName" and not listing(spec.get("ports")) and spec.get("clusterIP") != "None":
         yield resource.finding(("spec", "ports"), "no port", "add one")
     for index, port in enumerate(listing(spec.get("ports"))):
@@ -35,6 +38,9 @@ def _service(resource: Resource) -> Iterator[Finding]:
 
 
 def _policy(resource: Resource) -> Iterator[Finding]:
+    directions = [str(one) for one in listing(at(resource.body, "spec", "policyTypes"))]
+    if len(directions) > len(set(directions)):
+        yield resource.finding(("spec", "policyTypes"), "one of them stands twice", "Ingress, Egress or both")
     for way, peers in (("ingress", "from"), ("egress", "to")):
         for index, rule in enumerate(listing(at(resource.body, "spec", way))):
             path: Path = ("spec", way, index)
@@ -52,7 +58,7 @@ def _policy_port(resource: Resource, path: Path, port: Mapping[str, Any]) -> Ite
 
 def _peer(resource: Resource, path: Path, peer: Mapping[str, Any]) -> Iterator[Finding]:
     block = peer.get("ipBlock")
-    if not peer:
+    if not any(value is not None for value in peer.values()):
         yield resource.finding(path, "an empty peer", "a podSelector, a namespaceSelector or an ipBlock")
     if block is None:
         return
@@ -84,6 +90,15 @@ def _autoscaler(resource: Resource) -> Iterator[Finding]:
         yield resource.finding(
             ("spec", "minReplicas"), f"{low} is more than maxReplicas ({high})", "at most maxReplicas"
         )
+    for way, rules in mapping(spec.get("behavior")).items():
+        if isinstance(policies := mapping(rules).get("policies"), list) and not policies:
+            yield resource.finding(("spec", "behavior", way, "policies"), "no policy", "add one, or remove the list")
+    for place, name in (
+        *select(spec, "scaleTargetRef.*", ("spec",)),
+        *select(spec, "metrics[].*.metric.name", ("spec",)),
+    ):
+        if place[-1] in ("kind", "name") and isinstance(name, str) and not SEGMENT.fullmatch(name):
+            yield resource.finding(place, f"{name!r:.60} is not a name that Kubernetes accepts", "no / and no %")
     for index, metric in enumerate(listing(spec.get("metrics"))):
         path: Path = ("spec", "metrics", index)
         section = _SECTION.get(str(mapping(metric).get("type")))
@@ -105,6 +120,8 @@ def _budget(resource: Resource) -> Iterator[Finding]:
     if len(given) != 1:
         what = "both minAvailable and maxUnavailable" if given else "neither minAvailable nor maxUnavailable"
         yield resource.finding(("spec", "maxUnavailable"), what, "exactly one of them")
+    elif isinstance(value := spec[given[0]], str) and not _PERCENT.fullmatch(value):
+        yield resource.finding(("spec", given[0]), f"{value!r:.40} is no number and no percentage", "1, or 25%")
     elif spec.get("maxUnavailable") in (0, "0", "0%") or spec.get("minAvailable") == "100%":
         yield resource.finding(("spec", given[0]), "no pod may ever be moved", "allow one, or nodes cannot be drained")
 

@@ -44,6 +44,20 @@ def shapes(resource: Resource, minor: str, more: Mapping[tuple[str, str], Any]) 
         yield _unknown(resource, minor)
     for path, what, next_step in mistakes or ():
         yield resource.finding(path, what, next_step)
+    for path in _nulls(resource.body, ()):
+        yield resource.finding(path, "an element of a list that is nothing", "remove it, or say what it is")
+
+
+def _nulls(value: Any, path: Path) -> Iterator[Path]:
+    """Elements of lists that are null: a server takes them for empty ones. (A field that is null is absent.)"""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _nulls(item, (*path, str(key)))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            if item is None:
+                yield (*path, index)
+            yield from _nulls(item, (*path, index))
 
 
 @lru_cache(maxsize=4096)

@@ -13,6 +13,8 @@ PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
 _RESTARTS: dict[str, tuple[str, ...]] = {kind: ("OnFailure", "Never") for kind in ("Job", "CronJob")}
 _RESTARTS |= {kind: ("Always",) for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")}
+_SELECTING = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
+_PERCENT = re.compile(r"[0-9]+%")
 _FIELD = r"(?:\*|\d+(?:-\d+)?|[A-Za-z]{3}(?:-[A-Za-z]{3})?)(?:/\d+)?"
 _CRON = re.compile(
     rf"@(?:yearly|annually|monthly|weekly|daily|midnight|hourly)|{_FIELD}(?:,{_FIELD})*(?:\s+{_FIELD}(?:,{_FIELD})*){{4}}"
@@ -27,6 +29,8 @@ def workloads(resource: Resource) -> Iterator[Finding]:
         yield from _strategy(resource)
     if resource.kind == "CronJob" and not _CRON.fullmatch(str(at(resource.body, "spec", "schedule"))):
         yield resource.finding(("spec", "schedule"), "not a schedule", "five fields: minute hour day month weekday")
+    if resource.kind in _SELECTING and not any(mapping(at(resource.body, "spec", "selector")).values()):
+        yield resource.finding(("spec", "selector"), "selects no pods, or all", "select by the labels of its pods")
     for pod in resource.pods:
         yield from _restart(pod)
         yield from _volumes(pod)
@@ -41,6 +45,9 @@ def _strategy(resource: Resource) -> Iterator[Finding]:
     rolling, path = strategy.get("rollingUpdate"), ("spec", "strategy", "rollingUpdate")
     if strategy.get("type") == "Recreate" and rolling:
         yield resource.finding(path, "not with type Recreate", "remove it, or choose RollingUpdate")
+    for name, value in mapping(rolling).items():
+        if isinstance(value, str) and not _PERCENT.fullmatch(value):
+            yield resource.finding((*path, name), f"{value!r:.40} is no number and no percentage", "1, or 25%")
     zero = (0, "0", "0%")
     if at(rolling, "maxUnavailable") in zero and at(rolling, "maxSurge") in zero:
         yield resource.finding((*path, "maxUnavailable"), "0 beside maxSurge 0", "allow one of them, or nothing rolls")
@@ -75,6 +82,13 @@ def _container(container: Container) -> Iterator[Finding]:
         if isinstance(handler, Mapping):
             yield from _handler(resource, (*path, "lifecycle", hook), handler)
     yield from _grace(container)
+    for index, source in enumerate(listing(body.get("envFrom"))):
+        given = [name for name in ("configMapRef", "secretRef") if mapping(source).get(name) is not None]
+        if len(given) != 1:
+            mend = "exactly one of configMapRef and secretRef"
+            yield resource.finding((*path, "envFrom", index), f"{len(given)} sources", mend)
+        elif not at(source, given[0], "name"):
+            yield resource.finding((*path, "envFrom", index, given[0], "name"), "missing", "name it")
     for index, mount in enumerate(listing(body.get("volumeMounts"))):
         yield from _mount(resource, (*path, "volumeMounts", index), mapping(mount))
 

@@ -141,8 +141,8 @@ class Kubelet:
         self.made += 1
         name, container = f"{owner}-{self.made}", template["spec"]["containers"][0]
         labels, image = template["metadata"]["labels"], container["image"]
-        body = {"metadata": {"labels": labels, "annotations": {"owner": owner, "template": text}},
-                "spec": template["spec"]}  # fmt: skip
+        about = template["metadata"].get("annotations", {}) | {"owner": owner, "template": text}
+        body = {"metadata": {"labels": labels, "annotations": about}, "spec": template["spec"]}
         address = f"127.0.{self.made // 200 + 1}.{self.made % 200 + 1}"
         self.api.put("Pod", name, body, self._status(name, owner, container, image, address))
 

@@ -1,15 +1,20 @@
-"""The same deploy against a real API server: `KUBECONFIG=... RAFTOPS_TEST_NAMESPACE=... pytest -m cluster`.
+"""Manifests, rights and the deploy against a real API server.
 
-No pod has to start: every object is taken by a dry run, conflicts and versions are the server's own. What it makes is
-named raftops-test-... and left there: raftops deletes nothing.
+Yours, as an administrator: `KUBECONFIG=... RAFTOPS_TEST_NAMESPACE=... pytest -m cluster tests/cluster/test_real.py`;
+what it makes is named raftops-test-... (beside the accounts and roles of the base) and stays. Or one, started
+by `start.py`, where its programs are: `RAFTOPS_TEST_KUBERNETES=FOLDER pytest -m cluster tests/cluster/test_real.py`.
 """
 
 import os
 import uuid
 from pathlib import Path
 
+import kubernetes.client
+import kubernetes.config
 import pytest
+from kubernetes.client.exceptions import ApiException
 
+from pipelines.manifests import read
 from raftops.cluster.api import ApiRefused, Cluster
 from raftops.cluster.resources import SLOTS, Serving, config_map, deployment, replicas, service
 from raftops.cluster.switch import SCALER
@@ -18,15 +23,46 @@ from raftops.errors import ClusterError
 from raftops.spec.model.learning import Train
 from raftops.spec.model.platform import Resources
 from raftops.spec.model.serving import Kubernetes
+from tests.cluster.real import Server, may
+from tests.cluster.start import ControlPlane, missing
+from tests.manifests.samples import FOLDER, OVERLAYS, overlay
 
 pytestmark = pytest.mark.cluster
+BASE = ("deployer.yaml", "runner.yaml")
 
 
 @pytest.fixture(scope="module")
-def cluster():
-    if not os.environ.get("RAFTOPS_TEST_NAMESPACE"):
-        pytest.skip("set KUBECONFIG and RAFTOPS_TEST_NAMESPACE")
-    return Cluster(os.environ["RAFTOPS_TEST_NAMESPACE"])
+def server(tmp_path_factory):
+    """Yours, or one that is started here and ended with the tests."""
+    if namespace := os.environ.get("RAFTOPS_TEST_NAMESPACE"):
+        yield Server(namespace, kubernetes.config.new_client_from_config())
+        return
+    if absent := missing():
+        pytest.skip(f"set KUBECONFIG and RAFTOPS_TEST_NAMESPACE, or RAFTOPS_TEST_KUBERNETES (no {', '.join(absent)})")
+    with ControlPlane(tmp_path_factory.mktemp("plane")) as plane, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBECONFIG", str(plane.kubeconfig))
+        client = kubernetes.config.new_client_from_config(str(plane.kubeconfig))
+        kubernetes.client.CoreV1Api(client).create_namespace({"metadata": {"name": "raftops-test"}})
+        yield Server("raftops-test", client)
+
+
+@pytest.fixture(scope="module")
+def cluster(server):
+    return Cluster(server.namespace, server.client)
+
+
+@pytest.fixture(scope="module")
+def kinds(server, tmp_path_factory):
+    return server.dynamic(str(tmp_path_factory.mktemp("kinds") / "kinds.json")).resources
+
+
+@pytest.fixture(scope="module")
+def accounts(server, kinds):
+    """The accounts of the base with their roles, really there; a client of each."""
+    for file in BASE:
+        for resource in read(FOLDER / "base" / file):
+            apply(server, kinds, resource)
+    return {name: server.account(name) for name in ("raftops-runner", "raftops-deployer")}
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +71,31 @@ def serving():
     return Serving(name, "aaaa", "r/d:1", "raftops-store", "/app/.raftops", told, Kubernetes())
 
 
-def test_a_server_takes_every_object(cluster, serving):
+def apply(server, kinds, resource, **more):
+    """As `kubectl apply --server-side`, in the namespace of the tests."""
+    body = server.fitting(resource.body)
+    kind = kinds.get(api_version=resource.api_version, kind=resource.kind)
+    return kind.server_side_apply(body, namespace=body["metadata"].get("namespace"), field_manager="raftops-test",
+                                  force_conflicts=True, **more)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_a_server_takes_every_manifest_of_a_kind_that_it_knows(server, kinds, name):
+    refused, taken = [], 0
+    for resource in overlay(name):
+        if kinds.search(api_version=resource.api_version, kind=resource.kind):
+            try:
+                apply(server, kinds, resource, dry_run="All")
+                taken += 1
+            except ApiException as error:
+                refused.append(f"{resource.kind} {resource.name}: {error.body}")
+    assert refused == [] and taken > len(overlay(name)) / 2
+
+
+def test_a_server_takes_every_object(server, cluster, serving):
     for slot in SLOTS:
         for body in (config_map(serving, slot), deployment(serving, slot), service(serving.name, slot, "aaaa")):
-            assert cluster.apply(body, dry_run=True)["metadata"]["name"] == body["metadata"]["name"]
+            assert cluster.apply(server.fitting(body), dry_run=True)["metadata"]["name"] == body["metadata"]["name"]
 
 
 def test_the_same_again_changes_nothing_and_another_manager_is_a_conflict(cluster, serving):
@@ -52,11 +109,46 @@ def test_the_same_again_changes_nothing_and_another_manager_is_a_conflict(cluste
         cluster.apply(body | {"data": {"RAFTOPS_HOST": "::"}})
 
 
-def test_the_number_of_pods_is_applied_apart(cluster, serving):
-    cluster.apply(deployment(serving, "blue"))
+def test_the_number_of_pods_is_applied_apart(server, cluster, serving):
+    pods = server.fitting(deployment(serving, "blue"))
+    cluster.apply(pods)
     none = cluster.apply(replicas(serving.name, "blue", 0), manager=SCALER, force=True)
     assert none["spec"]["replicas"] == 0
-    assert cluster.apply(deployment(serving, "blue"))["spec"]["replicas"] == 0
+    assert cluster.apply(pods)["spec"]["replicas"] == 0
+
+
+DEPLOYER = [
+    (verb, resource)
+    for resource in ("apps/deployments", "services", "configmaps")
+    for verb in ("get", "list", "watch", "create", "patch")
+] + [("get", "pods/log"), ("list", "pods"), ("list", "events")]
+RUNNER = [("create", "argoproj.io/workflowtaskresults"), ("patch", "argoproj.io/workflowtaskresults"), ("get", "pods")]
+NOBODY = [
+    ("delete", "apps/deployments"), ("delete", "services"), ("create", "pods"), ("create", "pods/exec"),
+    ("get", "secrets"), ("list", "secrets"), ("create", "serviceaccounts/token"), ("impersonate", "serviceaccounts"),
+    ("patch", "rbac.authorization.k8s.io/roles"), ("create", "rbac.authorization.k8s.io/rolebindings"),
+    ("patch", "networking.k8s.io/networkpolicies"), ("patch", "resourcequotas"), ("patch", "namespaces"),
+    ("get", "nodes"), ("update", "apps/deployments"), ("patch", "apps/statefulsets"), ("create", "batch/jobs"),
+]  # fmt: skip
+
+
+def test_the_accounts_may_do_what_they_need_and_nothing_more(server, accounts):
+    runner, deployer = accounts["raftops-runner"], accounts["raftops-deployer"]
+    may_not = [what for what in DEPLOYER + RUNNER if not may(deployer, server.namespace, *what)]
+    assert may_not == [] and [what for what in RUNNER if not may(runner, server.namespace, *what)] == []
+    assert [what for what in NOBODY if may(deployer, server.namespace, *what)] == []
+    assert [what for what in [*NOBODY, *set(DEPLOYER) - set(RUNNER)] if may(runner, server.namespace, *what)] == []
+    assert not any(may(account, "default", *what) for account in accounts.values() for what in DEPLOYER + RUNNER)
+    for name, secret in (("mlpipeline-minio-artifact", True), ("raftops-milvus", False), ("", False)):
+        assert may(runner, server.namespace, "get", "secrets", name) is secret
+
+
+def test_the_deployer_applies_and_is_told_what_is_missing_when_it_is_the_runner(server, accounts, serving):
+    body = config_map(serving, "green")
+    assert Cluster(server.namespace, accounts["raftops-deployer"]).apply(body)["data"] == body["data"]
+    with pytest.raises(ApiRefused, match="403 Forbidden") as it:
+        Cluster(server.namespace, accounts["raftops-runner"]).apply(body)
+    assert "manifests/base/deployer.yaml" in it.value.next_step
 
 
 def test_a_train_job_is_taken_where_kubeflow_trainer_is_installed(cluster):

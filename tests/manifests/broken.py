@@ -31,6 +31,7 @@ HPA = "HorizontalPodAutoscaler/raftops-service"
 PDB = "PodDisruptionBudget/raftops-service"
 SVC = "Service/raftops-service"
 JOB = "Job/once"
+PATH = "spec.rules[0].http.paths[0]"
 QUEUE = "ClusterQueue/raftops-gpu"
 MILVUS = "Milvus/milvus"
 GPU = "nvidia.com/gpu"
@@ -67,6 +68,7 @@ BROKEN = (
     Broken("true as a label", "Namespace/raftops", "metadata.labels.fast", True),
     Broken("a null where something must be", S, "spec.selector", None),
     Broken("a container without a name", S, f"{C}.name", GONE),
+    Broken("an element that is nothing", S, f"{C}.env[0]", None),
     Broken("a probe's path misspelt", S, f"{C}.livenessProbe.httpGet.pth", "/livez"),
     # names
     Broken("no name", "LimitRange/raftops", "metadata.name", GONE),
@@ -83,6 +85,14 @@ BROKEN = (
     Broken("a slash in a key", "ConfigMap/raftops-service", "data[a/b]", "x"),
     Broken("a space in a variable's name", S, f"{C}.env[0].name", "MILVUS TOKEN"),
     Broken("a namespace with a slash", SVC, "metadata.namespace", "raft/ops"),
+    Broken("a space in a selector", NET, "spec.egress[2].to[0].podSelector.matchExpressions[0].key", "a name"),
+    Broken("a slash in a selector's value", NET, "spec.egress[0].to[0].namespaceSelector.matchLabels.a", "x/y"),
+    Broken("a dash before a toleration's key", S, f"{SPEC}.tolerations[0].key", "-gpu"),
+    Broken("a space in a secret's key", S, f"{C}.env[0].valueFrom.secretKeyRef.key", "the token"),
+    Broken("a policy's port without a letter", NET, "spec.egress[2].ports[0].port", "3000"),
+    Broken("an autoscaler of a path", HPA, "spec.scaleTargetRef.kind", "apps/Deployment"),
+    Broken("a metric with a slash", HPA, "spec.metrics[0].pods.metric.name", "raftops/queue"),
+    Broken("a host with an underscore", "Ingress/raftops", "spec.rules[0].host", "my_answers.example.com"),
     # each once
     Broken("two containers of one name", S, f"{SPEC}.initContainers", "COPY", f"{C}.name"),
     Broken("two variables of one name", S, f"{C}.env[1]", {"name": "MILVUS_TOKEN", "value": "x"}, f"{C}.env[1].name"),
@@ -112,6 +122,12 @@ BROKEN = (
            "Of"),
     Broken("an autoscaler's target type", HPA, "spec.metrics[0].pods.target.type", "Mean"),
     Broken("a medium that there is not", S, f"{SPEC}.volumes[2].emptyDir.medium", "Disk"),
+    Broken("a group below zero", S, f"{SPEC}.securityContext.fsGroup", -1),
+    Broken("a user with too large a number", S, f"{CONTEXT}.runAsUser", 2**31),
+    Broken("steps of an hour", HPA, "spec.behavior.scaleDown.policies[0].periodSeconds", 3600),
+    Broken("a step of nothing", HPA, "spec.behavior.scaleDown.policies[0].value", 0),
+    Broken("a window of two hours", HPA, "spec.behavior.scaleDown.stabilizationWindowSeconds", 7200),
+    Broken("a way to match paths", "Ingress/raftops", f"{PATH}.pathType", "Regex"),
     # amounts
     Broken("a unit that there is not", S, f"{C}.resources.requests.memory", "4 GB"),
     Broken("an amount below zero", S, f"{C}.resources.requests.cpu", "-1"),
@@ -149,6 +165,10 @@ BROKEN = (
     Broken("a volume without a source", S, f"{SPEC}.volumes[1].persistentVolumeClaim", GONE, f"{SPEC}.volumes[1]"),
     Broken("a path out of a volume", S, f"{C}.volumeMounts[1].subPath", "../etc"),
     Broken("replicas below zero", "StatefulSet/milvus", "spec.replicas", -1),
+    Broken("a selector of nothing", "StatefulSet/milvus", "spec.selector", {"matchLabels": {}}),
+    Broken("a source of variables that is none", S, f"{C}.envFrom[0].configMapRef", GONE, f"{C}.envFrom[0]"),
+    Broken("a source of variables without a name", S, f"{C}.envFrom[0].configMapRef.name", ""),
+    Broken("a surge in words", S, "spec.strategy.rollingUpdate.maxSurge", "half"),
     # references of pods
     Broken("a config map that there is not", S, f"{C}.envFrom[0].configMapRef.name", "raftops-settings"),
     Broken("a key that a config map has not", S, f"{C}.env[0].valueFrom",
@@ -202,6 +222,11 @@ BROKEN = (
            "SecretStore",
            "spec.secretStoreRef.name"),
     Broken("two makers of one secret", "ExternalSecret/raftops-hub", "spec.target.name", "raftops-made"),
+    Broken("a rule without verbs", "Role/raftops-runner", "rules[1].verbs", []),
+    Broken("a rule without a group", "Role/raftops-runner", "rules[1].apiGroups", GONE),
+    Broken("a rule without resources", "Role/raftops-runner", "rules[1].resources", []),
+    Broken("a role of another group", "RoleBinding/raftops-runner", "roleRef.apiGroup", "rbac"),
+    Broken("an account of a group", "RoleBinding/raftops-runner", "subjects[0].apiGroup", "v1"),
     # where Kubeflow keeps artifacts
     Broken("a root that is no bucket", LAUNCHER, "data.defaultPipelineRoot", "/artifacts"),
     Broken("a root of a provider without keys", LAUNCHER, "data.defaultPipelineRoot", "gs://bucket", "data.providers"),
@@ -227,6 +252,17 @@ BROKEN = (
     # services, policies, autoscalers, budgets
     Broken("a node's port inside the cluster", SVC, "spec.ports[0].nodePort", 30080),
     Broken("an external name that is not said", "Service/milvus", "spec.externalName", GONE),
+    Broken("an external name that is no host", "Service/milvus", "spec.externalName", "milvus_proxy"),
+    Broken("a direction twice", "NetworkPolicy/default-deny", "spec.policyTypes", ["Ingress", "Egress", "Ingress"]),
+    Broken("a peer that is nothing", NET, "spec.egress[3].to[0]", {"ipBlock": None}),
+    Broken("a budget in words", PDB, "spec.maxUnavailable", "one"),
+    Broken("steps without a rule", HPA, "spec.behavior.scaleDown.policies", []),
+    Broken("an ingress without rules", "Ingress/raftops", "spec.rules", []),
+    Broken("an ingress without paths", "Ingress/raftops", "spec.rules[0].http.paths", []),
+    Broken("a path that begins nowhere", "Ingress/raftops", f"{PATH}.path", "answers"),
+    Broken("a path with nothing behind it", "Ingress/raftops", f"{PATH}.backend", {}),
+    Broken("a port with a name and a number", "Ingress/raftops", f"{PATH}.backend.service.port.number", 80,
+           f"{PATH}.backend.service.port"),
     Broken("a network that is none", NET, "spec.egress[3].to[0].ipBlock.cidr", "0.0.0.0/99"),
     Broken("an exception outside", NET, "spec.egress[3].to[0].ipBlock.except[0]", "fe80::/10"),
     Broken("an empty peer", NET, "spec.egress[0].to[0]", {}),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from raftops.cluster.api import Body, Cluster
+from raftops.cluster.resources import REVISION
 from raftops.errors import ClusterError
 from raftops.progress import FAILURE
 
@@ -56,7 +57,7 @@ def wait_for(cluster: Cluster, name: str, labels: dict[str, str], seconds: float
         tell(int(status.get("availableReplicas", 0)), int(now["spec"].get("replicas", 1)))
         if reason := _hopeless(cluster, now, labels) or (_late(seconds) if time.monotonic() >= end else ""):
             raise RolloutFailed(
-                f"deployment {name} does not become ready: {reason}{_told(cluster, labels)}",
+                f"deployment {name} does not become ready: {reason}{_told(cluster, now, labels)}",
                 next_step="mend what the events name, then run the spec again",
             )
         wait = max(1, min(LOOK_SECONDS, round(end - time.monotonic())))
@@ -67,9 +68,14 @@ def wait_for(cluster: Cluster, name: str, labels: dict[str, str], seconds: float
 def is_complete(deployment: Body) -> bool:
     """Whether the controller has seen what is wanted, and every pod is new and available."""
     wanted, status = deployment["spec"].get("replicas", 1), deployment.get("status", {})
-    seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 1)
     counts = ("replicas", "updatedReplicas", "availableReplicas")
-    return bool(seen and all(status.get(count, 0) == wanted for count in counts))
+    return _is_seen(deployment) and all(status.get(count, 0) == wanted for count in counts)
+
+
+def _is_seen(deployment: Body) -> bool:
+    """Whether the status is about what is wanted now, and not about what was wanted before."""
+    seen, wanted = deployment.get("status", {}).get("observedGeneration", 0), deployment["metadata"].get("generation", 1)
+    return bool(seen >= wanted)
 
 
 def pods(cluster: Cluster, labels: dict[str, str]) -> list[Pod]:
@@ -89,17 +95,29 @@ def _late(seconds: float) -> str:
 
 def _hopeless(cluster: Cluster, deployment: Body, labels: dict[str, str]) -> str:
     """Why the pods will never be ready, in a few words; empty while there is hope."""
-    for condition in deployment.get("status", {}).get("conditions", []):
+    for condition in deployment.get("status", {}).get("conditions", []) if _is_seen(deployment) else ():
         failed = condition["type"] == "ReplicaFailure" and condition["status"] == "True"
         if failed or (condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded"):
             return str(condition.get("message") or condition["reason"])
-    for pod in cluster.list("Pod", labels):
+    for pod in _current(cluster, deployment, labels):
         for state, message in _waiting(pod):
             if state in HOPELESS:
                 return f"pod {pod['metadata']['name']}: {state}{message}"
         if reason := refusal(cluster.log(pod["metadata"]["name"], 50)):
             return f"pod {pod['metadata']['name']}: the service cannot serve: {reason}"
     return ""
+
+
+def _current(cluster: Cluster, deployment: Body, labels: dict[str, str]) -> list[Body]:
+    """The pods that the deployment wants now; a slot's earlier ones may still be ending beside them."""
+    revision = _revision(deployment["spec"]["template"])
+    found = (pod for pod in cluster.list("Pod", labels) if not pod["metadata"].get("deletionTimestamp"))
+    return [pod for pod in found if _revision(pod) == revision]
+
+
+def _revision(body: Body) -> str | None:
+    revision: str | None = body.get("metadata", {}).get("annotations", {}).get(REVISION)
+    return revision
 
 
 def _waiting(pod: Body) -> Iterator[tuple[str, str]]:
@@ -125,10 +143,10 @@ def refusal(log: str) -> str:
     return ""
 
 
-def _told(cluster: Cluster, labels: dict[str, str]) -> str:
+def _told(cluster: Cluster, deployment: Body, labels: dict[str, str]) -> str:
     """Events and last lines of the pods that are not ready, to stand under a message."""
     lines: list[str] = []
-    for pod in cluster.list("Pod", labels):
+    for pod in _current(cluster, deployment, labels):
         if not _is_ready(pod):
             name = pod["metadata"]["name"]
             lines += _events(cluster, name)
