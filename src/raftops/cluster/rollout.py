@@ -74,7 +74,10 @@ def is_complete(deployment: Body) -> bool:
 
 def _is_seen(deployment: Body) -> bool:
     """Whether the status is about what is wanted now, and not about what was wanted before."""
-    seen, wanted = deployment.get("status", {}).get("observedGeneration", 0), deployment["metadata"].get("generation", 1)
+    seen, wanted = (
+        deployment.get("status", {}).get("observedGeneration", 0),
+        deployment["metadata"].get("generation", 1),
+    )
     return bool(seen >= wanted)
 
 
