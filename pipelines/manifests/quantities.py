@@ -17,7 +17,8 @@ _FACTORS |= {f"{unit}i": Decimal(1024) ** (power + 1) for power, unit in enumera
 _NATIVE = ("cpu", "memory", "ephemeral-storage")
 _FORM = "a number with an optional unit: 500m, 2, 16Gi"
 _OF_WHOLE_RESOURCES = (
-    "spec.hard.*", "spec.limits[].default.*", "spec.limits[].defaultRequest.*", "spec.limits[].min.*",
+    "spec.metrics[].*.target.averageValue", "spec.metrics[].*.target.value", "spec.hard.*",
+    "spec.limits[].default.*", "spec.limits[].defaultRequest.*", "spec.limits[].min.*",
     "spec.limits[].max.*", "spec.resources.requests.*", "spec.resources.limits.*", "spec.capacity.*",
     "spec.volumeClaimTemplates[].spec.resources.requests.*", "spec.resourceGroups[].flavors[].resources[].nominalQuota",
     "spec.components.resources.requests.*", "spec.components.resources.limits.*",

@@ -34,6 +34,7 @@ def workloads(resource: Resource) -> Iterator[Finding]:
     for pod in resource.pods:
         yield from _restart(pod)
         yield from _volumes(pod)
+        yield from _scheduling(pod)
         if not listing(pod.spec.get("containers")):
             yield resource.finding((*pod.spec_path, "containers"), "no container", "add one")
         for container in pod.containers():
@@ -69,6 +70,23 @@ def _volumes(pod: Pod) -> Iterator[Finding]:
             yield pod.owner.finding((*pod.spec_path, "volumes", index), what, "exactly one; emptyDir: {} is the least")
 
 
+def _scheduling(pod: Pod) -> Iterator[Finding]:
+    resource, path = pod.owner, pod.spec_path
+    for index, one in enumerate(mapping(item) for item in listing(pod.spec.get("tolerations"))):
+        if not one.get("key") and one.get("operator") != "Exists":
+            yield resource.finding(
+                (*path, "tolerations", index, "operator"), "must be Exists without a key", "name key"
+            )
+    seen: list[Any] = []
+    for index, one in enumerate(mapping(item) for item in listing(pod.spec.get("topologySpreadConstraints"))):
+        place: Path = (*path, "topologySpreadConstraints", index, "topologyKey")
+        if (pair := (one.get("topologyKey"), one.get("whenUnsatisfiable"))) in seen:
+            yield resource.finding(place, f"{pair[0]!r:.60} stands twice", "one constraint for each key")
+        if pair[0] == "":
+            yield resource.finding(place, "empty", "kubernetes.io/hostname or topology.kubernetes.io/zone")
+        seen.append(pair)
+
+
 def _container(container: Container) -> Iterator[Finding]:
     resource, path, body = container.pod.owner, container.path, container.body
     if not body.get("image"):
@@ -82,6 +100,16 @@ def _container(container: Container) -> Iterator[Finding]:
         if isinstance(handler, Mapping):
             yield from _handler(resource, (*path, "lifecycle", hook), handler)
     yield from _grace(container)
+    yield from _variables(resource, path, body)
+    for index, mount in enumerate(listing(body.get("volumeMounts"))):
+        yield from _mount(resource, (*path, "volumeMounts", index), mapping(mount))
+
+
+def _variables(resource: Resource, path: Path, body: Mapping[str, Any]) -> Iterator[Finding]:
+    for index, variable in enumerate(listing(body.get("env"))):
+        source = mapping(variable).get("valueFrom")
+        if isinstance(source, Mapping) and len([one for one in source.values() if one is not None]) != 1:
+            yield resource.finding((*path, "env", index, "valueFrom"), "not one source", "exactly one: secretKeyRef, …")
     for index, source in enumerate(listing(body.get("envFrom"))):
         given = [name for name in ("configMapRef", "secretRef") if mapping(source).get(name) is not None]
         if len(given) != 1:
@@ -89,8 +117,6 @@ def _container(container: Container) -> Iterator[Finding]:
             yield resource.finding((*path, "envFrom", index), f"{len(given)} sources", mend)
         elif not at(source, given[0], "name"):
             yield resource.finding((*path, "envFrom", index, given[0], "name"), "missing", "name it")
-    for index, mount in enumerate(listing(body.get("volumeMounts"))):
-        yield from _mount(resource, (*path, "volumeMounts", index), mapping(mount))
 
 
 def _probe(resource: Resource, path: Path, name: str, probe: Mapping[str, Any]) -> Iterator[Finding]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import kubernetes.client
+import yaml
 from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
 
@@ -29,14 +31,30 @@ class Server:
 
     def account(self, name: str) -> kubernetes.client.ApiClient:
         """A client with the token of a service account of the namespace."""
-        core = kubernetes.client.CoreV1Api(self.client)
-        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
-        made = core.create_namespaced_service_account_token(name, self.namespace, asked)
         settings = copy.copy(self.client.configuration)
-        settings.api_key = {"authorization": f"Bearer {made.status.token}"}
+        settings.api_key = {"authorization": f"Bearer {self._token(name)}"}
         settings.refresh_api_key_hook = None
         settings.cert_file = settings.key_file = None
         return kubernetes.client.ApiClient(settings)
+
+    def kubeconfig(self, file: Path, name: str) -> str:
+        """A file that configures a client with the token of a service account; returns its path."""
+        settings = self.client.configuration
+        cluster = {"server": settings.host, "certificate-authority": settings.ssl_ca_cert}
+        content = {
+            "apiVersion": "v1", "kind": "Config", "current-context": "c",
+            "clusters": [{"name": "c", "cluster": cluster}],
+            "users": [{"name": "c", "user": {"token": self._token(name)}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
+        }  # fmt: skip
+        file.write_text(yaml.safe_dump(content), encoding="utf-8")
+        return str(file)
+
+    def _token(self, name: str) -> str:
+        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+        core = kubernetes.client.CoreV1Api(self.client)
+        token: str = core.create_namespaced_service_account_token(name, self.namespace, asked).status.token
+        return token
 
     def fitting(self, body: Mapping[str, Any]) -> Body:
         """An object of ours in this namespace, with what the server is too old for in its older form."""

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
-START_SECONDS = 120
+START_SECONDS, LIVE_SECONDS = 120, 3
 END_SECONDS = 20
 
 
@@ -54,11 +54,12 @@ class ControlPlane:
             self._start("etcd", **self._etcd_flags())
             self._start("kube-apiserver", **self._server_flags())
             self._answers()
-            watcher = {"kubeconfig": self.kubeconfig, "leader-elect": "false"}
+            watcher = {"kubeconfig": self.kubeconfig, "leader-elect": "false", "secure-port": 0}
             keys = {"service-account-private-key-file": self.place / "accounts.key",
                     "root-ca-file": self.place / "certificates" / "apiserver.crt"}  # fmt: skip
             self._start("kube-controller-manager", **watcher, **keys, **{"use-service-account-credentials": "true"})
             self._start("kube-scheduler", **watcher)
+            self._live()
         except BaseException:
             self.__exit__()
             raise
@@ -72,6 +73,12 @@ class ControlPlane:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def _live(self) -> None:
+        """The controllers give up at once where a port of theirs is taken: by another control plane, say."""
+        time.sleep(LIVE_SECONDS)
+        ended = [process.args for process in self._running if process.poll() is not None]
+        assert not ended, f"see {self.place}/*.log: {ended}"
 
     def _files(self) -> None:
         private = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -19,12 +19,15 @@ from raftops.cluster.api import ApiRefused, Cluster
 from raftops.cluster.resources import SLOTS, Serving, config_map, deployment, replicas, service
 from raftops.cluster.switch import SCALER
 from raftops.cluster.train_job import Nodes, resume, suspend, train_job
-from raftops.errors import ClusterError
+from raftops.errors import ClusterError, ReleaseError
+from raftops.releases import read_current
 from raftops.spec.model.learning import Train
 from raftops.spec.model.platform import Resources
 from raftops.spec.model.serving import Kubernetes
+from tests.cluster.node import Node
 from tests.cluster.real import Server, may
 from tests.cluster.start import ControlPlane, missing
+from tests.cluster.test_deploy import Step
 from tests.manifests.samples import FOLDER, OVERLAYS, overlay
 
 pytestmark = pytest.mark.cluster
@@ -42,8 +45,8 @@ def server(tmp_path_factory):
     with ControlPlane(tmp_path_factory.mktemp("plane")) as plane, pytest.MonkeyPatch.context() as patch:
         patch.setenv("KUBECONFIG", str(plane.kubeconfig))
         client = kubernetes.config.new_client_from_config(str(plane.kubeconfig))
-        kubernetes.client.CoreV1Api(client).create_namespace({"metadata": {"name": "raftops-test"}})
-        yield Server("raftops-test", client)
+        kubernetes.client.CoreV1Api(client).create_namespace({"metadata": {"name": "raftops"}})
+        yield Server("raftops", client)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,25 @@ def accounts(server, kinds):
 def serving():
     name, told = f"raftops-test-{uuid.uuid4().hex[:8]}", {"RAFTOPS_HOST": "0.0.0.0"}
     return Serving(name, "aaaa", "r/d:1", "raftops-store", "/app/.raftops", told, Kubernetes())
+
+
+@pytest.fixture
+def step(server, kinds, accounts, tmp_path, monkeypatch):
+    """The step deploy as the deployer, on a server of our own with its quota, its claim bound and a node by hand."""
+    if os.environ.get("RAFTOPS_TEST_NAMESPACE"):
+        pytest.skip("only on a server that is started here: pods run on a node that is none")
+    for resource in read(FOLDER / "base" / "limits.yaml"):
+        apply(server, kinds, resource)
+    core = kubernetes.client.CoreV1Api(server.client)
+    about = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
+    claim = about | {"resources": {"requests": {"storage": "1Gi"}}, "volumeName": "store"}
+    core.create_persistent_volume({"metadata": {"name": "store"}, "spec": about | {
+        "capacity": {"storage": "1Gi"}, "hostPath": {"path": str(tmp_path)}}})  # fmt: skip
+    core.create_namespaced_persistent_volume_claim(server.namespace, {"metadata": {"name": "store"}, "spec": claim})
+    monkeypatch.setenv("KUBECONFIG", server.kubeconfig(tmp_path / "deployer", "raftops-deployer"))
+    monkeypatch.setattr("raftops.cluster.switch.deployment", lambda *of: server.fitting(deployment(*of)))
+    with Node(server) as node:
+        yield Step(tmp_path, node, monkeypatch)
 
 
 def apply(server, kinds, resource, **more):
@@ -149,6 +171,20 @@ def test_the_deployer_applies_and_is_told_what_is_missing_when_it_is_the_runner(
     with pytest.raises(ApiRefused, match="403 Forbidden") as it:
         Cluster(server.namespace, accounts["raftops-runner"]).apply(body)
     assert "manifests/base/deployer.yaml" in it.value.next_step
+
+
+def test_the_step_deploys_and_switches_and_goes_back_with_the_rights_of_the_deployer(step, server):
+    first = step.run("a")
+    assert (first["pods"], first["changed"]) == (2, 1) and step.served() == {read_current(step.releases).hash}
+    assert step.run("a")["changed"] == 0
+    before = read_current(step.releases)
+    with pytest.raises(ReleaseError, match="what was served stays: deployment handbook-green .*ImagePullBackOff"):
+        step.run("b", "missing")
+    assert read_current(step.releases) == before and step.served() == {before.hash}
+    assert step.run("b")["changed"] == 1, "pods of the failed try in the same slot are not waited for"
+    assert step.served() == {read_current(step.releases).hash} != {before.hash}
+    pods = kubernetes.client.AppsV1Api(server.client).read_namespaced_deployment
+    assert [pods(f"handbook-{slot}", server.namespace).spec.replicas for slot in SLOTS] == [0, 2]
 
 
 def test_a_train_job_is_taken_where_kubeflow_trainer_is_installed(cluster):

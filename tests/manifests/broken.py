@@ -168,6 +168,10 @@ BROKEN = (
     Broken("a selector of nothing", "StatefulSet/milvus", "spec.selector", {"matchLabels": {}}),
     Broken("a source of variables that is none", S, f"{C}.envFrom[0].configMapRef", GONE, f"{C}.envFrom[0]"),
     Broken("a source of variables without a name", S, f"{C}.envFrom[0].configMapRef.name", ""),
+    Broken("a variable from nowhere", S, f"{C}.env[0].valueFrom", {}),
+    Broken("a toleration of nothing", S, f"{SPEC}.tolerations[0]", {}, f"{SPEC}.tolerations[0].operator"),
+    Broken("a spreading over nothing", S, f"{SPEC}.topologySpreadConstraints[0].topologyKey", ""),
+    Broken("a metric's target in words", HPA, "spec.metrics[0].pods.target.averageValue", "some"),
     Broken("a surge in words", S, "spec.strategy.rollingUpdate.maxSurge", "half"),
     # references of pods
     Broken("a config map that there is not", S, f"{C}.envFrom[0].configMapRef.name", "raftops-settings"),
