@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -95,6 +96,17 @@ def new_project(tmp_path: Path) -> Callable[[str], TinyProject]:
 def project(new_project: Callable[[str], TinyProject]) -> TinyProject:
     """One tiny project."""
     return new_project("project")
+
+
+def pytest_configure() -> None:
+    """Collecting imports everything and frees nothing: looking for garbage meanwhile takes seconds."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: a search for garbage that goes through all of it takes a second, and a test has many."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -30,7 +30,7 @@ def server():
     with HTTPServer(("127.0.0.1", 0), Recorder) as here:
         here.seen, here.answer = [], (200, {}, '{"ok": true}')
         here.url = f"http://127.0.0.1:{here.server_address[1]}"
-        threading.Thread(target=here.serve_forever, daemon=True).start()
+        threading.Thread(target=here.serve_forever, args=(0.01,), daemon=True).start()
         yield here
         here.shutdown()
 

@@ -43,7 +43,7 @@ class Hook:
 @pytest.fixture
 def hook() -> Iterator[Hook]:
     hook = Hook()
-    thread = threading.Thread(target=hook.server.serve_forever)
+    thread = threading.Thread(target=hook.server.serve_forever, args=(0.01,))
     thread.start()
     yield hook
     hook.server.shutdown()

@@ -17,10 +17,11 @@ from raftops.launch import free_port
 BIN = Path(sys.executable).parent / "raftops"
 SMALL = {
     "spec": {
+        "prompt": {"units": 2, "evidence_tokens": 100},
         "augment": {"max_examples": 8},
-        "train": {"rank": 4, "alpha": 8, "max_steps": 2, "batch_size": 2, "checkpoint_steps": 1, "plain": False},
+        "train": {"rank": 4, "alpha": 8, "max_steps": 2, "batch_size": 1, "checkpoint_steps": 1, "plain": False},
         "evaluate": {
-            "questions": 2, "unanswerable": 1, "behaviour": 1, "forgetting": 1, "bootstrap": 100, "max_new_tokens": 16,
+            "questions": 2, "unanswerable": 1, "behaviour": 1, "forgetting": 1, "bootstrap": 100, "max_new_tokens": 8,
             "arms": ["base+rag", "raft"],
         },
         "deploy": {"port": free_port()},

@@ -16,8 +16,9 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 SMALL = {
     "spec": {
+        "prompt": {"units": 2, "evidence_tokens": 100},
         "augment": {"max_examples": 8},
-        "train": {"max_steps": 2, "batch_size": 2},
+        "train": {"max_steps": 2, "batch_size": 1},
         "evaluate": {
             "questions": 2, "unanswerable": 1, "behaviour": 1, "forgetting": 1, "bootstrap": 100, "max_new_tokens": 8
         },

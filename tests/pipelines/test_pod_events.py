@@ -34,7 +34,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A Kubernetes API on loopback, named by KUBECONFIG."""
     ANSWERS.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), _Api) as api:
-        Thread(target=api.serve_forever, daemon=True).start()
+        Thread(target=api.serve_forever, args=(0.01,), daemon=True).start()
         url = f"http://127.0.0.1:{api.server_port}"
         settings = {
             "clusters": [{"name": "c", "cluster": {"server": url}}], "users": [{"name": "u", "user": {}}],

@@ -270,7 +270,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self._http.server_port}"
 
     def __enter__(self) -> Server:
-        Thread(target=self._http.serve_forever, daemon=True).start()
+        Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -284,6 +284,7 @@ class Server:
 class _Handler(BaseHTTPRequestHandler):
     cluster: Cluster
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes: 40 ms on every answer
 
     def do_GET(self) -> None:
         self._answer()

@@ -57,8 +57,9 @@ class Models:
 
     def _load(self, name: str) -> Generator:
         if self._loaded is None or self._loaded[0] != name:
-            self._loaded = None
-            gc.collect()
+            if self._loaded is not None:
+                self._loaded = None
+                gc.collect()  # the memory of one model, before the next
             self._loaded = (name, self._models[name].open())
         return self._loaded[1]
 
