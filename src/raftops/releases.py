@@ -20,8 +20,6 @@ from raftops.release import HASH_DIGITS, RECORD, Release, open_release
 
 POINTER = "current"
 NAME = re.compile(rf"[0-9a-f]{{{HASH_DIGITS}}}")
-CONVERTED = ".converted"
-"""Folder of models in the form of an engine, by the digest of the weights; may be deleted at any time."""
 RUN = "raftops run <spec> makes one"
 
 
@@ -125,17 +123,7 @@ def prune(releases: Path, keep: int) -> list[str]:
         gone = [path for path in releases.iterdir() if path.is_dir() and _is_old(path, kept)]
         for path in gone:
             shutil.rmtree(path)
-        _drop_conversions(releases)
     return sorted(path.name for path in gone)
-
-
-def _drop_conversions(releases: Path) -> None:
-    """Conversions of models that no release has any more."""
-    records = (json.loads(path.read_text(encoding="utf-8")) for path in releases.glob(f"*/{RECORD}"))
-    models = {record.get("parts", {}).get("model", "")[:HASH_DIGITS] for record in records}
-    for path in (releases / CONVERTED).glob("*"):
-        if path.name not in models and time.time() - path.stat().st_mtime > 3600:
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def _is_old(path: Path, kept: set[str]) -> bool:

@@ -53,7 +53,7 @@ def answer_contained(reference: str, answer: str, question: str) -> bool:
     to a reference that says "yes", or the other way round, is wrong. A long answer that lists everything may pass:
     read this beside token F1.
     """
-    said = without_markers(answer)
+    reference, said = without_markers(reference), without_markers(answer)
     if _polarity(reference) and _polarity(said) and _polarity(reference) != _polarity(said):
         return False
     if _in_a_row(normalised(reference), normalised(said)):

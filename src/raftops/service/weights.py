@@ -7,17 +7,14 @@ the service is imported.
 from __future__ import annotations
 
 import importlib
-import os
 from contextlib import suppress
 from importlib.util import find_spec
-from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
 
 from raftops.errors import ModelError, RaftopsError
 from raftops.models import resolve
-from raftops.release import HASH_DIGITS, Release
-from raftops.releases import CONVERTED
+from raftops.release import Release
 from raftops.retrieval.protocols import Generator
 from raftops.service.settings import Settings
 
@@ -70,7 +67,7 @@ def open_generator(release: Release, engine: str) -> Generator:
     module: Any = importlib.import_module(f"raftops.generation.{engine}")
     generator: Generator
     if engine == "openvino":
-        generator = module.OpenVinoGenerator(release.model, converted=converted(release))
+        generator = module.OpenVinoGenerator(release.model)
     elif release.model:  # merged weights: no adapter beside them
         generator = module.TransformersGenerator(release.model, release.tokenizer)
     else:
@@ -79,9 +76,3 @@ def open_generator(release: Release, engine: str) -> Generator:
             raise ModelError(f"{release.base}: is not the model that was trained on", next_step="run the spec again")
         generator = module.TransformersGenerator(base.path, release.tokenizer, release.adapter)
     return generator
-
-
-def converted(release: Release) -> Path | None:
-    """Where the model's form for the engine is kept between starts; None where the releases may not be written."""
-    folder = release.path.parent
-    return folder / CONVERTED / release.parts["model"][:HASH_DIGITS] if os.access(folder, os.W_OK) else None

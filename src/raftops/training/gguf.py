@@ -26,6 +26,8 @@ ARCHITECTURES = {
     "qwen2": gguf.MODEL_ARCH.QWEN2, "qwen3": gguf.MODEL_ARCH.QWEN3,
 }  # fmt: skip
 Q8_0 = gguf.GGMLQuantizationType.Q8_0
+ROWS = 256
+"""Quantised at a time: the same bytes as by 16, which gguf takes, in a third of the time."""
 Weights = npt.NDArray[Any]
 
 
@@ -143,7 +145,8 @@ def _quantised(weights: Weights) -> tuple[Weights, Any]:
     """Matrices as Q8_0, vectors and what Q8_0's blocks of 32 do not fit as fp32."""
     if weights.ndim < 2 or weights.shape[-1] % 32:
         return weights, None
-    return gguf.quants.quantize(np.ascontiguousarray(weights), Q8_0), Q8_0
+    parts = (np.ascontiguousarray(weights[i : i + ROWS]) for i in range(0, len(weights), ROWS))
+    return np.concatenate([gguf.quants.Q8_0.quantize_rows(part) for part in parts]), Q8_0
 
 
 def _architecture(config: Any) -> str:
