@@ -12,14 +12,18 @@ import time
 from contextlib import closing
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import raftops.steps.index as step
 from raftops.errors import IndexUnusable, StepError
 from raftops.files import write_json
 from raftops.retrieval import claims
+from raftops.retrieval.embedder import open_embedder
+from raftops.retrieval.evidence import unit_texts
 from raftops.retrieval.hybrid import open_index
 from raftops.retrieval.milvus import MilvusConnection, PassageCollection
+from raftops.retrieval.stored import Stored
 from raftops.shards import Shard
 from raftops.spec.model.base import SecretRef
 from raftops.spec.model.knowledge import Bm25, Index
@@ -64,13 +68,41 @@ def changed(number=3):
 def test_the_built_folder_holds_all_that_a_search_needs(place):
     assert place.index()["rows"] == 14
     assert sorted(p.name for p in place.built.iterdir()) == [
-        "bm25.json", "documents.parquet", "embedder", "index.json", "milvus.db",
+        "bm25.json", "documents.parquet", "embedder", "index.json", "milvus.db", "units.arrow",
     ]  # fmt: skip
     about = json.loads((place.built / "index.json").read_text())
     assert (about["rows"], about["dimension"], about["engine"], about["dense_type"]) == (14, 32, "onnxruntime", "flat")
     assert (about["name"], about["uri"], about["source"]) == ("tiny-book", "embedded", place.source)
     assert os.stat(place.built / "embedder" / "model.onnx").st_nlink > 1
     assert [p.name for p in place.built.parent.iterdir()] == ["built"]
+
+
+class Refuses:
+    """An encoder that must not be needed."""
+
+    name = "none"
+
+    def embed(self, texts):
+        assert not texts, texts
+        return []
+
+
+def test_the_vectors_of_all_evidence_units_lie_beside_the_index(place):
+    texts = [text for p in corpus() for text in unit_texts(p)]
+    assert place.index()["units"] == len(set(texts)) > len(corpus())
+    stored = Stored(Refuses(), place.built / "units.arrow").embed(texts)
+    encoder = open_embedder(place.built / "embedder", "onnxruntime")
+    assert np.allclose(stored, encoder.embed(texts), atol=1e-6)
+
+
+def test_units_of_too_many_passages_are_not_kept(place, monkeypatch, tmp_path):
+    monkeypatch.setattr(step, "MOST_PASSAGES", 13)
+    assert place.index()["units"] == 0
+    assert not (place.built / "units.arrow").exists()
+    index_shard(CONFIG, place.source, Shard(0, 1), place.passages, tmp_path / "part", place.cache)
+    [made] = (tmp_path / "part").glob("*.sqlite")
+    with closing(sqlite3.connect(made)) as db:
+        assert db.execute("SELECT count(*) FROM vectors").fetchone() == (14,)
 
 
 def test_only_changed_passages_are_embedded(place):

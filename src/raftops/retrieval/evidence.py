@@ -73,10 +73,19 @@ def unit_signals(question: str, hits: Sequence[Hit], embedder: Embedder) -> tupl
     found = [(unit, hit.score) for hit in hits for unit in _units(hit)]
     if not found:
         return [], np.zeros((0, 3))
-    read = [f"{unit.heading}: {' '.join(unit.text.split())}" for unit, _ in found]
+    read = [_read(unit) for unit, _ in found]
     vectors = embedder.embed([question, *read])
     columns = [vectors[1:] @ vectors[0], _shared_words(question, read), [score for _, score in found]]
     return [unit for unit, _ in found], np.array(columns, dtype=np.float64).T
+
+
+def unit_texts(passage: Passage) -> list[str]:
+    """What is embedded of each candidate that a passage holds."""
+    return [_read(unit) for unit in _units(Hit(passage, 0.0))]
+
+
+def _read(unit: Unit) -> str:
+    return f"{unit.heading}: {' '.join(unit.text.split())}"
 
 
 def _shared_words(question: str, texts: Sequence[str], language: str = "english") -> list[float]:

@@ -21,6 +21,7 @@ from raftops.retrieval.fusion import Scored, by_id, candidates, fuse
 from raftops.retrieval.memo import Remembering
 from raftops.retrieval.milvus import MilvusConnection, PassageCollection
 from raftops.retrieval.protocols import Embedder
+from raftops.retrieval.stored import FILE, Stored
 
 AGAIN = "run the index step again"
 
@@ -31,8 +32,8 @@ class HybridRetriever:
     def __init__(
         self, collection: PassageCollection, bm25: Bm25Encoder, embedder: Embedder, dense_share: float, built: Path
     ) -> None:
-        self.embedder: Embedder = Remembering(embedder)
-        """The embedder of this index, with a memory of the last texts."""
+        self.embedder: Embedder = Remembering(Stored(embedder, built / FILE))
+        """The embedder of this index, with the vectors that lie beside it and a memory of the last texts."""
         self._collection = collection
         self._bm25 = bm25
         self._share = dense_share

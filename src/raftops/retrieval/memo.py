@@ -15,7 +15,8 @@ from raftops.errors import IndexUnusable
 from raftops.retrieval.protocols import Embedder, Vectors
 
 
-def _key(text: str) -> bytes:
+def text_key(text: str) -> bytes:
+    """What stands for a text: its SHA-256."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
@@ -39,7 +40,7 @@ class Remembering:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """As the embedder inside; only texts not kept are computed."""
-        keys = [_key(t) for t in texts]
+        keys = [text_key(t) for t in texts]
         with self._lock:
             found = {k: self._known[k] for k in keys if k in self._known}
         missing = {k: t for k, t in zip(keys, texts, strict=True) if k not in found}
@@ -70,7 +71,7 @@ class VectorCache:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """As the embedder; only texts not in the file are computed."""
-        keys = [_key(t) for t in texts]
+        keys = [text_key(t) for t in texts]
         found = self._find(set(keys))
         missing = {k: t for k, t in zip(keys, texts, strict=True) if k not in found}
         if missing:

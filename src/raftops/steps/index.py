@@ -25,10 +25,12 @@ from raftops.progress import progress
 from raftops.records import Passage
 from raftops.retrieval.bm25 import Bm25Encoder, check_language
 from raftops.retrieval.embedder import OnnxEmbedder, open_embedder
+from raftops.retrieval.evidence import unit_texts
 from raftops.retrieval.memo import VectorCache
 from raftops.retrieval.milvus import DenseType, MilvusConnection, PassageCollection
 from raftops.retrieval.protocols import Vectors
 from raftops.retrieval.rows import read_passages, searched_text
+from raftops.retrieval.stored import FILE, MOST_PASSAGES, store_vectors
 from raftops.shards import Shard
 from raftops.spec.model.knowledge import Index
 from raftops.spec.model.platform import Milvus
@@ -79,6 +81,7 @@ def index(  # noqa: PLR0913  one argument per artifact
     with _replaced(built) as part:
         made = _fill(build, part)
         made |= {"embedded": made["embedded"] + adopted, "reused": made["reused"] - adopted} if adopted else {}
+        made |= {"units": float(_keep_units(build, part / FILE))}
         build.bm25.save(part / "bm25.json")
         shutil.copyfile(_present(passages / "documents.parquet"), part / "documents.parquet")
         shutil.copytree(folder, part / "embedder", copy_function=link_or_copy)
@@ -100,13 +103,11 @@ def index_shard(  # noqa: PLR0913  as `index`, with the part to do
         closing(VectorCache(_shelf(cache, encoder), encoder)) as known,
         closing(VectorCache(part / _shelf(cache, encoder).name, _Kept(encoder, known))) as vectors,
     ):
-        done = 0
-        for batch in read_passages(source, BATCH):
-            if shard.holds(done, total):
-                vectors.embed([searched_text(p) for p in batch])
-            done += len(batch)
-            progress("index", done, total, f"shard {shard.number + 1} of {shard.of}")
+        for batch in _held(shard, source, total, "passages"):
+            vectors.embed([searched_text(p) for p in batch])
         figures = {"embedded": float(known.embedded), "reused": float(known.reused)}
+        for batch in _held(shard, source, total, "units") if total <= MOST_PASSAGES else ():
+            vectors.embed(_units(batch))
     write_json(part / "shard.json", figures)
     return figures
 
@@ -127,6 +128,19 @@ class _Kept:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         return self.known.embed(texts)
+
+
+def _held(shard: Shard, source: Path, total: int, what: str) -> Iterator[list[Passage]]:
+    done = 0
+    for batch in read_passages(source, BATCH):
+        if shard.holds(done, total):
+            yield batch
+        done += len(batch)
+        progress("index", done, total, f"{what} of shard {shard.number + 1} of {shard.of}")
+
+
+def _units(passages: Sequence[Passage]) -> list[str]:
+    return [text for passage in passages for text in unit_texts(passage)]
 
 
 def _shelf(cache: Path, encoder: OnnxEmbedder) -> Path:
@@ -240,6 +254,17 @@ def _write(build: _Build, collection: PassageCollection) -> Metrics:
             done += len(passages)
             progress("index", done, build.bm25.rows, f"{vectors.embedded} embedded, {vectors.reused} reused")
         return {"embedded": float(vectors.embedded), "reused": float(vectors.reused), "cut": float(cut)}
+
+
+def _keep_units(build: _Build, path: Path) -> int:
+    """The vectors of all evidence units, for whoever asks the index; none where there are too many passages."""
+    if build.bm25.rows > MOST_PASSAGES:
+        return 0
+    progress("index", 0, 1, "vectors of the evidence units")
+    with closing(VectorCache(_shelf(build.cache, build.encoder), build.encoder)) as vectors:
+        return store_vectors(
+            path, build.encoder.dimension, map(_units, read_passages(build.source, BATCH)), vectors.embed
+        )
 
 
 def _is_cut(passage: Passage, text: str, encoder: OnnxEmbedder) -> bool:
