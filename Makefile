@@ -22,8 +22,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 .PHONY: run test test-all serve check format images sbom sign-images verify-images bento base compile bench data setup lock schema golden clean inputs-18f
 
 run: setup data  ## the main job: spec to cited answers
-	$(BIN)/raftops run $(SPEC) $(FLAGS)
-	$(BIN)/raftops demo $(SPEC) $(FLAGS)
+	$(BIN)/raftops run $(SPEC) $(FLAGS) --demo
 
 serve: setup data  ## leave the service of the current release up
 	$(BIN)/raftops serve $(SPEC) $(FLAGS)

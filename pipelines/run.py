@@ -14,10 +14,11 @@ import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from kfp import components, local
+from kfp import local
 
 from pipelines.compile import Compiled
 from pipelines.effort import settings_of
@@ -130,7 +131,9 @@ def _execute(tasks: Any, pipeline: Path, root: Path, store: Store, follower: Fol
                 tasks, pipeline_root=str(store.artifacts), workspace_root=scratch,
                 enable_caching=True, cache_root=str(store.keys),
             )  # fmt: skip
-            components.load_component_from_text(_one_at_a_time(pipeline.read_text(encoding="utf-8")))()
+            import_module("kfp.components").load_component_from_text(
+                _one_at_a_time(pipeline.read_text(encoding="utf-8"))
+            )()
     except (RuntimeError, ValueError, OSError) as error:
         raise follower.failure(error) from error
     finally:

@@ -27,9 +27,9 @@ app = typer.Typer(
 )
 COMMANDS = {
     "init": "authoring", "validate": "authoring", "schema": "authoring", "plan": "planning", "compile": "planning",
-    "run": "running", "doctor": "running", "serve": "serving", "ask": "serving", "demo": "serving",
-    "release": "serving", "report": "reporting", "data": "data", "submit": "cluster", "status": "cluster",
-    "logs": "cluster", "cancel": "cluster", "manifests": "manifests",
+    "run": "running", "doctor": "running", "serve": "serving", "ask": "serving", "release": "serving",
+    "report": "reporting", "data": "data", "submit": "cluster", "status": "cluster", "logs": "cluster",
+    "cancel": "cluster", "manifests": "manifests",
 }  # fmt: skip
 """Which module has a command: only that one is loaded, so that `validate` does not wait for Kubeflow's client."""
 

@@ -46,6 +46,9 @@ def run(
     inside: Annotated[
         Where, typer.Option("--in", help="Run steps as processes of this environment, or in their containers (Docker).")
     ] = Where.processes,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Then start the service, put the spec's smoke questions, and stop it.")
+    ] = False,
 ) -> None:
     """Run a spec on this machine: only what changed runs."""
     again = downstream(_steps(force or []))
@@ -55,6 +58,8 @@ def run(
     with RunScreen(screen) as follower:
         record = run_local(loaded, compiled, store, follower, again, _runner(inside))
     _show(record, store)
+    if demo:
+        import_module("pipelines.cli.serving").demonstrate(loaded)
 
 
 def _runner(inside: Where) -> Runner:

@@ -1,4 +1,4 @@
-"""Commands about what is served: serve, ask, demo, release list|show|rollback|sign|verify|push|pull|record."""
+"""Commands about what is served: serve, ask, release list|show|rollback|sign|verify|push|pull|record."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command()(serve)
     app.command()(ask)
-    app.command()(demo)
     releases.command("list")(release_list)
     releases.command("show")(release_show)
     releases.command("rollback")(release_rollback)
@@ -72,9 +71,8 @@ def ask(
     _show(question, answer)
 
 
-def demo(spec: SpecPath, overlay: Overlays = None) -> None:
+def demonstrate(loaded: LoadedSpec) -> None:
     """Start the service, put the spec's smoke questions as a member of the audience, show the answers, stop it."""
-    loaded = load_spec(spec, overlay or ())
     audience = loaded.assistant.spec.train.audience[0]
     questions = loaded.assistant.spec.deploy.smoke_questions or (f"What is {loaded.assistant.title}?",)
     release = _current(loaded)
