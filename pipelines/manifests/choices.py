@@ -96,8 +96,10 @@ _NUMBERS_OF_CONTAINERS = {
 _NUMBERS_OF_KINDS: dict[str, dict[str, tuple[int, int]]] = {
     "Service": {"spec.ports[].port": _PORT, "spec.ports[].targetPort": _PORT, "spec.ports[].nodePort": _PORT},
     "Deployment": {"spec.replicas": _COUNT, "spec.minReadySeconds": _COUNT, "spec.revisionHistoryLimit": _COUNT,
-                   "spec.progressDeadlineSeconds": _POSITIVE},
-    "StatefulSet": {"spec.replicas": _COUNT, "spec.revisionHistoryLimit": _COUNT},
+                   "spec.progressDeadlineSeconds": _POSITIVE, "spec.strategy.rollingUpdate.*": _COUNT},
+    "StatefulSet": {"spec.replicas": _COUNT, "spec.revisionHistoryLimit": _COUNT,
+                    "spec.updateStrategy.rollingUpdate.*": _COUNT},
+    "PodDisruptionBudget": {"spec.minAvailable": _COUNT, "spec.maxUnavailable": _COUNT},
     "Job": {"spec.backoffLimit": _COUNT, "spec.parallelism": _COUNT, "spec.completions": _COUNT},
     "NetworkPolicy": {f"spec.{way}[].ports[].{field}": _PORT for way in ("ingress", "egress")
                       for field in ("port", "endPort")},

@@ -100,18 +100,22 @@ def _autoscaler(resource: Resource) -> Iterator[Finding]:
         if place[-1] in ("kind", "name") and isinstance(name, str) and not SEGMENT.fullmatch(name):
             yield resource.finding(place, f"{name!r:.60} is not a name that Kubernetes accepts", "no / and no %")
     for index, metric in enumerate(listing(spec.get("metrics"))):
-        path: Path = ("spec", "metrics", index)
-        section = _SECTION.get(str(mapping(metric).get("type")))
-        if section and not isinstance(mapping(metric).get(section), Mapping):
-            yield resource.finding(
-                (*path, section), f"missing beside type {mapping(metric).get('type')}", f"add {section}"
-            )
-        elif section:
-            target = mapping(at(metric, section, "target"))
-            value = _VALUE.get(str(target.get("type")))
-            if value and target.get(value) is None:
-                where = (*path, section, "target", value)
-                yield resource.finding(where, f"missing beside type {target.get('type')}", f"add {value}")
+        yield from _metric(resource, ("spec", "metrics", index), mapping(metric))
+
+
+def _metric(resource: Resource, path: Path, metric: Mapping[str, Any]) -> Iterator[Finding]:
+    kind = str(metric.get("type"))
+    section = _SECTION.get(kind)
+    if section and not isinstance(metric.get(section), Mapping):
+        yield resource.finding((*path, section), f"missing beside type {kind}", f"add {section}")
+    elif section:
+        target = mapping(at(metric, section, "target"))
+        value = _VALUE.get(str(target.get("type")))
+        where = (*path, section, "target", str(value))
+        if value and target.get(value) is None:
+            yield resource.finding(where, f"missing beside type {target.get('type')}", f"add {value}")
+        elif value and amount(target[value]) == 0:
+            yield resource.finding(where, "nothing is aimed at", "more than zero")
 
 
 def _budget(resource: Resource) -> Iterator[Finding]:

@@ -172,6 +172,9 @@ BROKEN = (
     Broken("a toleration of nothing", S, f"{SPEC}.tolerations[0]", {}, f"{SPEC}.tolerations[0].operator"),
     Broken("a spreading over nothing", S, f"{SPEC}.topologySpreadConstraints[0].topologyKey", ""),
     Broken("a metric's target in words", HPA, "spec.metrics[0].pods.target.averageValue", "some"),
+    Broken("a metric's target of nothing", HPA, "spec.metrics[0].pods.target.averageValue", "0"),
+    Broken("a surge beyond what a server can count", S, "spec.strategy.rollingUpdate.maxSurge", 2**31),
+    Broken("a budget beyond what a server can count", PDB, "spec.maxUnavailable", 2**40),
     Broken("a surge in words", S, "spec.strategy.rollingUpdate.maxSurge", "half"),
     # references of pods
     Broken("a config map that there is not", S, f"{C}.envFrom[0].configMapRef.name", "raftops-settings"),
