@@ -14,6 +14,7 @@ RELEASE ?=
 PUSH ?=
 KEY ?=
 DOCKER_BUILD ?=
+SLOW := rfc3987-syntax lark  # jsonschema's check of IRIs: two seconds of each process that imports it, and nobody asks for it
 FLAGS := $(addprefix -f ,$(OVERLAY))
 
 export DVC_NO_ANALYTICS := 1
@@ -56,11 +57,11 @@ images: setup  ## one image per step: STEPS="train" REGISTRY=... BASE=... BUILDE
 sbom: setup  ## what is in the images: build/sbom/<step>.cdx.json
 	$(BIN)/python -m pipelines.images sbom $(STEPS) --registry "$(REGISTRY)"
 
-sign-images: setup  ## sign what `make images PUSH=1` recorded, by digest: KEY=cosign.key (needs cosign)
-	$(BIN)/python -m pipelines.images sign --key "$(KEY)"
+sign-images: setup  ## sign what `make images PUSH=1` recorded, by digest: STEPS="train" KEY=cosign.key (needs cosign)
+	$(BIN)/python -m pipelines.images sign $(STEPS) --key "$(KEY)"
 
-verify-images: setup  ## that every recorded image is signed: KEY=cosign.pub (needs cosign)
-	$(BIN)/python -m pipelines.images verify --key "$(KEY)"
+verify-images: setup  ## that every recorded image is signed: STEPS="train" KEY=cosign.pub (needs cosign)
+	$(BIN)/python -m pipelines.images verify $(STEPS) --key "$(KEY)"
 
 bento: setup  ## the service's image: the bento that BentoML writes, on the image of the step deploy
 	rm -rf build/bentoml && mkdir -p build/bentoml
@@ -95,7 +96,7 @@ data: setup  ## the sample data, by DVC from the remote that the repository carr
 lock:  ## pins for everything, from pyproject.toml
 	rm -rf .venv && $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -e ".[all,dev]"
-	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
+	$(BIN)/python -m pip freeze --exclude-editable $(addprefix --exclude ,$(SLOW)) | sed 's/+cpu$$//' > requirements.lock
 
 clean:
 	rm -rf build .raftops .mypy_cache .ruff_cache .pytest_cache

@@ -115,7 +115,7 @@ class Follower(io.TextIOBase):
             self._said.append(line.rstrip())
 
     def _start(self, name: str) -> None:
-        self._task, self._step = name, next((s for s in STEPS if s == name), _PART_OF.get(name))
+        self._task, self._step = name, step_of(name)
         self._since = time.monotonic()
         self._failure, self._reading_inputs = {}, False
         self._said.clear()
@@ -166,6 +166,11 @@ class Follower(io.TextIOBase):
             advice = str(self._failure["next"]) or f"read the step's log: {log}"
             return StepError(f"{name}: {self._failure['message']}", next_step=advice)
         return StepError(f"{name} failed: {reason}", next_step=f"tail -n 30 {log}")
+
+
+def step_of(task: str) -> StepName | None:
+    """The step that a task is, or is a part of."""
+    return next((step for step in STEPS if step == task), _PART_OF.get(task))
 
 
 def marked(line: str, mark: str) -> dict[str, Any]:

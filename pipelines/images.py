@@ -182,10 +182,10 @@ def _pin(_told: argparse.Namespace, root: Path) -> None:
 
 
 def _sign(told: argparse.Namespace, root: Path) -> None:
-    """Sign or verify every image that the last push recorded."""
+    """Sign or verify the images that the last push recorded, of the steps that are named."""
     if not told.key:
         raise StepError(f"{told.what} with which key?", next_step=f"make {told.what}-images KEY=...")
-    images = recorded(root / DIGESTS)
+    images = recorded(root / DIGESTS, told.steps)
     (sign_images if told.what == "sign" else verify_images)(images, told.key)
     past = "signed" if told.what == "sign" else "verified"
     sys.stdout.writelines(f"{image}: {past}\n" for image in images)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +11,13 @@ from typing import Any
 import yaml
 
 from pipelines.compile import Compiled
+from pipelines.follow import step_of
 from pipelines.kubeflow import Server
 from raftops.errors import ClusterError, RaftopsError
 from raftops.files import read_json, write_json
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model.assistant import Assistant
+from raftops.spec.model.base import StepName
 from raftops.spec.model.platform import Kubeflow
 
 FOLDER = "cluster"
@@ -49,14 +51,24 @@ class Submitted:
         return Kubeflow(**place, token_env=self.token_env, token_file=self.token_file)
 
 
-def submit(loaded: LoadedSpec, compiled: Compiled, server: Server, experiment: str, store: Path) -> Submitted:
-    """Start a run of a compiled spec, and note it below the store. Raises `ClusterError` where Kubeflow does not."""
+def submit(  # noqa: PLR0913  what, where, and how
+    loaded: LoadedSpec,
+    compiled: Compiled,
+    server: Server,
+    experiment: str,
+    store: Path,
+    again: Collection[StepName] = (),
+) -> Submitted:
+    """Start a run of a compiled spec, and note it below the store; the steps `again` take no earlier result.
+
+    Raises `ClusterError` where Kubeflow does not start it.
+    """
     name, now = loaded.assistant.name, datetime.now(UTC)
     section = loaded.assistant.spec.platform.kubeflow
     body = {
         "experiment_id": server.make_experiment(experiment),
         "display_name": f"{name} {now:%Y-%m-%d %H:%M:%S}",
-        "pipeline_spec": as_struct(compiled.text),
+        "pipeline_spec": _afresh(as_struct(compiled.text), again),
         "runtime_config": {"parameters": {}} | _root(compiled.text),
     } | ({"service_account": section.service_account} if section.service_account else {})
     run = Submitted(
@@ -73,6 +85,16 @@ def as_struct(text: str) -> dict[str, Any]:
     """A compiled file as the API takes it: the pipeline, or pipeline and platform side by side."""
     pipeline, *platform = yaml.load_all(text, _LOADER)
     return {"pipeline_spec": pipeline, "platform_spec": platform[0]} if platform else dict(pipeline)
+
+
+def _afresh(struct: dict[str, Any], again: Collection[StepName]) -> dict[str, Any]:
+    """The pipeline, with no result kept of some steps and their parts: they run, and what they make is kept by none."""
+    pipeline = struct.get("pipeline_spec", struct)
+    for dag in (pipeline["root"], *pipeline["components"].values()):
+        for name, task in dag.get("dag", {}).get("tasks", {}).items():
+            if step_of(name) in again:
+                task["cachingOptions"] = {}
+    return struct
 
 
 def _root(text: str) -> dict[str, str]:

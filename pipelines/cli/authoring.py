@@ -15,11 +15,16 @@ from pipelines.cli.screen import screen
 from raftops.errors import SpecError
 from raftops.files import write_text
 from raftops.spec.load import LoadedSpec, load_spec
+from raftops.spec.model.base import STEPS, StepName
 from raftops.spec.schema import json_schema, overlay_schema
 from raftops.spec.template import CI, write_ci, write_project
 
 SpecPath = Annotated[Path, typer.Argument(help="The spec file.", metavar="SPEC")]
 Overlays = Annotated[list[Path] | None, typer.Option("-f", "--overlay", help="Overlay merged by key; repeatable.")]
+Force = Annotated[
+    list[str] | None,
+    typer.Option("--force", help="Run this step, and those behind it, although nothing changed; repeatable."),
+]
 
 STARTER = "raftops.yaml"
 
@@ -36,6 +41,14 @@ def add_to(app: typer.Typer) -> None:
     app.command()(init)
     app.command()(validate)
     app.command()(schema)
+
+
+def named_steps(names: list[str]) -> list[StepName]:
+    """The steps that `--force` names, in their order."""
+    for name in names:
+        if name not in STEPS:
+            raise SpecError(f"--force {name}: no such step", next_step=f"choose one of {', '.join(STEPS)}")
+    return [step for step in STEPS if step in names]
 
 
 def store_folder(loaded: LoadedSpec) -> Path:

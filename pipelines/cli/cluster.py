@@ -12,10 +12,10 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from pipelines.cli.authoring import Overlays, SpecPath, store_folder
+from pipelines.cli.authoring import Force, Overlays, SpecPath, named_steps, store_folder
 from pipelines.cli.planning import cluster_costs
 from pipelines.cli.screen import RunScreen, duration, screen
-from pipelines.compile import compile_spec
+from pipelines.compile import compile_spec, downstream
 from pipelines.cost import keep_to_budget
 from pipelines.kubeflow import Server, endpoint_of
 from pipelines.submit import Submitted, experiment_of, find, known
@@ -56,15 +56,17 @@ def submit(
         bool, typer.Option("--wait", help="Show the steps until the run ends; fail where it fails.")
     ] = False,
     endpoint: EndpointOption = "",
+    force: Force = None,
 ) -> None:
     """Run a spec on Kubeflow."""
+    again = downstream(named_steps(force or []))
     loaded = load_spec(spec, overlay or ())
     assistant, compiled = loaded.assistant, compile_spec(loaded)
     server = Server(endpoint_of(assistant.spec.platform.kubeflow, os.environ, endpoint))
     experiment = experiment_of(assistant, os.environ)
     if assistant.spec.platform.budget is not None:
-        keep_to_budget(assistant, cluster_costs(loaded, compiled, server, experiment))
-    run = submit_run(loaded, compiled, server, experiment, store_folder(loaded))
+        keep_to_budget(assistant, cluster_costs(loaded, compiled, server, experiment, again))
+    run = submit_run(loaded, compiled, server, experiment, store_folder(loaded), again)
     screen.say(f"[bold]{run.name}[/] submitted as run [bold]{run.run_id}[/] of experiment {escape(experiment)}")
     screen.say(f"see it at {escape(server.page(run.run_id))}")
     screen.result({"event": "submitted", **asdict(run), "page": server.page(run.run_id)})

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +27,7 @@ from pipelines.submit import experiment_of
 from raftops.errors import ClusterError
 from raftops.files import write_text
 from raftops.spec.load import LoadedSpec, load_spec
+from raftops.spec.model.base import StepName
 
 
 class Target(StrEnum):
@@ -89,10 +90,13 @@ def show_plan(loaded: LoadedSpec, compiled: Compiled, planned: list[PlannedStep]
     screen.result({"name": loaded.assistant.name, "data": compiled.inputs.dvc, "steps": [asdict(p) for p in planned]})
 
 
-def cluster_costs(loaded: LoadedSpec, compiled: Compiled, server: Server, experiment: str) -> list[StepCost]:
-    """What a run on Kubeflow would take, by what its server and this machine remember."""
+def cluster_costs(
+    loaded: LoadedSpec, compiled: Compiled, server: Server, experiment: str, again: Collection[StepName] = ()
+) -> list[StepCost]:
+    """What a run on Kubeflow would take, by what its server and this machine remember; the steps `again` run anyhow."""
     planned = plan(loaded.assistant, compiled, Store(store_folder(loaded)))
-    return cluster_plan(loaded.assistant, planned, past_steps(server, experiment))
+    past = [replace(p, key="") if p.step in again else p for p in past_steps(server, experiment)]
+    return cluster_plan(loaded.assistant, planned, past)
 
 
 def _show_cluster_plan(loaded: LoadedSpec, compiled: Compiled, planned: Sequence[PlannedStep], markdown: bool) -> None:

@@ -12,16 +12,14 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from pipelines.cli.authoring import Overlays, SpecPath, store_folder
+from pipelines.cli.authoring import Force, Overlays, SpecPath, named_steps, store_folder
 from pipelines.cli.screen import RunScreen, duration, screen
 from pipelines.compile import compile_spec, downstream
 from pipelines.doctor import examine
 from pipelines.run import Runner, as_processes, run_local
 from pipelines.store import RunRecord, StepRecord, Store
-from raftops.errors import SpecError
 from raftops.files import read_json
 from raftops.spec.load import load_spec
-from raftops.spec.model.base import STEPS, StepName
 
 
 class Where(StrEnum):
@@ -40,9 +38,7 @@ def add_to(app: typer.Typer) -> None:
 def run(
     spec: SpecPath,
     overlay: Overlays = None,
-    force: Annotated[
-        list[str] | None, typer.Option(help="Run this step, and those behind it, although nothing changed.")
-    ] = None,
+    force: Force = None,
     inside: Annotated[
         Where, typer.Option("--in", help="Run steps as processes of this environment, or in their containers (Docker).")
     ] = Where.processes,
@@ -51,7 +47,7 @@ def run(
     ] = False,
 ) -> None:
     """Run a spec on this machine: only what changed runs."""
-    again = downstream(_steps(force or []))
+    again = downstream(named_steps(force or []))
     loaded = load_spec(spec, overlay or ())
     compiled, store = compile_spec(loaded), Store(store_folder(loaded))
     screen.say(f"[bold]{loaded.assistant.name}[/] from {escape(str(spec))}; results in {escape(str(store.root))}")
@@ -65,13 +61,6 @@ def run(
 def _runner(inside: Where) -> Runner:
     """The engine's client is only imported where it is used."""
     return import_module("pipelines.containers").in_containers if inside is Where.containers else as_processes
-
-
-def _steps(names: list[str]) -> list[StepName]:
-    for name in names:
-        if name not in STEPS:
-            raise SpecError(f"--force {name}: no such step", next_step=f"choose one of {', '.join(STEPS)}")
-    return [step for step in STEPS if step in names]
 
 
 def _show(record: RunRecord, store: Store) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from pipelines.manifests.read import KUSTOMIZATIONS
 from pipelines.manifests.resource import at, mapping
 from raftops.errors import ManifestError
 from raftops.files import write_text
+from raftops.spec.model.base import STEPS
 
 _PINNED = re.compile(r"(?P<name>[a-z0-9][\w./:-]*?)(?::\w[\w.-]{0,127})?@(?P<digest>sha256:[0-9a-f]{64})")
 
@@ -60,16 +61,18 @@ def pin(folder: Path, images: Sequence[str]) -> Pinned:
     return Pinned(file, done, tuple(unset))
 
 
-def recorded(path: Path) -> list[str]:
-    """The images of the overlay that `make images PUSH=1` wrote. ManifestError where there are none."""
+def recorded(path: Path, steps: Collection[str] = STEPS) -> list[str]:
+    """The images of some steps in the overlay that `make images PUSH=1` wrote. ManifestError where there are none."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise ManifestError(f"{path}: cannot be read ({error})", next_step="make images PUSH=1") from error
     images = mapping(at(content, "spec", "platform", "images"))
-    if not images:
-        raise ManifestError(f"{path}: records no image (spec.platform.images)", next_step="make images PUSH=1")
-    return [str(image) for image in images.values()]
+    found = [str(image) for step, image in images.items() if step in steps]
+    if not found:
+        what = f"records no image of {', '.join(steps)} (spec.platform.images)"
+        raise ManifestError(f"{path}: {what}", next_step="make images PUSH=1")
+    return found
 
 
 @dataclass(frozen=True)

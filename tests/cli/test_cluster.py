@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from pipelines import kubeflow as kfp
 from pipelines.cli import cluster as commands
+from pipelines.cli.planning import cluster_costs
+from pipelines.compile import compile_spec
 from raftops.errors import ClusterError
+from raftops.spec.load import load_spec
 from raftops.spec.model.base import STEPS
 from tests.standin.runs import scripted
 from tests.standin.server import Cluster, Server
@@ -105,6 +109,10 @@ class TestSubmit:
         project.save()
         assert raftops("submit", project.path).code == 0
         assert len(cluster.runs) == 2
+
+    def test_a_step_that_there_is_not_cannot_be_forced(self, raftops: Run, project: Any, cluster: Cluster) -> None:
+        assert raftops("submit", project.path, "--force", "deplo").err.startswith("error: --force deplo: no such step")
+        assert cluster.runs == {}
 
     def test_the_token_comes_from_the_environment_and_goes_nowhere(
         self, raftops: Run, project: Any, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
@@ -250,6 +258,14 @@ class TestPlan:
         told = json.loads(raftops("--output", "json", "plan", project.path, "--on", "kubeflow").out)
         assert {step["runs"] for step in told["steps"]} == {False}
         assert told["total"]["hours"] == 0.0
+
+    def test_what_is_forced_costs_although_the_cluster_has_it(
+        self, raftops: Run, project: Any, kubeflow: Server
+    ) -> None:
+        assert raftops("submit", project.path, "--wait").code == 0
+        loaded, server = load_spec(project.path, ()), kfp.Server(kfp.Endpoint(kubeflow.url, namespace=""))
+        costs = cluster_costs(loaded, compile_spec(loaded), server, "tiny", ("deploy",))
+        assert [cost.step for cost in costs if cost.runs] == ["deploy"]
 
     def test_a_cluster_that_cannot_be_asked_is_said(
         self, raftops: Run, project: Any, monkeypatch: pytest.MonkeyPatch

@@ -136,6 +136,14 @@ def built(base: str) -> Callable[..., list[str]]:
     return build
 
 
+@pytest.fixture(scope="session")
+def service_image(built: Callable[..., list[str]]) -> str:
+    """The service's own image, on that of the step deploy."""
+    built("deploy")
+    _do("make", "-o", ".venv/installed", "bento", f"REGISTRY={REGISTRY}")
+    return image("service", REGISTRY)
+
+
 def _do(*command: str) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command[:4])}: {(done.stderr + done.stdout)[-3000:]}"

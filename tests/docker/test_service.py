@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from components.images import image
 from raftops.client import ask
 from raftops.errors import ServiceError
 from raftops.spec.model.learning import Prompt
-from raftops.spec.model.serving import Deploy, Identity, Router
+from raftops.spec.model.serving import Deploy, Router
 from raftops.steps.deploy import deploy
+from tests.docker.callers import token, who, write_keys
 from tests.service.release_files import TEXTS, real_parts
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]
-ROOT = Path(__file__).parents[2]
-REGISTRY = "raftops.test/images"
 QUESTION = "How large is the bonus pool?"
-KEY = ec.generate_private_key(ec.SECP256R1())
-WHO = Identity(jwks="/keys/jwks.json", issuer="https://issuer.example", audience="raftops")
+WHO = who("/keys/jwks.json")
 STORE = "/app/.raftops/releases"
 
 
@@ -58,23 +51,12 @@ class Running:
 
 
 @pytest.fixture(scope="module")
-def service_image(built: Callable[..., list[str]]) -> str:
-    built("deploy")
-    make = ["make", "-o", ".venv/installed", "bento", f"REGISTRY={REGISTRY}"]
-    done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
-    return image("service", REGISTRY)
-
-
-@pytest.fixture(scope="module")
 def mounts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
     """A release of the packaged models, and the public key of who may ask; both read-only."""
     folder = tmp_path_factory.mktemp("served")
     parts = real_parts(folder, folder / "cache")
     deploy(Deploy(smoke_questions=(QUESTION,)), Prompt(), Router(), parts, folder / "releases", folder / "artifact")
-    (folder / "keys").mkdir()
-    key = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(KEY.public_key())) | {"kid": "one", "use": "sig"}
-    (folder / "keys" / "jwks.json").write_text(json.dumps({"keys": [key]}), encoding="utf-8")
+    write_keys(folder / "keys")
     for path in (folder.parent, folder):
         path.chmod(0o755)
     return {
@@ -107,11 +89,6 @@ def _wait_ready(service: Running, seconds: float = 300) -> None:
         service.container.reload()
         assert service.container.status == "running" and time.monotonic() < end, service.container.logs()[-3000:]
         time.sleep(0.2)
-
-
-def token(*groups: str) -> str:
-    claims = {"iss": WHO.issuer, "aud": WHO.audience, "exp": time.time() + 600, "groups": groups, "sub": "someone"}
-    return jwt.encode(claims, KEY, algorithm="ES256", headers={"kid": "one"})
 
 
 def test_it_answers_with_a_citation_that_stands_in_the_document(running: Running) -> None:

@@ -101,5 +101,7 @@ def test_signing_needs_a_key_a_record_and_cosign(
     assert main([what, "--key", "cosign.key"]) == 1
     assert "make images PUSH=1" in capsys.readouterr().err
     write_text(tmp_path / DIGESTS, f"spec: {{platform: {{images: {{ingest: '{PINNED}'}}}}}}\n")
+    assert main([what, "train", "--key", "cosign.key"]) == 1
+    assert "records no image of train" in capsys.readouterr().err
     assert main([what, "--key", "cosign.key"]) == 1
     assert "cosign is not on the PATH" in capsys.readouterr().err

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.compile import compile_spec
+from pipelines.compile import compile_spec, downstream
 from pipelines.kubeflow import Endpoint, Server
 from pipelines.past import past_steps
 from pipelines.submit import as_struct, experiment_of, known, submit, submitted
 from pipelines.watch import failure, steps_of, watch
 from raftops.errors import ClusterError
-from raftops.spec.model.base import STEPS
+from raftops.spec.model.base import STEPS, StepName
 from tests.standin.runs import locally
 from tests.standin.server import Cluster
 from tests.standin.server import Server as StandIn
@@ -51,9 +51,16 @@ class TestARealRun:
         assert error.next_step == "mend data/examples.jsonl"
         assert steps_of(ended)["deploy"].status == "left out"
 
+    def test_a_forced_step_and_those_behind_it_run_again(self, tiny_run: Any, server: Server) -> None:
+        watch(server, self.submitted(tiny_run, server).run_id, tiny_run.heard, pause=0.2)
+        run = self.submitted(tiny_run, server, downstream(["train"]))
+        states = steps_of(watch(server, run.run_id, tiny_run.heard, pause=0.2))
+        assert {step for step, state in states.items() if state.status == "done"} == {"train", "evaluate", "deploy"}
+        assert {step for step, state in states.items() if state.status == "skipped"} == set(STEPS[:4])
+
     @staticmethod
-    def submitted(tiny_run: Any, server: Server) -> Any:
-        return submit(tiny_run.loaded, tiny_run.compiled(), server, "tiny", tiny_run.store.root)
+    def submitted(tiny_run: Any, server: Server, again: Collection[StepName] = ()) -> Any:
+        return submit(tiny_run.loaded, tiny_run.compiled(), server, "tiny", tiny_run.store.root, again)
 
 
 class TestWhereArtifactsGo:
