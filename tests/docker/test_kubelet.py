@@ -17,7 +17,6 @@ from typing import Any
 import kubernetes.client
 import kubernetes.config
 import pytest
-from kubernetes.watch import Watch
 
 from pipelines.manifests import read
 from raftops.client import ask
@@ -25,7 +24,6 @@ from raftops.cluster.resources import APP, SLOTS, deployment
 from raftops.release import Parts
 from raftops.releases import read_current
 from raftops.spec.model.base import SecretRef
-from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Deploy, Kubernetes, Router
 from raftops.steps.deploy import deploy
 from tests.cluster import machine, start
@@ -35,11 +33,13 @@ from tests.cluster.start import ControlPlane
 from tests.docker.callers import token, who, write_keys
 from tests.docker.conftest import BASE
 from tests.manifests.samples import FOLDER
-from tests.service.release_files import TEXTS, real_parts
+from tests.service.release_files import TEXTS, UNTUNED, real_parts
 
 pytestmark = [pytest.mark.docker, pytest.mark.cluster, pytest.mark.timeout(3600)]
 QUESTION = "How large is the bonus pool?"
 NAMESPACE, CLAIM = "raftops", "raftops-store"
+GRACE = 90.0
+"""Seconds after which the shipped Deployment's pods are killed."""
 MOUNTED = "/app/.raftops"
 """Where the shipped Deployment has the store."""
 
@@ -74,7 +74,7 @@ class Place:
     def replicas(self, name: str) -> int:
         return int(self.apps.read_namespaced_deployment(name, NAMESPACE).spec.replicas)
 
-    def deploy(self, tmp_path: Path, prompt: Prompt) -> dict[str, float]:
+    def deploy(self, tmp_path: Path, max_new_tokens: int) -> dict[str, float]:
         """The step, as its component calls it."""
         settings = Kubernetes(
             replicas=1, cpu="250m", memory="2Gi", drain_seconds=5, ready_minutes=5,
@@ -82,10 +82,10 @@ class Place:
         )  # fmt: skip
         config = Deploy(
             target="kubernetes", identity=who(f"{self.store}/keys/jwks.json"), smoke_questions=(QUESTION,),
-            kubernetes=settings,
+            kubernetes=settings, max_new_tokens=max_new_tokens,
         )  # fmt: skip
         place = {"namespace": NAMESPACE, "claim": CLAIM, "image": self.image, "secrets": []}
-        return deploy(config, prompt, Router(), self.parts, self.releases, tmp_path / "artifact", place)
+        return deploy(config, UNTUNED, Router(), self.parts, self.releases, tmp_path / "artifact", place)
 
 
 @pytest.fixture(scope="module")
@@ -158,9 +158,9 @@ def released(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Place:
         patch.setenv("KUBECONFIG", config)
         patch.setenv("SMOKE_TOKEN", token("managers"))
         patch.setattr("raftops.cluster.switch.deployment", lambda *of: place.server.fitting(deployment(*of)))
-        first = place.deploy(tmp_path_factory.mktemp("first"), Prompt())
+        first = place.deploy(tmp_path_factory.mktemp("first"), 64)
         assert (first["pods"], first["changed"]) == (1, 1)
-        second = place.deploy(tmp_path_factory.mktemp("second"), Prompt(units=2))
+        second = place.deploy(tmp_path_factory.mktemp("second"), 65)
         assert (second["pods"], second["changed"]) == (1, 1), "the other slot, while the first one serves"
     return place
 
@@ -188,22 +188,10 @@ def test_the_shipped_deployment_becomes_ready_and_ends_well(released: Place) -> 
     answer = ask(address(pod), token("managers"), QUESTION)
     assert answer["grounded"] and answer["release"] == read_current(released.releases).hash
     released.apps.patch_namespaced_deployment("raftops-service", NAMESPACE, {"spec": {"replicas": 0}})
-    assert _ended_with(released, pod.metadata.name) in (0, 143)
+    gone = f"metadata.name={pod.metadata.name}"
+    _wait(lambda: not released.core.list_namespaced_pod(NAMESPACE, field_selector=gone).items, pod.to_str, GRACE - 15)
 
 
 def _ready(pods: list[Any]) -> bool:
     states = [state for pod in pods for state in pod.status.container_statuses or []]
     return bool(states) and all(state.ready for state in states)
-
-
-def _ended_with(place: Place, name: str) -> int | None:
-    """Exit code of a pod's container, as the kubelet tells it before the pod is gone."""
-    code = None
-    for event in Watch().stream(
-        place.core.list_namespaced_pod, NAMESPACE, field_selector=f"metadata.name={name}", timeout_seconds=120
-    ):
-        for state in event["object"].status.container_statuses or []:
-            code = state.state.terminated.exit_code if state.state.terminated else code
-        if event["type"] == "DELETED":
-            break
-    return code

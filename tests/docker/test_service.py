@@ -15,11 +15,10 @@ import pytest
 
 from raftops.client import ask
 from raftops.errors import ServiceError
-from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Deploy, Router
 from raftops.steps.deploy import deploy
 from tests.docker.callers import token, who, write_keys
-from tests.service.release_files import TEXTS, real_parts
+from tests.service.release_files import TEXTS, UNTUNED, real_parts
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]
 QUESTION = "How large is the bonus pool?"
@@ -55,7 +54,7 @@ def mounts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]
     """A release of the packaged models, and the public key of who may ask; both read-only."""
     folder = tmp_path_factory.mktemp("served")
     parts = real_parts(folder, folder / "cache")
-    deploy(Deploy(smoke_questions=(QUESTION,)), Prompt(), Router(), parts, folder / "releases", folder / "artifact")
+    deploy(Deploy(smoke_questions=(QUESTION,)), UNTUNED, Router(), parts, folder / "releases", folder / "artifact")
     write_keys(folder / "keys")
     for path in (folder.parent, folder):
         path.chmod(0o755)

