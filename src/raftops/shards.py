@@ -15,3 +15,7 @@ class Shard:
     def holds(self, position: int, total: int) -> bool:
         """Whether it is this part that an item belongs to, by its position of `total`. Parts differ by one item."""
         return position * self.of // total == self.number
+
+    def __str__(self) -> str:
+        """For people, who count from 1."""
+        return f"shard {self.number + 1} of {self.of}"

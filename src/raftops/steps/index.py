@@ -103,10 +103,10 @@ def index_shard(  # noqa: PLR0913  as `index`, with the part to do
         closing(VectorCache(_shelf(cache, encoder), encoder)) as known,
         closing(VectorCache(part / _shelf(cache, encoder).name, _Kept(encoder, known))) as vectors,
     ):
-        for batch in _held(shard, source, total, "passages"):
+        for batch in _held(shard, source, total, f"passages of {shard}"):
             vectors.embed([searched_text(p) for p in batch])
         figures = {"embedded": float(known.embedded), "reused": float(known.reused)}
-        for batch in _held(shard, source, total, "units") if total <= MOST_PASSAGES else ():
+        for batch in _held(shard, source, total, f"units of {shard}") if total <= MOST_PASSAGES else ():
             vectors.embed(_units(batch))
     write_json(part / "shard.json", figures)
     return figures
@@ -136,7 +136,7 @@ def _held(shard: Shard, source: Path, total: int, what: str) -> Iterator[list[Pa
         if shard.holds(done, total):
             yield batch
         done += len(batch)
-        progress("index", done, total, f"{what} of shard {shard.number + 1} of {shard.of}")
+        progress("index", done, total, what)
 
 
 def _units(passages: Sequence[Passage]) -> list[str]:
@@ -260,11 +260,9 @@ def _keep_units(build: _Build, path: Path) -> int:
     """The vectors of all evidence units, for whoever asks the index; none where there are too many passages."""
     if build.bm25.rows > MOST_PASSAGES:
         return 0
-    progress("index", 0, 1, "vectors of the evidence units")
     with closing(VectorCache(_shelf(build.cache, build.encoder), build.encoder)) as vectors:
-        return store_vectors(
-            path, build.encoder.dimension, map(_units, read_passages(build.source, BATCH)), vectors.embed
-        )
+        batches = _held(Shard(0, 1), build.source, build.bm25.rows, "evidence units")
+        return store_vectors(path, build.encoder.dimension, map(_units, batches), vectors.embed)
 
 
 def _is_cut(passage: Passage, text: str, encoder: OnnxEmbedder) -> bool:
