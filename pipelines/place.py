@@ -46,11 +46,11 @@ class Placer:
         self._placed(step, task, wanted, (*own, *(secret for secret in secrets if secret not in own)))
         return task.set_display_name(step).set_caching_options(True, cache_key=self.keys[step])
 
-    def shard(self, step: StepName, task: PipelineTask, part: str = "shard") -> PipelineTask:
-        """Place a step's work on one part. Many tasks share this place, so KFP's own key tells them apart."""
+    def shard(self, step: StepName, task: PipelineTask, part: str = "shard", key: str | None = None) -> PipelineTask:
+        """Place a step's work on one part. Where many tasks share this place, KFP's own key tells them apart."""
         wanted = self.platform.resources[step]
         self._placed(step, task, wanted, wanted.secrets)
-        return task.set_display_name(f"{step} {part}").set_caching_options(True)
+        return task.set_display_name(f"{step} {part}").set_caching_options(True, cache_key=key)
 
     def beside(self, name: str, step: StepName, task: PipelineTask, *secrets: SecretRef) -> PipelineTask:
         """Place a light task in the image of a step. It always runs."""

@@ -1,8 +1,8 @@
 """The pipeline: seven tasks joined by their outputs. What the cluster gives each task stands in `place.py`.
 
-The branches of index and train meet where the data does: training reads what the product's own retriever finds, so it
-stands behind the index. A release needs the gates to pass; a run that they hold ends as failed, with its report.
-However it ends, `finish` writes the record.
+The branches of index and train meet where the data does: RAFT trains on what the product's own retriever finds, so it
+stands behind the index. The plain adapter does not, and can be trained beside it. A release needs the gates to pass; a
+run that they hold ends as failed, with its report. However it ends, `finish` writes the record.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,8 @@ def raft(assistant: Assistant, keys: Mapping[StepName, Key], origin: Provenance)
             parsed = fan_out.ingest(accepted)
             built = fan_out.index(parsed.outputs["passages"]).outputs["built"]
             raised = placer.step("augment", augment(config=config["augment"], accepted=accepted, built=built))
-            tuned = fan_out.train(raised.outputs["conversations"], on_nodes=assistant.spec.train.nodes > 1)
+            plain = fan_out.plain(accepted, parsed.outputs["passages"])
+            tuned = fan_out.train(raised.outputs["conversations"], assistant.spec.train.nodes > 1, plain)
             made = {"accepted": accepted, "built": built, "adapters": tuned.outputs["adapters"]}
             measured = placer.step("evaluate", evaluate(config=config["evaluate"], **made))
             report = measured.outputs["report"]

@@ -20,8 +20,11 @@ BESIDE = (
     "ingest/merge",
     "index/shard",
     "index/merge",
+    "augment/plain",
     "train/candidate",
     "train/choose",
+    "train/plain",
+    "train/beside",
 )
 """Tasks that are no step of their own."""
 
@@ -52,10 +55,14 @@ def test_what_merges_shards_is_known_by_the_name_and_outputs_of_its_step() -> No
     from components.index import merge as index_merge
     from components.ingest import component as ingest
     from components.ingest import merge as ingest_merge
+    from components.train import beside as train_beside
     from components.train import choose as train_choose
     from components.train import component as train
 
-    ways = (("ingest", ingest, ingest_merge), ("index", index, index_merge), ("train", train, train_choose))
+    ways = (
+        ("ingest", ingest, ingest_merge), ("index", index, index_merge), ("train", train, train_choose),
+        ("train", train, train_beside),
+    )  # fmt: skip
     for step, whole, merge in ways:
         one, other = getattr(whole, step).component_spec, getattr(merge, step).component_spec
         assert (one.name, one.outputs) == (other.name, other.outputs)
