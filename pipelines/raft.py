@@ -6,6 +6,7 @@ run that they hold ends as failed, with its report. However it ends, `finish` wr
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from kfp import dsl
@@ -22,15 +23,25 @@ from pipelines.fan_out import FanOut
 from pipelines.keys import Key
 from pipelines.place import Placer
 from pipelines.provenance import Provenance
+from pipelines.source import Sources, folders, with_sources
 from raftops.spec.model.assistant import Assistant
-from raftops.spec.model.base import SecretRef, StepName
+from raftops.spec.model.base import STEPS, SecretRef, StepName
 from raftops.spec.model.platform import Platform
 
 
-def raft(assistant: Assistant, keys: Mapping[StepName, Key], origin: Provenance) -> BaseComponent:
-    """The pipeline of an assistant. It has no parameters: the spec is the parameter, the compiled file the record."""
-    config, platform = configs(assistant), assistant.spec.platform
-    placer = Placer(platform, {step: key.digest for step, key in keys.items()}, assistant.name, origin.annotations())
+def raft(
+    assistant: Assistant, keys: Mapping[StepName, Key], origin: Provenance, found: Sources = MappingProxyType({})
+) -> BaseComponent:
+    """The pipeline of an assistant; its steps are brought what is `found`.
+
+    It has no parameters: the spec is the parameter, the compiled file the record.
+    """
+    config, platform = with_sources(configs(assistant), found), assistant.spec.platform
+    digests, places = (
+        {step: key.digest for step, key in keys.items()},
+        {step: folders(found.get(step)) for step in STEPS},
+    )
+    placer = Placer(platform, digests, assistant.name, origin.annotations(), places)
     fan_out = FanOut(placer, config, keys["train"].without("spec.train"))
     description = f"{assistant.metadata.description}\n\n{origin.line()}".strip()
 

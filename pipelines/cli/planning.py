@@ -22,6 +22,7 @@ from pipelines.markdown import plan_markdown
 from pipelines.past import PastStep, past_steps
 from pipelines.plan import PlannedStep, plan
 from pipelines.recorded import History, Recorded
+from pipelines.source import unseen
 from pipelines.store import Store
 from pipelines.submit import experiment_of
 from raftops.errors import ClusterError
@@ -130,4 +131,15 @@ def compile_command(
     write_text(target, compiled.text)
     shown = escape(str(target))
     screen.say(f"wrote {shown} ({len(compiled.text) / 1024:.1f} kB); submit it by: kfp run create -f {shown}")
-    screen.result({"pipeline": str(target), "keys": {step: key.digest for step, key in compiled.keys.items()}})
+    keys = {step: key.digest for step, key in compiled.keys.items()}
+    screen.result({"pipeline": str(target), "keys": keys, "unseen": tell_unseen(loaded)})
+
+
+def tell_unseen(loaded: LoadedSpec) -> list[str]:
+    """Say which paths of a spec no pod would see; returns them."""
+    paths = unseen(loaded.assistant, loaded.root)
+    if paths:
+        shown = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+        advice = "dvc add the data and name its bucket in platform.dvc, or mount a claim by platform.volumes"
+        screen.note(f"the pods of a cluster do not see {shown}", advice)
+    return paths

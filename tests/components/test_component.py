@@ -91,11 +91,17 @@ def _passed(step: str) -> int:
             sizes[node.targets[0].id] = len(node.value.elts) if isinstance(node.value, ast.Tuple) else 1
     [call] = [
         node for statement in body(step) for node in ast.walk(statement)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Call)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Call) and _reported(node.func) == step
     ]  # fmt: skip
     return sum(
         sizes[a.value.id] if isinstance(a, ast.Starred) and isinstance(a.value, ast.Name) else 1 for a in call.args
     )
+
+
+def _reported(call: ast.Call) -> str:
+    """What `reported` is called with."""
+    [argument] = call.args
+    return argument.id if isinstance(argument, ast.Name) else ""
 
 
 @pytest.mark.parametrize("step", STEPS)
