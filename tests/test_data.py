@@ -162,6 +162,15 @@ def test_a_path_is_unseen_unless_a_bucket_or_a_claim_has_it(project: Any, pushed
     assert unseen(loaded.assistant, loaded.root) == []
 
 
+def test_nodes_that_train_together_are_brought_nothing(project: Any, pushed: LoadedSpec) -> None:
+    for name in ("raft", "plain"):
+        project.write(f"data/start/{name}/adapter_model.safetensors", name)
+    project.spec["spec"]["train"] |= {"init_from": "data/start", "nodes": 2}
+    project.spec["spec"]["platform"]["workspace"] = "store"
+    loaded = project.load()
+    assert unseen(loaded.assistant, loaded.root) == ["data/start"]
+
+
 @pytest.mark.parametrize("text", ["", "outs: 3", "outs: [{path: data}]", "outs: [{path: data, md5: short}]", "{"])
 def test_a_pointer_file_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "data.dvc").write_text(text)
