@@ -162,6 +162,17 @@ class TestStatus:
         ended = raftops("status", "latest")
         assert ended.code == 0 and "row k7 has no evidence" in ended.out and "mend examples.jsonl" in ended.out
 
+    def test_how_far_a_step_at_work_is_stands_beside_it(self, raftops: Run, submitted: Any) -> None:
+        far = 'raftops-progress {"step": "augment", "done": 3, "total": 9, "note": "examples"}'
+        submitted(FAILED[0], looks=1, augment=far)
+        assert "3/9 examples" in raftops("status", "latest").out
+
+    def test_a_run_can_be_watched_again(self, raftops: Run, submitted: Any) -> None:
+        submitted(*FAILED, looks=0, augment=FAILURE)
+        ended = raftops("status", "latest", "--wait")
+        assert "4/7 augment    running" in ended.out
+        assert (ended.code, ended.err) == (1, "error: augment: row k7 has no evidence\n  next: mend examples.jsonl\n")
+
     def test_as_json_it_has_every_step(self, raftops: Run, submitted: Any) -> None:
         run = submitted(*FAILED, looks=2)
         told = json.loads(raftops("--output", "json", "status", run.run_id).out)
