@@ -238,7 +238,7 @@ class Platform(Section):
     images: dict[StepName, ImageDigest] = Field(default_factory=dict)
     """Image by step, named by digest: name@sha256:...; the registry's image of this version where absent."""
     image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = ""
-    """When a node pulls the images; Kubernetes' default if empty."""
+    """When a node pulls the images; Kubernetes' default if empty, and its runtime's where a TrainJob trains."""
     image_pull_secrets: tuple[Label, ...] = ()
     """Secrets that the registry asks for."""
     run_as_user: int = Field(10001, ge=1, le=2**31 - 1)
