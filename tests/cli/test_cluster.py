@@ -101,6 +101,14 @@ class TestSubmit:
         assert ended.code == 1 and "the run may cost 71.00 USD" in ended.err and "raise platform.budget" in ended.err
         assert cluster.runs == {}
 
+    def test_a_plan_says_it_and_fails_only_where_it_is_asked_to(self, raftops: Run, project: Any) -> None:
+        project.spec["spec"]["platform"] = {"prices": {"cpu_hour": 1.0}, "budget": 5}
+        project.save()
+        shown = raftops("plan", project.path, "--on", "kubeflow")
+        ended = raftops("plan", project.path, "--on", "kubeflow", "--within-budget")
+        assert shown.code == 0 and ended.out == shown.out and "exceeded" in shown.out
+        assert ended.code == 1 and "the run may cost 71.00 USD" in ended.err
+
     def test_what_the_cluster_has_does_not_count_against_the_budget(
         self, raftops: Run, project: Any, cluster: Cluster
     ) -> None:
