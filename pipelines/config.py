@@ -62,18 +62,22 @@ def _cluster(spec: Spec) -> dict[str, Any]:
     if spec.deploy.target != "kubernetes":
         return {}
     own = platform.images.get("deploy") or image("deploy", platform.registry)
-    place = {"namespace": platform.namespace, "claim": platform.workspace or "", "image": settings.image or own}
+    image_of = settings.image or own
+    place: dict[str, Any] = {"namespace": platform.namespace, "claim": platform.workspace or "", "image": image_of}
+    place |= {"pull_secrets": list(platform.image_pull_secrets)} if platform.image_pull_secrets else {}
     token = platform.milvus.token
     return {"cluster": place | {"secrets": [as_json(token)] if token else []}}
 
 
 def _nodes(spec: Spec) -> dict[str, Any]:
-    """Where on a cluster the nodes are that train together."""
+    """Where on a cluster the nodes are that train together, and what they get."""
     platform = spec.platform
     if spec.train.nodes == 1:
         return {}
     own = platform.images.get("train") or image("train", platform.registry)
-    place = {"namespace": platform.namespace, "claim": platform.workspace or "", "image": own}
+    place: dict[str, Any] = {"namespace": platform.namespace, "claim": platform.workspace or "", "image": own}
+    place |= {"user": platform.run_as_user, "pull_secrets": list(platform.image_pull_secrets)}
+    place |= {"volumes": [as_json(volume) for volume in platform.volumes]}
     return {"cluster": place | {"resources": as_json(platform.resources["train"])}}
 
 

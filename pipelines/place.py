@@ -19,8 +19,11 @@ _LIGHT = Resources(cpu="250m", memory="512Mi", timeout_minutes=10)
 """For tasks that only read a verdict or write a record."""
 
 
-_WATCHES: dict[str, Any] = {"accelerator": None, "node_selector": {}, "tolerations": (), "affinity": ()}
-"""Of a task that watches nodes: no GPU, and no node of theirs."""
+_WATCHES: dict[str, Any] = {
+    "accelerator": None, "node_selector": {}, "tolerations": (), "affinity": (), "queue": "", "priority": "",
+    "shared_memory": None,
+}  # fmt: skip
+"""Of a task that watches nodes: no GPU, no node of theirs, and no place in their queue."""
 
 
 @dataclass(frozen=True)

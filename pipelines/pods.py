@@ -12,14 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
+from raftops.spec.check_pods import PROJECT
 from raftops.spec.model.base import SecretRef, Toleration
 from raftops.spec.model.platform import ConfigMapRef, NodeAffinity, Platform, Resources, Volume
 
-PROJECT = PurePosixPath("/app")
-"""The project's folder in our images."""
 KUEUE = {"priority": "kueue.x-k8s.io/priority-class", "queue": "kueue.x-k8s.io/queue-name"}
 Message = dict[str, Any]
 
@@ -79,7 +77,7 @@ def _folders(folders: Sequence[str], platform: Platform) -> list[Message]:
     """An empty volume for each folder; none where a claim is mounted there."""
     claimed = {volume.path for volume in _volumes(platform)}
     wanted = [folder for folder in folders if folder not in claimed]
-    return [{"volumeName": f"data-{number}", "mountPath": folder} for number, folder in enumerate(wanted, 1)]
+    return [{"volumeName": f"raftops-data-{number}", "mountPath": folder} for number, folder in enumerate(wanted, 1)]
 
 
 def _volumes(platform: Platform) -> list[Volume]:

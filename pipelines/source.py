@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from pipelines.pods import PROJECT
 from raftops.data import Out, Source, content_of
 from raftops.errors import StepError
+from raftops.spec.check_pods import PROJECT
 from raftops.spec.model.assistant import Assistant
 from raftops.spec.model.base import StepName, as_json
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from pipelines.follow import Listener, marked, reason_of
+from pipelines.how_far import Far, Parts, parts_of
 from pipelines.kubeflow import Server, Unreachable
 from pipelines.store import StepRecord
 from raftops.errors import ClusterError, StepError
@@ -44,6 +45,8 @@ class StepState:
     """Pods that did its work, the newest last; of several side by side one that failed, or is at work, stands last."""
     error: str = ""
     """What Kubeflow says about it: often nothing."""
+    states: Mapping[str, str] = field(default_factory=dict)
+    """Kubeflow's state of every pod, cached ones too; a step has several where parts of it work side by side."""
 
 
 def steps_of(run: Mapping[str, Any]) -> dict[StepName, StepState]:
@@ -67,7 +70,8 @@ def _state(step: str, nodes: Sequence[Node], run_state: str) -> StepState:
     pods = tuple(str(e.get("pod_name")) for e in executors if e.get("state") != "SKIPPED")
     error = next((_error(node) for node in (*executors, *own) if _error(node)), "")
     times = sorted(filter(None, map(_span, (*parts, *own))))
-    return StepState(step, status, _covered(times), sum(end - start for start, end in times), pods, error)
+    states = {str(e.get("pod_name")): str(e.get("state")) for e in executors}
+    return StepState(step, status, _covered(times), sum(end - start for start, end in times), pods, error, states)
 
 
 def _is_part(step: str, name: str) -> bool:
@@ -135,7 +139,8 @@ def _time(text: Any) -> datetime | None:
 def watch(server: Server, run_id: str, listener: Listener, pause: float) -> dict[str, Any]:
     """Tell the listener how a run goes until it ends; the run as it ended. Asks every `pause` seconds."""
     seen: dict[StepName, str] = {}
-    far: dict[StepName, str] = {}
+    parts: dict[StepName, Parts] = {step: Parts() for step in STEPS}
+    far: dict[StepName, Far] = {}
     missed = 0
     while True:
         try:
@@ -149,8 +154,10 @@ def watch(server: Server, run_id: str, listener: Listener, pause: float) -> dict
             continue
         for step, state in steps_of(run).items():
             _tell(step, state, seen, listener)
-            if state.status == "running":
-                _tell_progress(step, _log(server, run_id, state), far, listener)
+            now = far_of(server, run, state, parts[step])
+            if now and far.get(step) != now:
+                far[step] = now
+                listener.progressed(step, now.done, now.total, now.note)
         if run.get("state") in ENDED:
             return run
         time.sleep(pause)
@@ -171,22 +178,19 @@ def _tell(step: StepName, state: StepState, seen: dict[StepName, str], listener:
         listener.finished(step, record)
 
 
-def _tell_progress(step: StepName, log: Sequence[str], far: dict[StepName, str], listener: Listener) -> None:
-    """How far a step says it is, by the last marked line of its pod's log."""
-    for line in reversed(log):
-        if said := marked(line, PROGRESS):
-            if far.get(step) != line:
-                far[step] = line
-                listener.progressed(step, int(said["done"]), int(said["total"]), str(said["note"]))
-            return
+def far_of(server: Server, run: Mapping[str, Any], state: StepState, parts: Parts) -> Far | None:
+    """How far a step at work says it is, by the logs of its pods; `parts` remembers what they said."""
+    if state.status != "running":
+        return None
+    return parts.look(state.states, parts_of(run, state.step), lambda pod: _log(server, str(run.get("run_id")), pod))
 
 
-def _log(server: Server, run_id: str, state: StepState) -> list[str]:
-    """The log of a step's newest pod; nothing where it cannot be had."""
+def _log(server: Server, run_id: str, pod: str) -> str:
+    """The log of a pod; nothing where it cannot be had."""
     try:
-        return server.log(run_id, state.pods[-1]).splitlines() if state.pods else []
+        return server.log(run_id, pod)
     except ClusterError:
-        return []
+        return ""
 
 
 def failure(server: Server, run: Mapping[str, Any], why: Callable[[str], str] = lambda pod: "") -> StepError | None:
@@ -204,7 +208,10 @@ def failure(server: Server, run: Mapping[str, Any], why: Callable[[str], str] = 
     if failed is None:
         said = _error(run) or "no step of ours failed; a driver pod or the workflow itself did"
         return StepError(f"run {run_id} failed: {said}", next_step=f"look at {server.page(run_id)}")
-    return _step_failure(failed, _log(server, run_id, failed), why(failed.pods[-1]) if failed.pods else "", run_id)
+    if not failed.pods:
+        return _step_failure(failed, [], "", run_id)
+    last = failed.pods[-1]
+    return _step_failure(failed, _log(server, run_id, last).splitlines(), why(last), run_id)
 
 
 def _step_failure(failed: StepState, log: Sequence[str], pod: str, run_id: str) -> StepError:

@@ -17,7 +17,7 @@ from raftops.files import write_text
 from raftops.spec.load import LoadedSpec, load_spec
 from raftops.spec.model.base import STEPS, StepName
 from raftops.spec.schema import json_schema, overlay_schema
-from raftops.spec.template import CI, write_ci, write_project
+from raftops.spec.template import write_ci, write_project
 
 SpecPath = Annotated[Path, typer.Argument(help="The spec file.", metavar="SPEC")]
 Overlays = Annotated[list[Path] | None, typer.Option("-f", "--overlay", help="Overlay merged by key; repeatable.")]
@@ -77,11 +77,12 @@ def init(
             f"{folder / spec}: no such spec", next_step="raftops init FOLDER --ci github --spec specs/mine.yaml"
         )
     written = [] if there else write_project(folder, label)
-    written += write_ci(folder, ci.value, spec, label) if ci else []
+    of_ci = write_ci(folder, ci.value, spec, label) if ci else []
+    written += of_ci
     for path in written:
         screen.say(f"  wrote {escape(str(path))}")
-    if ci:
-        screen.say(f"next: the settings named at the top of {escape(CI[ci.value])}, then commit and push")
+    if of_ci:
+        screen.say(f"next: the settings named at the top of {escape(str(of_ci[0]))}, then commit and push")
     else:
         screen.say(f"next: cd {escape(str(folder))} && raftops validate raftops.yaml && raftops run raftops.yaml")
     screen.result({"written": [str(path) for path in written]})

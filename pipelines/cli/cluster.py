@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -17,10 +17,11 @@ from pipelines.cli.planning import cluster_costs, tell_unseen
 from pipelines.cli.screen import RunScreen, duration, screen
 from pipelines.compile import compile_spec, downstream
 from pipelines.cost import keep_to_budget
+from pipelines.how_far import READ, Parts
 from pipelines.kubeflow import Server, endpoint_of
 from pipelines.submit import Submitted, experiment_of, find, known
 from pipelines.submit import submit as submit_run
-from pipelines.watch import BESIDE, ENDED, StepState, failure, state_of, steps_of, watch
+from pipelines.watch import BESIDE, ENDED, StepState, failure, far_of, state_of, steps_of, watch
 from raftops.errors import ClusterError, RaftopsError, SpecError
 from raftops.spec.load import load_spec
 from raftops.spec.model.base import STEPS
@@ -83,7 +84,7 @@ def _follow(server: Server, run_id: str) -> None:
         with RunScreen(screen) as follower:
             ended = watch(server, run_id, follower, PAUSE)
     except KeyboardInterrupt as stop:
-        step = f"raftops status {run_id[:8]} shows it, raftops cancel {run_id[:8]} ends it"
+        step = f"raftops status {run_id[:8]} --wait goes on watching, raftops cancel {run_id[:8]} ends it"
         raise StoppedWatching(f"no longer watching; run {run_id} goes on", next_step=step) from stop
     error = failure(server, ended, _pod_reasons(server))
     screen.result({"event": "ended", "run_id": run_id, "state": ended.get("state")})
@@ -107,16 +108,20 @@ def status(
     endpoint: EndpointOption = "",
     spec: OfSpec = None,
     overlay: Overlays = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the run until it ends; fail where it fails.")] = False,
 ) -> None:
     """Show the newest runs, or the steps of one."""
     if not run:
         _show_runs(_server(None, endpoint, spec, overlay))
         return
     server, run_id = _located(run, endpoint, spec, overlay)
+    if wait:
+        _follow(server, run_id)
+        return
     found = server.run(run_id)
     steps = steps_of(found)
     reason = _pod_reasons(server)
-    notes = {s.step: _note(s, reason) for s in steps.values()}
+    notes = {s.step: _note(server, found, s, reason) for s in steps.values()}
     rows = [(s.step, s.status, duration(s.seconds) if s.seconds else "-", notes[s.step]) for s in steps.values()]
     screen.table(f"{found.get('display_name')}: {found.get('state')}", ("step", "", "time", "note"), rows)
     error = failure(server, found, reason) if found.get("state") in ENDED else None
@@ -128,11 +133,14 @@ def status(
     screen.result({"run_id": run_id, "state": found.get("state"), "steps": shown} | told)
 
 
-def _note(state: StepState, reason: Callable[[str], str]) -> str:
-    """Why a step that should be at work is not, where Kubernetes can be asked."""
-    if state.status == "running" and state.pods:
-        return reason(state.pods[-1])
-    return {"skipped": "nothing changed", "left out": "an earlier step did not succeed"}.get(state.status, "")
+def _note(server: Server, run: Mapping[str, Any], state: StepState, reason: Callable[[str], str]) -> str:
+    """How far a step at work is, or why it is not at work, where Kubernetes can be asked."""
+    if state.status != "running":
+        return {"skipped": "nothing changed", "left out": "an earlier step did not succeed"}.get(state.status, "")
+    open_pods = [pod for pod, at in state.states.items() if at not in ENDED][:READ]
+    waits = next(filter(None, map(reason, open_pods)), "")
+    far = far_of(server, run, state, Parts())
+    return "; ".join(filter(None, [waits, f"{far.done}/{far.total} {far.note}" if far else ""]))
 
 
 def _show_runs(server: Server) -> None:

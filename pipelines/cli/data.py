@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from pipelines import data
@@ -19,9 +21,14 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(commands, name="data")
 
 
-def data_pull(spec: SpecPath, overlay: Overlays = None) -> None:
+def data_pull(
+    spec: SpecPath,
+    overlay: Overlays = None,
+    if_named: Annotated[bool, typer.Option("--if-named", help="Nothing where the spec names no pointer file.")] = False,
+) -> None:
     """Fetch the data from DVC's remote, or from the overlay's bucket."""
-    fetched = data.pull(load_spec(spec, overlay or (), data_is_here=False))
+    loaded = load_spec(spec, overlay or (), data_is_here=False)
+    fetched = data.pull(loaded) if loaded.assistant.spec.data.dvc or not if_named else 0
     screen.say(f"{fetched} files fetched")
     screen.result({"fetched": fetched})
 

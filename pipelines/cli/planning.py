@@ -15,7 +15,7 @@ from rich.markup import escape
 from pipelines.cli.authoring import Overlays, SpecPath, store_folder
 from pipelines.cli.screen import duration, screen
 from pipelines.compile import Compiled, compile_spec
-from pipelines.cost import StepCost, cluster_plan
+from pipelines.cost import StepCost, cluster_plan, keep_to_budget
 from pipelines.cost_shown import COLUMNS, cost_lines, cost_row, costs_json, costs_markdown
 from pipelines.kubeflow import Server, endpoint_of
 from pipelines.markdown import plan_markdown
@@ -54,6 +54,9 @@ def plan_command(
     where: Annotated[
         Target, typer.Option("--on", help="This machine, or Kubeflow: resources, hours, cost.")
     ] = Target.laptop,
+    within_budget: Annotated[
+        bool, typer.Option("--within-budget", help="With --on kubeflow: fail where platform.budget is exceeded.")
+    ] = False,
 ) -> None:
     """Show what a run would do: which steps, why, how much work, how long."""
     loaded = load_spec(spec, overlay or ())
@@ -61,7 +64,9 @@ def plan_command(
     history: History = Recorded(against) if against else Store(store_folder(loaded))
     planned = plan(loaded.assistant, compiled, history)
     if where is Target.kubeflow:
-        _show_cluster_plan(loaded, compiled, planned, markdown)
+        costs = _show_cluster_plan(loaded, compiled, planned, markdown)
+        if within_budget:
+            keep_to_budget(loaded.assistant, costs)
     elif markdown:
         screen.raw(_as_markdown(loaded, compiled, planned, history))
     else:
@@ -100,7 +105,9 @@ def cluster_costs(
     return cluster_plan(loaded.assistant, planned, past)
 
 
-def _show_cluster_plan(loaded: LoadedSpec, compiled: Compiled, planned: Sequence[PlannedStep], markdown: bool) -> None:
+def _show_cluster_plan(
+    loaded: LoadedSpec, compiled: Compiled, planned: Sequence[PlannedStep], markdown: bool
+) -> list[StepCost]:
     """The plan for Kubeflow. A server that cannot be asked is said, and nothing is guessed in its place."""
     assistant = loaded.assistant
     past, unknown = list[PastStep](), ""
@@ -112,11 +119,12 @@ def _show_cluster_plan(loaded: LoadedSpec, compiled: Compiled, planned: Sequence
     steps = cluster_plan(assistant, planned, past, unknown)
     if markdown:
         screen.raw(costs_markdown(assistant, steps, unknown))
-        return
+        return steps
     screen.table(f"plan of {assistant.name} on Kubeflow", COLUMNS, [cost_row(step, assistant) for step in steps])
     for line in cost_lines(assistant, steps, unknown):
         screen.say(escape(line))
     screen.result(costs_json(assistant, steps, unknown) | {"data": compiled.inputs.dvc})
+    return steps
 
 
 def compile_command(

@@ -83,7 +83,9 @@ class Forge:
     def comments(self) -> list[str]:
         return [comment["body"] for comment in self.state()["comments"]]
 
-    def event(self, job: str, name: str, sha: str, head: str = "team/guide") -> Ended | None:
+    def event(
+        self, job: str, name: str, sha: str, head: str = "team/guide", workflow: str = CI["github"]
+    ) -> Ended | None:
         """What GitHub does on a pull request or a push."""
         pull = {"number": 7, "head": {"repo": {"full_name": head}}}
         github = {
@@ -94,7 +96,7 @@ class Forge:
             "github": github, "secrets": {"KFP_TOKEN": TOKEN, **KEYS},
             "vars": {"KFP_ENDPOINT": self.kubeflow, "RAFTOPS_PACKAGE": f"{self.wheel}[ci]"},
         }  # fmt: skip
-        return run_job(read_workflow(self.root / CI["github"]), job, context, self.machine)
+        return run_job(read_workflow(self.root / workflow), job, context, self.machine)
 
     def start(self, run: Run) -> Scripted:
         """A run on the cluster, whose deploy step pushes its release as ours does."""

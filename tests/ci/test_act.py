@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from raftops.spec.template import write_ci, write_project
 from tests.ci.act import Machine, read_workflow, run_job
 from tests.ci.forge import ROOT, TOKEN, Forge, forge, python
 from tests.storage import KEYS, storage_fixture
@@ -24,7 +25,9 @@ def test_from_a_pull_request_to_the_comparison_of_two_releases(forge: Forge) -> 
     assert planned and planned.result == "success", planned and planned.log
     assert planned.uploaded == ["build/pipeline.yaml"]
     [comment] = forge.comments()
-    assert comment.startswith("<!-- raftops plan -->\n### raftops plan: guide") and "**7 of 7 steps run**" in comment
+    assert (
+        comment.startswith("<!-- raftops plan guide -->\n### raftops plan: guide") and "**7 of 7 steps run**" in comment
+    )
     assert "raftops plan on Kubeflow" in comment and comment in planned.summary
 
     forge.ends = ["0.25"]
@@ -65,6 +68,7 @@ def test_a_run_that_fails_fails_the_job_and_says_so_and_nothing_is_recorded(forg
     assert ended.outcomes["Run"] == "failure" and ended.outcomes["Evaluation"] == "skipped"
     [comment] = forge.comments()
     assert "did not succeed" in comment and "Run is finished with state FAILED." in comment
+    assert "no step of ours failed; a driver pod or the workflow itself did" in " ".join(comment.split())
     assert forge.storage.names() == []
 
 
@@ -72,8 +76,32 @@ def test_a_spec_with_a_mistake_stops_before_anything_else(forge: Forge) -> None:
     spec = forge.root / "raftops.yaml"
     spec.write_text(spec.read_text().replace("rank: 16", "rank: many"))
     ended = forge.event("plan", "pull_request", forge.commit("a mistake"))
-    assert ended and ended.outcomes["Validate"] == "failure" and ended.outcomes["Comment"] == "skipped"
+    assert ended and ended.outcomes["Data"] == "failure" and ended.outcomes["Comment"] == "skipped"
     assert "raftops.yaml:" in ended.log and "train.rank" in ended.log and forge.comments() == []
+
+
+def test_an_assistant_deep_in_a_repository_has_a_workflow_of_its_own(forge: Forge) -> None:
+    folder = forge.root / "services" / "help desk"
+    write_project(folder, "true")
+    workflow = os.path.relpath(write_ci(folder, "github", "raftops.yaml", "true")[0], forge.root)
+    assert workflow == ".github/workflows/raftops-true.yml"
+    sha = forge.commit("a guide and a help desk")
+    planned = forge.event("plan", "pull_request", sha, workflow=workflow)
+    assert planned and planned.result == "success", planned and planned.log
+    assert forge.event("plan", "pull_request", sha), "the other one"
+    mine, other = forge.comments()
+    assert mine.startswith("<!-- raftops plan true -->") and other.startswith("<!-- raftops plan guide -->")
+    forge.ends = ["FAILED"]
+    ran = forge.event("run", "push", sha, workflow=workflow)
+    assert ran and ran.outcomes["Run"] == "failure" and ran.outcomes["Validate and compile"] == "success"
+
+
+def test_a_merge_above_the_budget_is_not_run(forge: Forge) -> None:
+    overlay = forge.root / "cluster.yaml"
+    overlay.write_text(overlay.read_text() + "    prices: {cpu_hour: 1.0}\n    budget: 0.5\n")
+    ended = forge.event("run", "push", forge.commit("a dear guide"))
+    assert ended and (ended.outcomes["Budget"], ended.outcomes["Run"]) == ("failure", "skipped"), ended and ended.log
+    assert "platform.budget is 0.50 USD" in ended.log and forge.comments() == []
 
 
 def test_a_pull_request_from_a_fork_gets_no_plan_and_a_push_no_plan_job(forge: Forge) -> None:

@@ -99,7 +99,8 @@ def test_a_step_has_only_the_secrets_that_it_uses(workflow: dict[str, Any]) -> N
         for step in job["steps"]:
             for name, value in step.get("env", {}).items():
                 if "secrets.KFP" in str(value) or "github.token" in str(value):
-                    assert f"${name}" in step["run"] or "raftops plan" in step["run"] or name == "GH_TOKEN"
+                    asks = re.search(r"raftops (plan|status)", step["run"])
+                    assert f"${name}" in step["run"] or asks or name == "GH_TOKEN"
 
 
 def test_every_shell_step_is_sound_bash(workflow: dict[str, Any], tmp_path: Path) -> None:
@@ -135,6 +136,34 @@ def test_gitlabs_file_has_known_keys_stages_and_sound_bash(tmp_path: Path) -> No
         checked = subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True, check=False)
         assert checked.returncode == 0, checked.stderr
     assert not re.search(r":latest", body["default"]["image"])
+
+
+@pytest.mark.parametrize("forge", CI)
+def test_names_and_paths_are_text_whatever_yaml_makes_of_them(forge: str, tmp_path: Path) -> None:
+    spec = "specs/a: b #c/'q'.yaml"
+    body = yaml.safe_load(write_ci(tmp_path, forge, spec, "true")[0].read_text(encoding="utf-8"))
+    given = body["env"] if forge == "github" else body["variables"]
+    assert (given["SPEC"], given["EXPERIMENT"], given["MODELS"]) == (spec, "true", "requirements-models.txt")
+
+
+@pytest.mark.parametrize(("forge", "name"), [("github", "raftops-guide.yml"), ("gitlab", ".gitlab-ci.yml")])
+def test_below_the_top_of_a_repository_it_stands_at_the_top_and_watches_the_folder(
+    forge: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    subprocess.run(["git", "init", "--quiet", "--initial-branch", "trunk", str(tmp_path)], check=True)
+    workflow, models = write_ci(tmp_path / "services" / "guide", forge, "raftops.yaml", "guide")
+    path = tmp_path / ".github" / "workflows" / name if forge == "github" else tmp_path / name
+    assert workflow.resolve() == path and models.resolve() == tmp_path / "services/guide/requirements-models.txt"
+    text = path.read_text(encoding="utf-8")
+    assert '"services/guide/raftops.yaml"' in text and '"services/guide/requirements-models.txt"' in text
+    body = read_workflow(path)
+    if forge == "github":
+        assert body["on"]["push"] == {"branches": ["trunk"], "paths": body["on"]["pull_request"]["paths"]}
+        assert body["on"]["push"]["paths"] == ["services/guide/**", ".github/workflows/raftops-guide.yml"]
+    else:
+        changes = ["services/guide/**/*", ".gitlab-ci.yml"]
+        assert [rule["changes"] for job in ("plan", "run") for rule in body[job]["rules"]] == [changes, changes]
 
 
 def test_no_placeholder_is_left_in_what_is_written(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_the_workflow_names_the_spec_that_is_there(raftops: Run, project: Any) -
     project.save()
     assert raftops("init", project.root, "--ci", "github", "--spec", "specs/tiny.yaml").code == 0
     text = (project.root / ".github/workflows/raftops.yml").read_text(encoding="utf-8")
-    assert "SPEC: specs/tiny.yaml" in text and "EXPERIMENT: tiny" in text
+    assert 'SPEC: "specs/tiny.yaml"' in text and 'EXPERIMENT: "tiny"' in text
 
 
 def test_a_workflow_is_not_written_over(raftops: Run, project: Any) -> None:

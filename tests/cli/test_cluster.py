@@ -117,6 +117,14 @@ class TestSubmit:
         assert ended.code == 1 and "the run may cost 71.00 USD" in ended.err and "raise platform.budget" in ended.err
         assert cluster.runs == {}
 
+    def test_a_plan_says_it_and_fails_only_where_it_is_asked_to(self, raftops: Run, project: Any) -> None:
+        project.spec["spec"]["platform"] = {"prices": {"cpu_hour": 1.0}, "budget": 5}
+        project.save()
+        shown = raftops("plan", project.path, "--on", "kubeflow")
+        ended = raftops("plan", project.path, "--on", "kubeflow", "--within-budget")
+        assert shown.code == 0 and ended.out == shown.out and "exceeded" in shown.out
+        assert ended.code == 1 and "the run may cost 71.00 USD" in ended.err
+
     def test_what_the_cluster_has_does_not_count_against_the_budget(
         self, raftops: Run, project: Any, cluster: Cluster
     ) -> None:
@@ -177,6 +185,17 @@ class TestStatus:
         submitted(*FAILED, looks=2, augment=FAILURE)
         ended = raftops("status", "latest")
         assert ended.code == 0 and "row k7 has no evidence" in ended.out and "mend examples.jsonl" in ended.out
+
+    def test_how_far_a_step_at_work_is_stands_beside_it(self, raftops: Run, submitted: Any) -> None:
+        far = 'raftops-progress {"step": "augment", "done": 3, "total": 9, "note": "examples"}'
+        submitted(FAILED[0], looks=1, augment=far)
+        assert "3/9 examples" in raftops("status", "latest").out
+
+    def test_a_run_can_be_watched_again(self, raftops: Run, submitted: Any) -> None:
+        submitted(*FAILED, looks=0, augment=FAILURE)
+        ended = raftops("status", "latest", "--wait")
+        assert "4/7 augment    running" in ended.out
+        assert (ended.code, ended.err) == (1, "error: augment: row k7 has no evidence\n  next: mend examples.jsonl\n")
 
     def test_as_json_it_has_every_step(self, raftops: Run, submitted: Any) -> None:
         run = submitted(*FAILED, looks=2)

@@ -1,5 +1,7 @@
 """What a release is on a cluster. That servers take it and pods are restricted: tests/manifests/test_generated.py."""
 
+from dataclasses import replace
+
 from raftops.cluster.resources import PORT, Serving, config_map, deployment, labels, service
 from raftops.spec.model.base import Accelerator, SecretRef, Toleration
 from raftops.spec.model.serving import Kubernetes
@@ -39,6 +41,11 @@ def test_a_pod_is_given_time_to_finish_its_answers():
     made = pod(serving())
     leave = made["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert made["terminationGracePeriodSeconds"] >= leave + serving().timeout_seconds
+
+
+def test_the_registry_is_asked_with_its_secrets():
+    assert pod(replace(serving(), pull_secrets=("registry",)))["imagePullSecrets"] == [{"name": "registry"}]
+    assert "imagePullSecrets" not in pod(serving()), "a release that is served is not put out again"
 
 
 def test_secrets_are_named_and_never_written():

@@ -107,8 +107,19 @@ def run(tmp_path, api, jobs, monkeypatch):
     return run
 
 
-def body():
-    return train_job(CONFIG, Nodes.of(PLACE), Path("/app/.raftops/cache/nodes/x"), Path("/app/.raftops"))
+EVERYTHING = GPU.model_dump(mode="json") | {
+    "affinity": [
+        {"match": [{"key": "zone", "values": ["a"]}]},
+        {"match": [{"key": "disk", "operator": "Exists"}], "weight": 7},
+    ],
+    "config_maps": [{"config_map": "flags", "key": "k", "env": "FLAG"}, {"config_map": "flags", "path": "/etc/flags"}],
+    "shared_memory": "8Gi",
+}  # fmt: skip
+VOLUMES = [{"claim": "models", "path": "/app/models"}, {"claim": "store", "path": "/more", "sub_path": "x"}]
+
+
+def body(**place):
+    return train_job(CONFIG, Nodes.of(PLACE | place), Path("/app/.raftops/cache/nodes/x"), Path("/app/.raftops"))
 
 
 def test_the_job_has_the_shape_that_kubeflow_publishes():
@@ -131,6 +142,36 @@ def test_nodes_share_the_claim_at_the_same_path_and_are_restricted():
     assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["seccompProfile"]
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert pod["nodeSelector"] == {"gpu": "a100"} and pod["tolerations"][0]["key"] == "nvidia.com/gpu"
+
+
+def test_nodes_get_what_the_spec_gives_a_steps_pod():
+    made = body(resources=EVERYTHING, user=4711.0, pull_secrets=["registry"], volumes=VOLUMES)
+    assert models.TrainerV1alpha1TrainJob.from_dict(made).to_dict() == made
+    patch = made["spec"]["runtimePatches"][0]["trainingRuntimeSpec"]["template"]["spec"]["replicatedJobs"][0]
+    pod = patch["template"]["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsUser"] == 4711 and pod["imagePullSecrets"] == [{"name": "registry"}]
+    affinity = pod["affinity"]["nodeAffinity"]
+    (term,) = affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    assert term == {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}
+    assert affinity["preferredDuringSchedulingIgnoredDuringExecution"][0]["weight"] == 7
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    mounts = {mount["mountPath"]: mount for mount in pod["containers"][0]["volumeMounts"]}
+    assert volumes["memory"]["emptyDir"] == {"medium": "Memory", "sizeLimit": "8Gi"}
+    assert volumes[mounts["/app/models"]["name"]]["persistentVolumeClaim"] == {"claimName": "models"}
+    assert mounts["/more"] == {"name": "store", "mountPath": "/more", "subPath": "x"}
+    assert volumes[mounts["/etc/flags"]["name"]]["configMap"] == {"name": "flags"}
+    variable = {"name": "FLAG", "valueFrom": {"configMapKeyRef": {"name": "flags", "key": "k"}}}
+    assert variable in made["spec"]["trainer"]["env"]
+
+
+def test_the_queue_admits_the_job(run, api, monkeypatch):
+    queued = GPU.model_dump(mode="json") | {"queue": "gpu-jobs", "priority": "high"}
+    monkeypatch.setitem(PLACE, "resources", queued)
+    run("running", "complete")
+    (job,) = api.all("TrainJob")
+    labels = job["metadata"]["labels"]
+    assert labels["kueue.x-k8s.io/queue-name"] == "gpu-jobs"
+    assert labels["kueue.x-k8s.io/priority-class"] == "high"
 
 
 def test_a_job_is_made_followed_and_its_progress_passed_on(run, api, capsys):

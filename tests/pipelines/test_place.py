@@ -70,7 +70,7 @@ class TestDataFromABucket:
         brought = {name for name, pod in pods.items() if pod.get("emptyDirMounts")}
         assert brought == {"exec-validate", "exec-ingest", "exec-ingest-shard"}
         for name in brought:
-            assert pods[name]["emptyDirMounts"] == [{"volumeName": "data-1", "mountPath": "/app/data"}]
+            assert pods[name]["emptyDirMounts"] == [{"volumeName": "raftops-data-1", "mountPath": "/app/data"}]
             given = [row["envVar"] for secret in pods[name]["secretAsEnv"] for row in secret["keyToEnv"]]
             assert given == ["DATA_KEY", "DATA_SECRET"]
         assert not any(pod.get("secretAsEnv") for name, pod in pods.items() if name not in brought)
@@ -318,8 +318,15 @@ def test_compiling_does_not_load_the_client_of_kubernetes(project: Any) -> None:
 
 def test_a_step_that_watches_nodes_holds_no_gpu_and_no_node_of_theirs(project: Any) -> None:
     project.spec["spec"]["train"] |= {"nodes": 2, "batch_size": 8}
-    pipeline, kubernetes = compiled(project, resources={"train": TRAIN}, workspace="store")
+    place = {"run_as_user": 4711, "image_pull_secrets": ["registry"], "volumes": [{"claim": "m", "path": "/app/m"}]}
+    asked = TRAIN | {"queue": "gpu-jobs", "priority": "high", "shared_memory": "8Gi"}
+    pipeline, kubernetes = compiled(project, resources={"train": asked}, workspace="store", **place)
     assert "accelerator" not in container(pipeline, "train")["resources"]
+    assert not [name for name in kubernetes["exec-train"]["podMetadata"]["labels"] if "kueue" in name]
+    assert "emptyDirMounts" not in kubernetes["exec-train"]
+    (config,) = [c["cluster"] for c in _configs(pipeline) if "cluster" in c]
+    assert (config["user"], config["pull_secrets"], config["volumes"][0]["claim"]) == (4711, ["registry"], "m")
+    assert config["resources"]["queue"] == "gpu-jobs"
     assert "nodeSelector" not in kubernetes["exec-train"] and "tolerations" not in kubernetes["exec-train"]
     assert [secret["secretName"] for secret in kubernetes["exec-train"]["secretAsEnv"]] == ["hub"]
 
@@ -330,10 +337,12 @@ def test_a_deploy_on_the_cluster_gets_its_smoke_token_and_the_place(project: Any
         "target": "kubernetes", "identity": {"jwks": "https://id.example/keys", "issuer": "i", "audience": "a"},
         "kubernetes": {"smoke_token": token},
     }  # fmt: skip
-    pipeline, kubernetes = compiled(project, workspace="store", milvus={"uri": "http://milvus:19530"})
+    milvus = {"uri": "http://milvus:19530"}
+    pipeline, kubernetes = compiled(project, workspace="store", milvus=milvus, image_pull_secrets=["registry"])
     assert "smoke" in [secret["secretName"] for secret in kubernetes["exec-deploy"]["secretAsEnv"]]
     assert "smoke" not in [s["secretName"] for s in kubernetes["exec-evaluate"].get("secretAsEnv", [])]
     (config,) = [c for c in _configs(pipeline) if "cluster" in c]
+    assert config["cluster"]["pull_secrets"] == ["registry"]
     assert config["cluster"]["claim"] == "store" and config["cluster"]["image"].startswith("ghcr.io/raftops/deploy:")
 
 

@@ -197,6 +197,33 @@ def test_gates_that_did_not_pass_are_the_reason_of_a_run_that_was_held(script: S
     assert error is not None and str(error) == "hold: raft.f1 is 0.2" and error.next_step == "read the report"
 
 
+class Answers:
+    """A server whose answers are given: runs one after the other, logs by pod."""
+
+    def __init__(self, runs: list[Any], **logs: str) -> None:
+        self.runs, self.logs = runs, logs
+
+    def run(self, run_id: str) -> Any:
+        return self.runs.pop(0)
+
+    def log(self, run_id: str, pod: str) -> str:
+        return self.logs[pod.replace("-", "_")]
+
+
+def test_candidates_side_by_side_are_all_heard() -> None:
+    nodes = [
+        node("train-candidate", "RUNNING", "w-1", "w-11"), node("train-candidate", "RUNNING", "w-2", "w-22"),
+        node("executor", "RUNNING", "w-impl-11"), node("executor", "RUNNING", "w-impl-22"),
+    ]  # fmt: skip
+    at_work = {"run_id": "r", "state": "RUNNING", "run_details": {"task_details": nodes}}
+    other = PROGRESS.replace("3", "5").replace("2.1", "1.9")
+    server: Any = Answers([at_work, at_work, {"state": "SUCCEEDED"}], w_impl_11=PROGRESS, w_impl_22=other)
+    heard = Heard()
+    watch(server, "r", heard, pause=0)
+    told = [event for event in heard.events if event[0] == "progressed"]
+    assert told == [("progressed", "train", 8, 18, "loss 2.1 (3/9); loss 1.9 (5/9)")]
+
+
 class TestNodes:
     def test_time_is_that_of_the_task(self) -> None:
         assert state_of("train", node("train", "SUCCEEDED", "w-1")).seconds == 90.0

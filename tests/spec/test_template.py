@@ -85,3 +85,9 @@ def test_a_name_that_kubernetes_would_refuse_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="RFC 1123"):
         write_project(tmp_path / "new", "My Guide")
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("name", ["true", "2026", "null", "1e3", "on"])
+def test_a_name_that_yaml_takes_for_something_else_is_quoted(tmp_path: Path, name: str) -> None:
+    write_project(tmp_path / "x", name)
+    assert load_spec(tmp_path / "x" / "raftops.yaml").assistant.name == name

@@ -31,13 +31,15 @@ class Place:
     secrets: tuple[SecretRef, ...] = ()
     """What pods get as environment variables."""
     port: int = PORT
+    pull_secrets: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Place:
         """From plain values, as a component receives them."""
         secrets = tuple(SecretRef(**secret) for secret in config.get("secrets", ()))
         port = int(config.get("port", PORT))  # a component receives 3000 as 3000.0
-        return cls(config["namespace"], config["claim"], config["image"], secrets, port)
+        pull = tuple(config.get("pull_secrets", ()))
+        return cls(config["namespace"], config["claim"], config["image"], secrets, port, pull)
 
 
 def put_on_cluster(release: Release, config: Deploy, place: Place, ask: Ask) -> Metrics:
@@ -70,7 +72,7 @@ def serving_of(release: Release, config: Deploy, place: Place) -> Serving:
     store = str(path.parents[2])
     return Serving(
         release.name, release.short, place.image, place.claim, store, environment, config.kubernetes, place.secrets,
-        config.timeout_seconds, place.port,
+        config.timeout_seconds, place.port, place.pull_secrets,
     )  # fmt: skip
 
 

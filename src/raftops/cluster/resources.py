@@ -49,6 +49,8 @@ class Serving:
     secrets: tuple[SecretRef, ...] = ()
     timeout_seconds: float = 60.0
     port: int = PORT
+    pull_secrets: tuple[str, ...] = ()
+    """What the registry of the image asks for."""
 
     @property
     def revision(self) -> str:
@@ -146,6 +148,8 @@ def pod_template(serving: Serving, slot: Slot) -> Body:
     if settings.tolerations:
         given = (toleration.model_dump() for toleration in settings.tolerations)
         spec["tolerations"] = [{key: value for key, value in one.items() if value} for one in given]
+    if serving.pull_secrets:
+        spec["imagePullSecrets"] = [{"name": name} for name in serving.pull_secrets]
     return {"metadata": {"labels": labels(serving.name, slot)}, "spec": spec}
 
 

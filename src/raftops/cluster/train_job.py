@@ -13,7 +13,6 @@ import shutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -21,11 +20,11 @@ from typing import Any, Literal
 from kubeflow_trainer_api import models
 
 from raftops.cluster.api import Body, Cluster
+from raftops.cluster.train_nodes import Nodes, labels_of, patch_of, resources_of, variables_of
 from raftops.errors import StepError
 from raftops.files import link_or_copy, sha256_json, write_json
 from raftops.progress import PROGRESS, progress
 from raftops.spec.model.learning import Train
-from raftops.spec.model.platform import Resources
 from raftops.training.tune import Job
 from raftops.training.worker import JOB
 
@@ -35,27 +34,8 @@ WORK, ATTEMPT, HELD = "raftops.io/work", "raftops.io/attempt", "raftops.io/held-
 GROUP = "trainer.kubeflow.org"
 JOB_SET = "jobset.sigs.k8s.io/jobset-name"
 """Label that the trainer's pods have, with the name of the TrainJob."""
-NODE = "node"
-"""Name of the trainer's container and replicated job in Kubeflow's own runtimes."""
 LOOK_SECONDS = 10
 LINES = 12
-USER = 10001
-
-
-@dataclass(frozen=True)
-class Nodes:
-    """Where the nodes are, and what each one gets."""
-
-    namespace: str
-    claim: str
-    """Volume claim that holds the store, the cache included."""
-    image: str
-    resources: Resources
-
-    @classmethod
-    def of(cls, config: Mapping[str, Any]) -> Nodes:
-        """From plain values, as a component receives them."""
-        return cls(config["namespace"], config["claim"], config["image"], Resources(**config["resources"]))
 
 
 def train_on_nodes(config: Train, base: str, jobs: Sequence[Job], cache: Path, place: Mapping[str, Any]) -> None:
@@ -69,7 +49,7 @@ def train_on_nodes(config: Train, base: str, jobs: Sequence[Job], cache: Path, p
     work = sha256_json([job.work.name for job in jobs])[:12]
     folder = _written(config, base, jobs, cache, cache / "nodes" / work)
     cluster = Cluster(nodes.namespace)
-    name = _started(cluster, work, train_job(config, nodes, folder, cache.parent))
+    name = _started(cluster, work, train_job(config, nodes, folder, cache.parent), labels_of(nodes))
     with _held_if_ended(cluster, name):
         _follow(cluster, name, config.nodes)
     shutil.rmtree(folder, ignore_errors=True)
@@ -104,59 +84,17 @@ def train_job(config: Train, nodes: Nodes, folder: Path, store: Path) -> Body:
                 "args": ["-m", "raftops.training.worker", str(folder)],
                 "numNodes": config.nodes,
                 "numProcPerNode": each,
-                "resourcesPerNode": _resources(nodes.resources),
-                "env": _environment(nodes.resources),
+                "resourcesPerNode": resources_of(nodes),
+                "env": variables_of(nodes),
             },
-            "runtimePatches": [{"manager": "raftops.io/train", "trainingRuntimeSpec": _patch(nodes, store)}],
+            "runtimePatches": [{"manager": "raftops.io/train", "trainingRuntimeSpec": patch_of(nodes, store)}],
         },
     }  # fmt: skip
     known: Body = models.TrainerV1alpha1TrainJob.from_dict(body).to_dict()
     return known
 
 
-def _resources(resources: Resources) -> Body:
-    asked = {"cpu": resources.cpu, "memory": resources.memory}
-    if resources.accelerator:
-        asked[resources.accelerator.type] = str(resources.accelerator.count)
-    return {"requests": dict(asked), "limits": dict(asked)}
-
-
-def _environment(resources: Resources) -> list[Body]:
-    plain = {"HOME": "/tmp", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}  # noqa: S108  the pod's own
-    secrets = ((ref.env, {"secretKeyRef": {"name": ref.secret, "key": ref.key}}) for ref in resources.secrets)
-    return [{"name": name, "value": value} for name, value in plain.items()] + [
-        {"name": name, "valueFrom": source} for name, source in secrets
-    ]
-
-
-def _patch(nodes: Nodes, store: Path) -> Body:
-    """What the runtime does not know: our claim, nodes and taints, and the profile "restricted"."""
-    mounts = [{"name": "store", "mountPath": str(store)}, {"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108
-    volumes = [
-        {"name": "store", "persistentVolumeClaim": {"claimName": nodes.claim}},
-        {"name": "tmp", "emptyDir": {}},
-        {"name": "memory", "emptyDir": {"medium": "Memory"}},
-    ]
-    mounts.append({"name": "memory", "mountPath": "/dev/shm"})  # noqa: S108  what processes of a node share
-    restricted = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    pod: Body = {
-        "securityContext": {
-            "runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "volumes": volumes,
-        "containers": [{"name": NODE, "volumeMounts": mounts, "securityContext": restricted}],
-    }  # fmt: skip
-    if nodes.resources.node_selector:
-        pod["nodeSelector"] = dict(sorted(nodes.resources.node_selector.items()))
-    if nodes.resources.tolerations:
-        given = (toleration.model_dump() for toleration in nodes.resources.tolerations)
-        pod["tolerations"] = [{key: value for key, value in one.items() if value} for one in given]
-    job = {"name": NODE, "template": {"spec": {"template": {"spec": pod}}}}
-    return {"template": {"spec": {"replicatedJobs": [job]}}}
-
-
-def _started(cluster: Cluster, work: str, body: Body) -> str:
+def _started(cluster: Cluster, work: str, body: Body, labels: Mapping[str, str]) -> str:
     """The name of the job that does this work: the one that is there, or a new one after one that ended."""
     tries = sorted(cluster.list("TrainJob", {WORK: work}), key=lambda job: int(job["metadata"]["labels"][ATTEMPT]))
     if tries and state_of(tries[-1]) not in ("failed", "complete"):
@@ -166,7 +104,7 @@ def _started(cluster: Cluster, work: str, body: Body) -> str:
         return name
     attempt = int(tries[-1]["metadata"]["labels"][ATTEMPT]) + 1 if tries else 1
     name = f"train-{work}-{attempt}"
-    about = {"name": name, "labels": {WORK: work, ATTEMPT: str(attempt)}}
+    about = {"name": name, "labels": {**labels, WORK: work, ATTEMPT: str(attempt)}}
     cluster.create(body | {"metadata": about})
     return name
 

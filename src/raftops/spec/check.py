@@ -11,12 +11,15 @@ from collections.abc import Iterable, Iterator
 from raftops.spec.check_cluster import CLUSTER_CHECKS
 from raftops.spec.check_data import DATA_CHECKS
 from raftops.spec.check_learning import LEARNING_CHECKS
+from raftops.spec.check_pods import POD_CHECKS
 from raftops.spec.check_serving import SERVING_CHECKS
 from raftops.spec.place import Loc, Located, Place, undotted
 from raftops.spec.project import Check, Problem, Project
 from raftops.spec.tree import Tree, at, place_of
 
-CHECKS: dict[Check, tuple[str, ...]] = {**DATA_CHECKS, **LEARNING_CHECKS, **SERVING_CHECKS, **CLUSTER_CHECKS}
+CHECKS: dict[Check, tuple[str, ...]] = {
+    **DATA_CHECKS, **LEARNING_CHECKS, **SERVING_CHECKS, **CLUSTER_CHECKS, **POD_CHECKS,
+}  # fmt: skip
 """Every check with the parts of the spec that it reads."""
 
 

@@ -1,14 +1,11 @@
-"""Checks on where a release runs and who may call it: identity, addresses, requests, tolerations."""
+"""Checks on where a release runs, who may call it, and what a run may cost: identity, addresses, budget."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from raftops.spec.model.platform import Resources
-from raftops.spec.place import quoted
 from raftops.spec.project import Check, Problem, Project
 
 
@@ -59,28 +56,6 @@ def smoke_questions_can_be_asked(project: Project) -> Iterator[Problem]:
             yield Problem(path, f"has {len(question)} characters; spec.validate.question_chars_max is {longest}")
 
 
-def requests_are_real(project: Project) -> Iterator[Problem]:
-    """Requests are more than nothing, accelerators and labels have names that Kubernetes takes."""
-    for step, resources in project.spec.platform.resources.items():
-        path = f"spec.platform.resources.{step}"
-        if float(resources.cpu.rstrip("m")) <= 0:
-            yield Problem(f"{path}.cpu", f"must be more than 0, found {quoted(resources.cpu)}")
-        if float(re.sub(r"[A-Za-z]+$", "", resources.memory)) <= 0:
-            yield Problem(f"{path}.memory", f"must be more than 0, found {quoted(resources.memory)}")
-        yield from _names(path, resources)
-        yield from _tolerations(path, resources)
-
-
-def variables_are_given_once(project: Project) -> Iterator[Problem]:
-    """No two secrets of a step set the same environment variable."""
-    for step, resources in project.spec.platform.resources.items():
-        names = [secret.env for secret in resources.secrets]
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                path = f"spec.platform.resources.{step}.secrets[{index}].env"
-                yield Problem(path, "another secret of this step sets the same variable")
-
-
 def budget_can_be_kept(project: Project) -> Iterator[Problem]:
     """A budget needs prices, of every accelerator that a step asks for."""
     platform = project.spec.platform
@@ -102,28 +77,6 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _names(path: str, resources: Resources) -> Iterator[Problem]:
-    accelerator = resources.accelerator
-    if accelerator and not re.fullmatch(
-        r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", accelerator.type
-    ):
-        message = f"must be a resource name with its domain, such as nvidia.com/gpu; found {quoted(accelerator.type)}"
-        yield Problem(f"{path}.accelerator.type", message)
-    for key, value in resources.node_selector.items():
-        good = re.fullmatch(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?", key)
-        if not good or not re.fullmatch(r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?", value):
-            yield Problem(f"{path}.node_selector", f"{quoted(f'{key}: {value}')} is not a Kubernetes label")
-
-
-def _tolerations(path: str, resources: Resources) -> Iterator[Problem]:
-    for index, toleration in enumerate(resources.tolerations):
-        if toleration.operator == "Exists" and toleration.value:
-            message = "has a value, which operator Exists does not take; set operator: Equal or remove the value"
-            yield Problem(f"{path}.tolerations[{index}]", message)
-        if toleration.operator == "Equal" and not toleration.key:
-            yield Problem(f"{path}.tolerations[{index}].key", "is empty; operator Equal needs a key")
-
-
 _RESOURCES = "spec.platform.resources"
 _PRICES = "spec.platform.prices"
 SERVING_CHECKS: dict[Check, tuple[str, ...]] = {
@@ -131,8 +84,6 @@ SERVING_CHECKS: dict[Check, tuple[str, ...]] = {
     key_set_can_be_trusted: ("spec.deploy.identity.jwks",),
     tokens_are_meant_for_us: ("spec.deploy.identity",),
     smoke_questions_can_be_asked: ("spec.deploy.smoke_questions", "spec.validate.question_chars_max"),
-    requests_are_real: (_RESOURCES,),
-    variables_are_given_once: (_RESOURCES,),
     budget_can_be_kept: ("spec.platform.budget", _PRICES, _RESOURCES),
 }
 """Each check with the parts of the spec that it reads."""

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from raftops.spec import shape
 from raftops.spec.mask import is_secret_key, masked
-from raftops.spec.model.base import SecretRef
+from raftops.spec.model.base import IMAGE, REGISTRY, SUBDOMAIN, SecretRef
 from raftops.spec.place import Loc, Located, dotted, quoted
 from raftops.spec.tree import Items, Leaf, Tree, at, place_of
 
@@ -24,6 +24,11 @@ _FORMS = {
     r"^[a-z0-9_+@.-]+$": "a dotted path of lower-case letters, digits and _ + @ . - such as raft.citation_precision",
     r"^[A-Z_][A-Z0-9_]*$": "capital letters, digits and _, not starting with a digit, such as HF_TOKEN",
     r"^(embedded|https?://\S+)$": "embedded, or an address that starts with http:// or https://",
+    REGISTRY: "a registry and a path, such as registry.example.com/team: no scheme, no / at the end",
+    IMAGE: "an image by its digest, such as registry.example.com/team/train@sha256:<64 digits>",
+    SUBDOMAIN: "a name as Kubernetes writes it: lower-case letters, digits and - or . inside",
+    r"^[-._a-zA-Z0-9]{1,253}$": "a key of a secret: letters, digits, - _ and .",
+    r"^[-._a-zA-Z0-9]{0,253}$": "a key of a config map: letters, digits, - _ and .",
 }
 _SECRET = "a secret is never written here; name it with secret, key and env (see platform.resources.<step>.secrets)"
 

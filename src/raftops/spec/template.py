@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from functools import reduce
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+import yaml
 from pydantic import ValidationError
 
 from raftops import __version__
 from raftops.errors import RaftopsError, SpecError
 from raftops.files import write_text
 from raftops.spec.model.assistant import Metadata
+from raftops.spec.repository import main_branch, top_of
 from raftops.spec.schema import json_schema
 
 SCHEMA = "schema/raftops.schema.json"
 CI = {"github": ".github/workflows/raftops.yml", "gitlab": ".gitlab-ci.yml"}
 """Where each forge looks for what `write_ci` writes."""
 MODELS = "requirements-models.txt"
+_OF_ONE = ".github/workflows/raftops-{name}.yml"
+"""One assistant's workflow among several of a repository."""
 
 
 def write_project(folder: Path, name: str) -> list[Path]:
     """Write a project named `name` into a folder, made if absent. With one file in the way, nothing is written."""
     _check_name(name)
-    texts = {path: text.replace("{{name}}", name) for path, text in _texts()}
+    values = {"{{name}}": name, "{{label}}": name if _is_text(name) else json.dumps(name)}
+    texts = {path: reduce(lambda text, item: text.replace(*item), values.items(), text) for path, text in _texts()}
     texts[SCHEMA] = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
     written = [folder / path for path in sorted(texts)]
     _check_free(folder, written)
@@ -36,20 +42,41 @@ def write_project(folder: Path, name: str) -> list[Path]:
 
 
 def write_ci(folder: Path, forge: str, spec: str, name: str) -> list[Path]:
-    """Write the workflow of a forge for a spec, and the list of its model packages where there is none.
+    """Write the workflow of a forge for a spec of a folder, and the list of its model packages where there is none.
+
+    In a repository whose top lies above the folder, the workflow is written where the forge looks for it, and runs
+    where something below the folder changes; several assistants of one repository have one each on GitHub.
 
     Raises:
         RaftopsError: there is a workflow already; nothing was written.
     """
-    target = folder / CI[forge]
-    _check_free(folder, [target])
-    values = {"{{spec}}": spec, "{{name}}": name, "{{version}}": __version__}
+    folder.mkdir(parents=True, exist_ok=True)
+    inner = folder.resolve().relative_to(top_of(folder))
+    top = Path(os.path.relpath(top_of(folder))) if inner.parts else folder
+    target = top / (_OF_ONE.format(name=name) if inner.parts and forge == "github" else CI[forge])
+    _check_free(top, [target], f"raftops init EMPTY-FOLDER --ci {forge} writes one to copy from")
+    models = inner / MODELS
+    values = {
+        "{{spec}}": json.dumps((inner / spec).as_posix(), ensure_ascii=False), "{{label}}": json.dumps(name),
+        "{{models}}": json.dumps(models.as_posix(), ensure_ascii=False), "{{name}}": name, "{{version}}": __version__,
+        "{{branch}}": json.dumps(main_branch(top), ensure_ascii=False),
+        **_only_below(inner, os.path.relpath(target, top)),
+    }  # fmt: skip
     written = [(target, reduce(lambda text, item: text.replace(*item), values.items(), _workflow(f"{forge}.yml")))]
-    if not (folder / MODELS).exists():
-        written.append((folder / MODELS, _workflow(MODELS)))
+    if not (top / models).exists():
+        written.append((top / models, _workflow(MODELS)))
     for path, text in written:
         write_text(path, text)
     return [path for path, _ in written]
+
+
+def _only_below(inner: Path, target: str) -> dict[str, str]:
+    """Which changes a workflow runs at: all where the project is the repository."""
+    if not inner.parts:
+        return {"{{paths}}": "", "{{changes}}": ""}
+    github = json.dumps([f"{inner.as_posix()}/**", target], ensure_ascii=False)
+    gitlab = json.dumps([f"{inner.as_posix()}/**/*", target], ensure_ascii=False)
+    return {"{{paths}}": f"\n    paths: {github}", "{{changes}}": f"\n      changes: {gitlab}"}
 
 
 def _workflow(name: str) -> str:
@@ -64,7 +91,14 @@ def _check_name(name: str) -> None:
         raise SpecError(f"the name {name!r} {said}", next_step="raftops init FOLDER --name my-assistant") from error
 
 
-def _check_free(folder: Path, paths: list[Path]) -> None:
+def _is_text(name: str) -> bool:
+    """Whether YAML reads a name as text without quotes: not true, null or 2026."""
+    return name[:1].isalpha() and isinstance(yaml.safe_load(name), str)
+
+
+def _check_free(
+    folder: Path, paths: list[Path], next_step: str = "choose an empty folder: raftops init NEW-FOLDER"
+) -> None:
     taken = [path for path in paths if path.exists() or path.is_symlink()]
     if folder.exists() and not folder.is_dir():
         taken = [folder]
@@ -72,7 +106,7 @@ def _check_free(folder: Path, paths: list[Path]) -> None:
         message = (
             f"{', '.join(map(str, taken[:3]))} {'exists' if len(taken) == 1 else 'exist'} already; nothing was written"
         )
-        raise RaftopsError(message, next_step="choose an empty folder: raftops init NEW-FOLDER")
+        raise RaftopsError(message, next_step=next_step)
 
 
 def _texts() -> Iterator[tuple[str, str]]:

@@ -78,7 +78,25 @@ Label = Annotated[str, AfterValidator(_rfc1123), Field(json_schema_extra=_LABEL)
 ModelSource = Annotated[str, AfterValidator(_model_source), Field(json_schema_extra=_SOURCE)]
 
 
-ImageDigest = Annotated[str, Field(pattern=r"^[a-z0-9][\w./:-]*@sha256:[0-9a-f]{64}$")]
+SUBDOMAIN = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$"
+
+
+_REGISTRY = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+
+
+REGISTRY = f"^{_REGISTRY}$"
+
+
+IMAGE = rf"^{_REGISTRY}(:[\w][\w.-]*)?@sha256:[0-9a-f]{{64}}$"
+
+
+Registry = Annotated[str, Field(pattern=REGISTRY)]
+
+
+ImageDigest = Annotated[str, Field(pattern=IMAGE)]
+
+
+DataKey = Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]{1,253}$")]
 
 
 Cpu = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_cpu), Field(json_schema_extra=_CPU)]
@@ -98,7 +116,7 @@ class SecretRef(Section):
 
     secret: Label
     """Name of the Kubernetes secret."""
-    key: str = Field(min_length=1)
+    key: DataKey
     """Key inside it."""
     env: str = Field(pattern=r"^[A-Z_][A-Z0-9_]*$")
     """Environment variable that carries it; on a laptop it is read from the environment."""

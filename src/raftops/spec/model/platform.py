@@ -8,18 +8,21 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from raftops.spec.model.base import (
+    SUBDOMAIN,
     Accelerator,
     Cpu,
     ImageDigest,
     Label,
     Memory,
+    Registry,
     SecretRef,
     Section,
     StepName,
     Toleration,
 )
 
-_LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
+_LONGEST_MINUTES = (2**31 - 1) // 60
+"""Kubernetes counts a pod's deadline in 32 bits of seconds."""
 
 
 class ConfigMapRef(Section):
@@ -27,7 +30,7 @@ class ConfigMapRef(Section):
 
     config_map: Label
     """Name of the config map."""
-    key: str = ""
+    key: str = Field("", pattern=r"^[-._a-zA-Z0-9]{0,253}$")
     """Key inside it, with `env`."""
     env: str = Field("", pattern=r"^([A-Z_][A-Z0-9_]*)?$")
     """Environment variable that carries the key's value."""
@@ -102,9 +105,9 @@ class Resources(Section):
     """Taints tolerated."""
     affinity: tuple[NodeAffinity, ...] = ()
     """Nodes wanted or preferred, by their labels."""
-    priority: str = Field("", pattern=_LABEL_VALUE)
+    priority: str = Field("", pattern=SUBDOMAIN, max_length=63)
     """Priority class of the pod for Kueue, as a pod label: KFP has no setter for a priority class of Kubernetes."""
-    queue: str = Field("", pattern=_LABEL_VALUE)
+    queue: str = Field("", pattern=SUBDOMAIN, max_length=63)
     """Kueue local queue that admits the step's pod; none if empty."""
     secrets: tuple[SecretRef, ...] = ()
     """Secrets given as environment variables."""
@@ -112,7 +115,7 @@ class Resources(Section):
     """Config maps given as environment variables or as files."""
     shared_memory: Memory | None = None
     """Size of /dev/shm, which counts as memory of the pod; the container runtime's 64 MiB if absent."""
-    timeout_minutes: int = Field(240, ge=1)
+    timeout_minutes: int = Field(240, ge=1, le=_LONGEST_MINUTES)
     """Longest run of the step's pod, in minutes; the step's own where absent, see `resources`."""
     retries: int = Field(0, ge=0, le=10)
     """Retries after a failure."""
@@ -162,7 +165,7 @@ class Kubeflow(Section):
     """Profile namespace of a multi-user Kubeflow; KFP_NAMESPACE where it is empty, and none on a single-user one."""
     experiment: str = Field("", max_length=256)
     """Experiment that runs belong to; KFP_EXPERIMENT where it is empty, and then the assistant's name."""
-    service_account: str = Field("", pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$")
+    service_account: str = Field("", pattern=SUBDOMAIN, max_length=253)
     """Kubernetes service account of the run's pods; Kubeflow's own where it is empty."""
     token_env: str = Field("KFP_TOKEN", pattern=r"^[A-Z_][A-Z0-9_]*$")
     """Environment variable that carries the bearer token."""
@@ -218,7 +221,7 @@ class Platform(Section):
     """Folder of runs, releases and caches on this machine."""
     namespace: Label = "raftops"
     """Kubernetes namespace."""
-    registry: str = "ghcr.io/raftops"
+    registry: Registry = "ghcr.io/raftops"
     """Registry of the step images."""
     milvus: Milvus = Milvus()
     """Milvus."""
@@ -236,10 +239,10 @@ class Platform(Section):
     images: dict[StepName, ImageDigest] = Field(default_factory=dict)
     """Image by step, named by digest: name@sha256:...; the registry's image of this version where absent."""
     image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = ""
-    """When a node pulls the images; Kubernetes' default if empty."""
+    """When a node pulls the images; Kubernetes' default if empty, and its runtime's where a TrainJob trains."""
     image_pull_secrets: tuple[Label, ...] = ()
     """Secrets that the registry asks for."""
-    run_as_user: int = Field(10001, ge=1)
+    run_as_user: int = Field(10001, ge=1, le=2**31 - 1)
     """User and group that step pods run as; never root."""
     workspace: Label | None = None
     """Persistent volume claim (ReadWriteMany) that holds `store` in the step pods: caches, checkpoints, releases."""
