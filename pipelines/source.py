@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -73,21 +73,3 @@ def folders(source: Source | None) -> tuple[str, ...]:
     filled = {PurePosixPath(o.path) if o.md5.endswith(".dir") else PurePosixPath(o.path).parent for o in source.outs}
     top = [path for path in filled if not filled & set(path.parents)]
     return tuple(str(PROJECT / path) for path in sorted(top) if path.parts)
-
-
-def unseen(assistant: Assistant, root: Path) -> list[str]:
-    """Paths of a spec that no pod would see: neither in a bucket's data nor on a claim.
-
-    The nodes of a TrainJob are brought nothing: an adapter that they continue from lies on a claim.
-    """
-    spec, platform = assistant.spec, assistant.spec.platform
-    claimed = [PurePosixPath(volume.path) for volume in platform.volumes]
-    found = tracked(root / spec.data.dvc, root) if platform.dvc and spec.data.dvc else ()
-    held = [*claimed, *(PROJECT / out.path for out in found)]
-    start, read = spec.train.init_from or "", [spec.data.documents.path, spec.data.access, *spec.data.examples]
-    lost = [path for path in read if not _lies_in(path, held)]
-    return lost + [path for path in [start] if path and not _lies_in(path, claimed if spec.train.nodes > 1 else held)]
-
-
-def _lies_in(path: str, places: Sequence[PurePosixPath]) -> bool:
-    return any((PROJECT / path).is_relative_to(place) for place in places)

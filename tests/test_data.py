@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from pipelines.data import push
-from pipelines.source import folders, sources, tracked, unseen
+from pipelines.notes import notes, unseen
+from pipelines.source import folders, sources, tracked
 from raftops.data import OnDemand, Source, bring, content_of
 from raftops.errors import StepError, StorageError
 from raftops.spec.load import LoadedSpec
@@ -169,6 +170,18 @@ def test_nodes_that_train_together_are_brought_nothing(project: Any, pushed: Loa
     project.spec["spec"]["platform"]["workspace"] = "store"
     loaded = project.load()
     assert unseen(loaded.assistant, loaded.root) == ["data/start"]
+
+
+def test_a_release_that_nothing_keeps_is_noted(project: Any) -> None:
+    def told(**platform: Any) -> list[str]:
+        project.spec["spec"]["platform"] = {"volumes": [{"claim": "documents", "path": "/app/data"}]} | platform
+        loaded = project.load()
+        return [note.message for note in notes(loaded.assistant, loaded.root)]
+
+    lost = ["on a cluster the release ends with the pod that made it"]
+    bucket = {"uri": "s3://team/releases"}
+    assert told() == told(artifacts=bucket) == lost
+    assert told(artifacts=bucket | {"push": True}) == told(workspace="store") == []
 
 
 @pytest.mark.parametrize("text", ["", "outs: 3", "outs: [{path: data}]", "outs: [{path: data, md5: short}]", "{"])

@@ -19,10 +19,10 @@ from pipelines.cost import StepCost, cluster_plan, keep_to_budget
 from pipelines.cost_shown import COLUMNS, cost_lines, cost_row, costs_json, costs_markdown
 from pipelines.kubeflow import Server, endpoint_of
 from pipelines.markdown import plan_markdown
+from pipelines.notes import notes
 from pipelines.past import PastStep, past_steps
 from pipelines.plan import PlannedStep, plan
 from pipelines.recorded import History, Recorded
-from pipelines.source import unseen
 from pipelines.store import Store
 from pipelines.submit import experiment_of
 from raftops.errors import ClusterError
@@ -140,14 +140,12 @@ def compile_command(
     shown = escape(str(target))
     screen.say(f"wrote {shown} ({len(compiled.text) / 1024:.1f} kB); submit it by: kfp run create -f {shown}")
     keys = {step: key.digest for step, key in compiled.keys.items()}
-    screen.result({"pipeline": str(target), "keys": keys, "unseen": tell_unseen(loaded)})
+    screen.result({"pipeline": str(target), "keys": keys, "notes": tell_notes(loaded)})
 
 
-def tell_unseen(loaded: LoadedSpec) -> list[str]:
-    """Say which paths of a spec no pod would see; returns them."""
-    paths = unseen(loaded.assistant, loaded.root)
-    if paths:
-        shown = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
-        advice = "dvc add the data and name its bucket in platform.dvc, or mount a claim by platform.volumes"
-        screen.note(f"the pods of a cluster do not see {shown}", advice)
-    return paths
+def tell_notes(loaded: LoadedSpec) -> list[str]:
+    """Say what to know before a spec runs on a cluster; returns it."""
+    found = list(notes(loaded.assistant, loaded.root))
+    for note in found:
+        screen.note(note.message, note.next_step)
+    return [note.message for note in found]
