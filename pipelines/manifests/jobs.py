@@ -55,7 +55,7 @@ def _of_itself(resource: Resource, path: Path, spec: Mapping[str, Any]) -> Itera
         spec.get("completionMode") == "Indexed"
         and isinstance(last, int)
         and last > 0
-        and "name" in resource.body.get("metadata", {})
+        and at(resource.body, "metadata", "name")
     ):
         yield from _hostname(resource, f"{resource.name}-{last - 1}")
 
