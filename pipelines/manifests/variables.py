@@ -62,7 +62,9 @@ def _source(container: Container, path: Path, source: Mapping[str, Any], minor: 
         yield resource.finding(path, "not one source", "exactly one: secretKeyRef, …")
     for name in ("configMapKeyRef", "secretKeyRef"):
         of = mapping(source.get(name)).get("name")
-        if isinstance(of, str) and not SUBDOMAIN.fullmatch(of):
+        if isinstance(source.get(name), Mapping) and not of:
+            yield resource.finding((*path, name, "name"), "missing", "name it")
+        elif isinstance(of, str) and not SUBDOMAIN.fullmatch(of):
             yield resource.finding(
                 (*path, name, "name"), f"{of!r:.80} is not a name that Kubernetes accepts", RULES[SUBDOMAIN]
             )
