@@ -60,9 +60,11 @@ def select(value: Any, pattern: str, path: Path = ()) -> Iterator[tuple[Path, An
         if elements:
             pairs = [((*path, key, index), item) for index, item in enumerate(listing(found))]
         for place, item in pairs:
+            if item is None:
+                continue
             if rest:
                 yield from select(item, rest, place)
-            elif item is not None:
+            else:
                 yield place, item
 
 
