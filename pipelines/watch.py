@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipelines.follow import Listener, marked, reason_of
-from pipelines.how_far import Far, Parts, parts_of
+from pipelines.how_far import READ, Far, Parts, parts_of
 from pipelines.kubeflow import Server, Unreachable
 from pipelines.store import StepRecord
 from raftops.errors import ClusterError, StepError
@@ -27,6 +27,8 @@ BESIDE = ("hold", "finish")
 PATIENCE = 20
 """Polls in a row that a server may leave unanswered: the run does not depend on us."""
 Node = Mapping[str, Any]
+Why = Callable[[str], str]
+"""From a pod's name to what Kubernetes knows of it: why it failed, or does not start; nothing where nobody can tell."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class StepState:
     step: str
     """Its name; that of another task of the pipeline where it is not one of the seven."""
     status: str = "waiting"
-    """waiting, running, done, skipped (a cached result), failed, canceled, or left out (an earlier step failed)."""
+    """waiting, running, done, skipped (a cached result), failed, canceled, or left out (the run ended before)."""
     seconds: float = 0.0
     pods: tuple[str, ...] = ()
     """Pods that did its work, the newest last; of several side by side one that failed, or is at work, stands last."""
@@ -60,7 +62,7 @@ def _state(step: str, nodes: Sequence[Node], run_state: str) -> StepState:
     own = [node for node in nodes if node.get("display_name") == step]
     parts = [node for node in nodes if _is_part(step, str(node.get("display_name")))]
     if not own and not parts:
-        return StepState(step)
+        return StepState(step, "left out" if run_state in ENDED else "waiting")
     executors = [e for node in (*parts, *own) for e in _executors(node, nodes)]
     status = _status(own, parts, executors, run_state)
     executors.sort(key=lambda e: e.get("state") == ("FAILED" if status == "failed" else "RUNNING"))
@@ -124,8 +126,11 @@ def _time(text: Any) -> datetime | None:
     return at if at.year > 1970 else None
 
 
-def watch(server: Server, run_id: str, listener: Listener, pause: float) -> dict[str, Any]:
-    """Tell the listener how a run goes until it ends; the run as it ended. Asks every `pause` seconds."""
+def watch(server: Server, run_id: str, listener: Listener, pause: float, why: Why = lambda pod: "") -> dict[str, Any]:
+    """Tell the listener how a run goes until it ends; the run as it ended. Asks every `pause` seconds.
+
+    `why` tells what Kubernetes knows of a pod that does not start.
+    """
     seen: dict[StepName, str] = {}
     parts: dict[StepName, Parts] = {step: Parts() for step in STEPS}
     far: dict[StepName, Far] = {}
@@ -142,7 +147,7 @@ def watch(server: Server, run_id: str, listener: Listener, pause: float) -> dict
             continue
         for step, state in steps_of(run).items():
             _tell(step, state, seen, listener)
-            now = far_of(server, run, state, parts[step])
+            now = far_of(server, run, state, parts[step]) or _held_up(state, why)
             if now and far.get(step) != now:
                 far[step] = now
                 listener.progressed(step, now.done, now.total, now.note)
@@ -173,6 +178,17 @@ def far_of(server: Server, run: Mapping[str, Any], state: StepState, parts: Part
     return parts.look(state.states, parts_of(run, state.step), lambda pod: _log(server, str(run.get("run_id")), pod))
 
 
+def waits_for(state: StepState, why: Why) -> str:
+    """What keeps a pod of a step at work from starting, where Kubernetes tells; else nothing."""
+    pending = [pod for pod, at in state.states.items() if at == "PENDING"] if state.status == "running" else []
+    return next(filter(None, map(why, pending[:READ])), "")
+
+
+def _held_up(state: StepState, why: Why) -> Far | None:
+    told = waits_for(state, why)
+    return Far(0, 1, f"waits: {told}") if told else None
+
+
 def _log(server: Server, run_id: str, pod: str) -> str:
     """The log of a pod; nothing where it cannot be had."""
     try:
@@ -181,7 +197,7 @@ def _log(server: Server, run_id: str, pod: str) -> str:
         return ""
 
 
-def failure(server: Server, run: Mapping[str, Any], why: Callable[[str], str] = lambda pod: "") -> StepError | None:
+def failure(server: Server, run: Mapping[str, Any], why: Why = lambda pod: "") -> StepError | None:
     """Why a run did not succeed: step, reason, next step; None where it did.
 
     `why` tells what Kubernetes knows of a pod: exit code, or the event that kept it from starting.

@@ -35,6 +35,11 @@ class Screen:
         if not self.json_output:
             self.out.print(text, soft_wrap=True)
 
+    def note(self, text: str) -> None:
+        """What people should know and may be as they want it; nothing in JSON mode, nor where there is nothing."""
+        if text:
+            self.say(f"[yellow]note:[/] {escape(text)}")
+
     def result(self, value: Any) -> None:
         """The result for machines; nothing in text mode."""
         if self.json_output:
@@ -48,7 +53,8 @@ class Screen:
         """A table for people."""
         if self.json_output:
             return
-        table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+        self.out.print(f"[italic]{escape(title)}[/]", soft_wrap=True)
+        table = Table(header_style="bold", box=None, pad_edge=False)
         for name in columns:
             table.add_column(name, overflow="fold", justify="right" if name in ("time", "tokens") else "left")
         for row in rows:

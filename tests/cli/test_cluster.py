@@ -94,6 +94,25 @@ class TestSubmit:
         assert ended.code == 130 and "goes on" in ended.err and "raftops cancel" in ended.err
         assert last(cluster).state == "PENDING"
 
+    def test_a_token_that_expires_while_a_run_is_watched_ends_the_watching_alone(
+        self, raftops: Run, project: Any, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def expired(*_: object, **__: object) -> None:
+            raise ClusterError("Kubeflow does not accept the token", next_step="renew the token")
+
+        monkeypatch.setattr(commands, "watch", expired)
+        ended = raftops("submit", project.path, "--wait")
+        run = last(cluster).run_id
+        assert f"error: Kubeflow does not accept the token; run {run} goes on unwatched\n" in ended.err
+        assert f"next: renew the token; then raftops status {run[:8]} --wait" in ended.err and ended.code == 1
+
+    def test_files_that_no_pod_will_find_are_noted(self, raftops: Run, project: Any) -> None:
+        said = "note: no claim of platform.volumes holds data/documents, "
+        assert said in raftops("submit", project.path).out
+        project.spec["spec"]["platform"] = {"volumes": [{"claim": "project", "path": "/app"}]}
+        project.save()
+        assert said not in raftops("submit", project.path).out
+
     def test_a_run_above_the_budget_is_not_submitted(self, raftops: Run, project: Any, cluster: Cluster) -> None:
         project.spec["spec"]["platform"] = {"prices": {"cpu_hour": 1.0}, "budget": 5}
         project.save()
@@ -169,6 +188,14 @@ class TestStatus:
         submitted(*FAILED, looks=2, augment=FAILURE)
         ended = raftops("status", "latest")
         assert ended.code == 0 and "row k7 has no evidence" in ended.out and "mend examples.jsonl" in ended.out
+
+    def test_a_step_whose_pod_has_not_started_says_so(self, raftops: Run, submitted: Any) -> None:
+        submitted({"run": "RUNNING", "validate": "PENDING"}, looks=1)
+        assert "its pod has not started" in raftops("status", "latest").out
+
+    def test_the_name_and_the_state_of_a_run_stand_on_one_line(self, raftops: Run, submitted: Any) -> None:
+        run = submitted({"run": "RUNNING"}, looks=1)
+        assert f"{run.body['display_name']}: RUNNING\n" in raftops("status", "latest").out
 
     def test_how_far_a_step_at_work_is_stands_beside_it(self, raftops: Run, submitted: Any) -> None:
         far = 'raftops-progress {"step": "augment", "done": 3, "total": 9, "note": "examples"}'

@@ -128,7 +128,7 @@ def test_kubernetes_is_asked_about_the_pod_that_worked(script: Script) -> None:
 def test_steps_after_a_failure_are_left_out_and_not_skipped(script: Script) -> None:
     run = script(*FAILED)
     states = {step: state.status for step, state in steps_of(run.to_its_end()).items()}
-    assert (states["train"], states["evaluate"], states["deploy"]) == ("failed", "left out", "waiting")
+    assert (states["train"], states["evaluate"], states["deploy"]) == ("failed", "left out", "left out")
 
 
 def test_a_failure_of_the_run_itself_says_what_kubeflow_says(script: Script) -> None:
@@ -222,6 +222,13 @@ def test_candidates_side_by_side_are_all_heard() -> None:
     watch(server, "r", heard, pause=0)
     told = [event for event in heard.events if event[0] == "progressed"]
     assert told == [("progressed", "train", 8, 18, "loss 2.1 (3/9); loss 1.9 (5/9)")]
+
+
+def test_a_pod_that_does_not_start_is_heard_with_what_kubernetes_knows(script: Script) -> None:
+    run = script({"run": "RUNNING", "train": "PENDING"}, {}, {"train": "FAILED", "run": "FAILED"})
+    watch(run.server, run.run_id, run.heard, 0, lambda pod: "no node takes it: 0/3 nodes are available")
+    waits = ("progressed", "train", 0, 1, "waits: no node takes it: 0/3 nodes are available")
+    assert run.of("train") == [("started", "train"), waits, ("failed", "train")]
 
 
 class TestNodes:
