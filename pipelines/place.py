@@ -56,15 +56,22 @@ class Placer:
         return task.set_display_name(f"{step} {part}").set_caching_options(True)
 
     def beside(self, name: str, step: StepName, task: PipelineTask, *secrets: SecretRef) -> PipelineTask:
-        """Place a light task in the image of a step. It always runs."""
-        self._placed(step, task, _LIGHT, secrets)
+        """Place a light task in the image of a step. It always runs, with its secrets or without."""
+        self._placed(step, task, _LIGHT, secrets, optional=True)
         return task.set_display_name(name).set_caching_options(False)
 
-    def _placed(self, step: StepName, task: PipelineTask, wanted: Resources, secrets: tuple[SecretRef, ...]) -> None:
+    def _placed(
+        self,
+        step: StepName,
+        task: PipelineTask,
+        wanted: Resources,
+        secrets: tuple[SecretRef, ...],
+        optional: bool = False,
+    ) -> None:
         task.set_container_image(self.platform.images.get(step) or image(step, self.platform.registry))
         _resources(task, wanted)
         labels = {"app.kubernetes.io/part-of": self.name, "app.kubernetes.io/component": step}
-        pod = Pod(self.platform, wanted, secrets, labels, self.annotations)
+        pod = Pod(self.platform, wanted, secrets, labels, self.annotations, optional)
         task.platform_config["kubernetes"] = pod.message()
 
     def _secrets(self, step: StepName, wanted: Resources) -> tuple[SecretRef, ...]:

@@ -31,6 +31,8 @@ class Pod:
     secrets: Sequence[SecretRef] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    optional: bool = False
+    """Whether the pod starts where a secret is not there, without its variable."""
 
     def message(self) -> Message:
         """The pod as KubernetesExecutorConfig, without what is not set."""
@@ -41,7 +43,7 @@ class Pod:
         platform = self.platform
         user = str(platform.run_as_user)
         return {
-            "secretAsEnv": [_secret(secret) for secret in self.secrets],
+            "secretAsEnv": [_secret(secret, self.optional) for secret in self.secrets],
             "pvcMount": [_mount(volume) for volume in _volumes(platform)],
             "imagePullPolicy": platform.image_pull_policy,
             "imagePullSecret": [_named("secretName", name) for name in platform.image_pull_secrets],
@@ -86,9 +88,9 @@ def _named(key: str, name: str) -> Message:
     return {key: name, f"{key}Parameter": _constant(name)}
 
 
-def _secret(ref: SecretRef) -> Message:
+def _secret(ref: SecretRef, optional: bool) -> Message:
     keys = [{"secretKey": ref.key, "envVar": ref.env}]
-    return _named("secretName", ref.secret) | {"keyToEnv": keys, "optional": False}
+    return _named("secretName", ref.secret) | {"keyToEnv": keys, "optional": optional}
 
 
 def _config_variable(ref: ConfigMapRef) -> Message:
