@@ -138,3 +138,20 @@ def test_what_kubernetes_would_refuse_the_spec_refuses_at_its_place(
         project.load()
     assert f"{where}: " in str(refused.value) and says in str(refused.value)
     assert "specs/tiny.yaml:" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"node_selector": {"a b": "c"}}, "deploy.kubernetes.node_selector: "),
+        ({"tolerations": [{"key": "a b"}]}, "deploy.kubernetes.tolerations[0].key: "),
+        ({"accelerator": {"type": "gpu"}}, "deploy.kubernetes.accelerator.type: "),
+    ],
+)
+def test_what_the_pods_of_the_service_cannot_have_is_said_before_the_run_and_not_at_its_end(
+    project: Any, wrong: dict[str, Any], says: str
+) -> None:
+    project.spec["spec"]["deploy"] = {"kubernetes": wrong}
+    with pytest.raises(SpecError) as refused:
+        project.load()
+    assert says in str(refused.value)
