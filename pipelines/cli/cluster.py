@@ -19,7 +19,6 @@ from pipelines.compile import compile_spec, downstream
 from pipelines.cost import keep_to_budget
 from pipelines.how_far import Parts
 from pipelines.kubeflow import Server, endpoint_of
-from pipelines.reach import reach_note
 from pipelines.submit import Submitted, experiment_of, find, known
 from pipelines.submit import submit as submit_run
 from pipelines.watch import BESIDE, ENDED, StepState, Why, failure, far_of, state_of, steps_of, waits_for, watch
@@ -71,7 +70,6 @@ def submit(
     run = submit_run(loaded, compiled, server, experiment, store_folder(loaded), again)
     screen.say(f"[bold]{run.name}[/] submitted as run [bold]{run.run_id}[/] of experiment {escape(experiment)}")
     screen.say(f"see it at {escape(server.page(run.run_id))}")
-    screen.note(reach_note(assistant))
     screen.result({"event": "submitted", **asdict(run), "page": server.page(run.run_id)})
     if wait:
         _follow(server, run.run_id)

@@ -21,7 +21,6 @@ from pipelines.kubeflow import Server, endpoint_of
 from pipelines.markdown import plan_markdown
 from pipelines.past import PastStep, past_steps
 from pipelines.plan import PlannedStep, plan
-from pipelines.reach import reach_note
 from pipelines.recorded import History, Recorded
 from pipelines.store import Store
 from pipelines.submit import experiment_of
@@ -139,5 +138,4 @@ def compile_command(
     write_text(target, compiled.text)
     shown = escape(str(target))
     screen.say(f"wrote {shown} ({len(compiled.text) / 1024:.1f} kB); submit it by: kfp run create -f {shown}")
-    screen.note(reach_note(loaded.assistant))
     screen.result({"pipeline": str(target), "keys": {step: key.digest for step, key in compiled.keys.items()}})

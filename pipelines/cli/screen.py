@@ -35,11 +35,6 @@ class Screen:
         if not self.json_output:
             self.out.print(text, soft_wrap=True)
 
-    def note(self, text: str) -> None:
-        """What people should know and may be as they want it; nothing in JSON mode, nor where there is nothing."""
-        if text:
-            self.say(f"[yellow]note:[/] {escape(text)}")
-
     def result(self, value: Any) -> None:
         """The result for machines; nothing in text mode."""
         if self.json_output:

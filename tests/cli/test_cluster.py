@@ -106,13 +106,6 @@ class TestSubmit:
         assert f"error: Kubeflow does not accept the token; run {run} goes on unwatched\n" in ended.err
         assert f"next: renew the token; then raftops status {run[:8]} --wait" in ended.err and ended.code == 1
 
-    def test_files_that_no_pod_will_find_are_noted(self, raftops: Run, project: Any) -> None:
-        said = "note: no claim of platform.volumes holds data/documents, "
-        assert said in raftops("submit", project.path).out
-        project.spec["spec"]["platform"] = {"volumes": [{"claim": "project", "path": "/app"}]}
-        project.save()
-        assert said not in raftops("submit", project.path).out
-
     def test_a_run_above_the_budget_is_not_submitted(self, raftops: Run, project: Any, cluster: Cluster) -> None:
         project.spec["spec"]["platform"] = {"prices": {"cpu_hour": 1.0}, "budget": 5}
         project.save()
