@@ -17,6 +17,7 @@ from pipelines.keys import Key, step_keys
 from pipelines.provenance import Provenance, provenance
 from pipelines.raft import raft
 from pipelines.server_rules import check_accepted, check_plain
+from pipelines.source import Sources, sources
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model.assistant import Assistant
 from raftops.spec.model.base import STEPS, StepName, as_json
@@ -41,13 +42,13 @@ def compile_spec(loaded: LoadedSpec) -> Compiled:
     code.keep()
     origin = provenance(loaded.assistant, inputs, loaded.root)
     with ThreadPoolExecutor(1) as apart:  # KFP looks through the whole call stack at each setting: here it is short
-        text = apart.submit(_text, loaded.assistant, keys, origin).result()
+        text = apart.submit(_text, loaded.assistant, keys, origin, sources(loaded.assistant, loaded.root)).result()
     check_accepted(text)
     return Compiled(text, keys, inputs)
 
 
-def _text(assistant: Assistant, keys: Mapping[StepName, Key], origin: Provenance) -> str:
-    pipeline = raft(assistant, keys, origin)
+def _text(assistant: Assistant, keys: Mapping[StepName, Key], origin: Provenance, found: Sources) -> str:
+    pipeline = raft(assistant, keys, origin, found)
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "pipeline.yaml")
         compiler.Compiler().compile(pipeline, path)

@@ -9,7 +9,7 @@ from raftops.spec.model.assistant import Assistant, Spec
 from raftops.spec.model.base import Section, StepName, as_json
 
 _LATER = {
-    "train": ("nodes", "runtime", "candidates", "candidates_at_once"),
+    "train": ("nodes", "runtime", "candidates", "candidates_at_once", "plain_beside"),
     "deploy": ("keep_indexes_days", "target", "signing", "kubernetes"),
 }
 """Settings that older specs do not have: passed on where they are set, so that those specs keep their keys."""

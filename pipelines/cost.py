@@ -90,7 +90,12 @@ _ALONE = _Pods()
 
 
 def _pods(train: Train) -> _Pods:
-    """Nodes that train together, or a pod for each candidate and one that finishes what goes on."""
+    """Nodes that train together, a pod for each candidate and one that finishes what goes on, or one for each adapter.
+
+    How far two adapters are trained at the same time depends on the index: their hours are those of both pods.
+    """
+    if train.plain_beside:
+        return _Pods(in_turn=2, all=2)
     count = len(train.candidates)
     at_once, turns = min(count, train.candidates_at_once), rounds(count, train.candidates_at_once)
     if at_once > 1:

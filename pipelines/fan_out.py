@@ -1,4 +1,4 @@
-"""The steps whose work can be shared out: documents in shards, training by candidates. The result is the same."""
+"""The steps whose work can be shared out: documents in shards, training by adapters. The result is the same."""
 
 from __future__ import annotations
 
@@ -11,19 +11,23 @@ from kfp import dsl
 from kfp.dsl import PipelineTask
 from kfp.dsl.pipeline_channel import PipelineArtifactChannel
 
+from components.augment.plain import augment_plain
 from components.index.component import index
 from components.index.merge import index as index_merge
 from components.index.shard import index_shard
 from components.ingest.component import ingest
 from components.ingest.merge import ingest as ingest_merge
 from components.ingest.shard import ingest_shard
+from components.train.beside import train as train_beside
 from components.train.candidate import train_candidate
 from components.train.choose import train as train_choose
 from components.train.component import train
+from components.train.plain import train_plain
 from pipelines.place import Placer
+from raftops.files import sha256_json
 from raftops.spec.model.base import StepName
 
-_NOT_OF_A_CANDIDATE = ("candidates", "candidates_at_once", "plain")
+_NOT_OF_A_CANDIDATE = ("candidates", "candidates_at_once", "plain", "plain_beside")
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,32 @@ class FanOut:
         merged = index_merge(config=config, passages=passages, parts=dsl.Collected(part.outputs["part"]))
         return self.placer.step("index", merged)
 
-    def train(self, conversations: PipelineArtifactChannel, on_nodes: bool) -> PipelineTask:
+    def plain(
+        self, accepted: PipelineArtifactChannel, passages: PipelineArtifactChannel
+    ) -> PipelineArtifactChannel | None:
+        """The plain adapter, by tasks that need no index and run while it is built; None where `train` makes it.
+
+        Their keys are those of their steps: a changed document that trains nothing trains nothing here, either.
+        """
+        config = self.config["train"]
+        if not config["train"].get("plain_beside"):
+            return None
+        raised = augment_plain(config=self.config["augment"], accepted=accepted, passages=passages)
+        self.placer.shard("augment", raised, "plain", self._plain_key("augment"))
+        tuned = train_plain(config=config, conversations=raised.outputs["conversations"])
+        self.placer.shard("train", tuned, "plain", self._plain_key("train"))
+        return tuned.outputs["part"]
+
+    def _plain_key(self, step: StepName) -> str:
+        return sha256_json([self.placer.keys[step], "plain"])
+
+    def train(
+        self, conversations: PipelineArtifactChannel, on_nodes: bool, plain: PipelineArtifactChannel | None = None
+    ) -> PipelineTask:
         """Conversations to adapters: one after the other, or each candidate's in a task of its own."""
         config = self.config["train"]
+        if plain is not None:
+            return self.placer.step("train", train_beside(config=config, conversations=conversations, plain=plain))
         candidates, at_once = config["train"].get("candidates", []), config["train"].get("candidates_at_once", 1)
         if min(len(candidates), at_once) <= 1:
             return self.placer.step("train", train(config=config, conversations=conversations), on_nodes=on_nodes)

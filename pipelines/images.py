@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,8 +25,7 @@ from raftops.files import write_text
 from raftops.spec.model.base import STEPS
 
 PYTHON = "python:3.11-slim"
-LOCK = Path("components/base.lock")
-"""The base by digest, as `make base` found it."""
+_BASE = re.compile(r"^ARG BASE=(\S+)$", re.MULTILINE)
 DIGESTS = Path("build/images.yaml")
 """Overlay with the images by digest, as the registry got them."""
 
@@ -36,7 +36,7 @@ class Build:
 
     registry: str = REGISTRY
     base: str = ""
-    """Image that stays; the one of `components/base.lock`, or python:3.11-slim, if empty."""
+    """Image that stays; the one that the Dockerfiles pin if empty."""
     builder: str = ""
     """Image that installs, where the base has no pip; the base if empty."""
     torch: str = "cuda"
@@ -47,22 +47,26 @@ class Build:
     """Further arguments of `docker build`."""
 
 
-def base_of(build: Build, root: Path) -> str:
-    """The base image of a build.
+def base_of(step: str, build: Build, root: Path) -> str:
+    """The base image of a step.
 
     Raises:
         StepError: a release whose base has no digest.
     """
-    locked = root / LOCK
-    base = build.base or (locked.read_text(encoding="utf-8").strip() if locked.is_file() else PYTHON)
+    base = build.base or _BASE.findall(dockerfile(step, root).read_text(encoding="utf-8"))[0]
     if build.release and "@sha256:" not in base:
         raise StepError(f"a release names its base by digest, and {base} has none", next_step="make base")
     return base
 
 
+def dockerfile(step: str, root: Path) -> Path:
+    """What a step's image is built by."""
+    return root / "components" / step / "Dockerfile"
+
+
 def build_command(step: str, build: Build, root: Path, labels: Mapping[str, str]) -> list[str]:
     """The call of `docker build` for a step; `labels` are the build arguments that become labels."""
-    base = base_of(build, root)
+    base = base_of(step, build, root)
     arguments = {"BASE": base, "BUILDER": build.builder or base, "TORCH": build.torch, **labels}
     return [
         "docker", "build", "--file", f"components/{step}/Dockerfile", "--tag", image(step, build.registry),
@@ -106,11 +110,13 @@ def push_images(steps: Sequence[str], registry: str, root: Path) -> Path:
 
 
 def pin_base(root: Path) -> str:
-    """Ask the registry for the digest of the base and keep it in `components/base.lock`; returns it."""
+    """Ask the registry for the digest of the base and write it into every Dockerfile; returns it."""
     _docker(["docker", "pull", PYTHON], root)
     digest: str = json.loads(_said("image", "inspect", "--format", "{{json .RepoDigests}}", PYTHON))[0]
-    write_text(root / LOCK, f"{digest}\n")
-    return digest
+    pinned = f"{PYTHON}@{digest.rpartition('@')[2]}"
+    for path in (dockerfile(step, root) for step in STEPS):
+        write_text(path, _BASE.sub(f"ARG BASE={pinned}", path.read_text(encoding="utf-8")))
+    return pinned
 
 
 def _git(root: Path, *words: str) -> str:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from raftops.access import AccessPolicies, load_access
+from raftops.data import document_digests, example_digests
 from raftops.errors import StepError
-from raftops.files import sha256_file, sha256_text, sha256_tree
-from raftops.manifest import example_files, list_documents
+from raftops.files import sha256_tree
 from raftops.models import resolve
 from raftops.spec.model.assistant import Assistant
-from raftops.spec.model.knowledge import Data
 
 
 @dataclass(frozen=True)
@@ -37,35 +34,16 @@ class Inputs:
 def read_inputs(assistant: Assistant, root: Path) -> Inputs:
     """Hash everything that a spec names. Raises the errors of the files that cannot be read."""
     data = assistant.spec.data
-    documents = {doc_id: sha256_file(path) for doc_id, path in list_documents(data.documents, root)}
+    documents = document_digests(data, root)
     access = load_access(root / data.access)
     return Inputs(
         documents=documents,
-        examples=_examples(data, root),
+        examples=example_digests(data, root),
         access=access,
         models=_models(assistant, root),
         dvc=_dvc(root / data.dvc) if data.dvc else "",
         rules={doc_id: access.policy_of(doc_id) or "" for doc_id in documents},
     )
-
-
-def _examples(data: Data, root: Path) -> dict[str, str]:
-    rows: dict[str, str] = {}
-    for path in example_files(data, root):
-        for number, line in enumerate(path.read_text(encoding="utf-8", errors="surrogateescape").split("\n"), 1):
-            if line.strip():
-                name = _row_id(line)
-                place = f"{os.path.relpath(path, root)}:{number}"
-                rows[name if name and name not in rows else place] = sha256_text(line.strip())
-    return rows
-
-
-def _row_id(line: str) -> str:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return ""
-    return str(row.get("id", "")) if isinstance(row, dict) else ""
 
 
 def _models(assistant: Assistant, root: Path) -> dict[str, str]:

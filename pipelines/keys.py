@@ -74,7 +74,7 @@ _INPUTS: Mapping[StepName, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-_PLACE = ("init_from", "threads", "nodes", "runtime", "candidates_at_once")
+_PLACE = ("init_from", "threads", "nodes", "runtime", "candidates_at_once", "plain_beside")
 """Settings of train that say where files are, or where it is trained."""
 
 

@@ -19,7 +19,7 @@ class PastStep:
     step: StepName
     key: str
     seconds: float | None
-    """Time of its work; None where the result came from the cache."""
+    """Time of its work, of both pods where the plain adapter had one; None where the result came from the cache."""
     run_id: str
     rounds: int = 1
     """Candidates of training one after the other in that time."""
@@ -39,9 +39,10 @@ def _steps(run: Mapping[str, Any]) -> Iterator[PastStep]:
     keys = cache_keys(pipeline)
     for step, state in steps_of(run).items():
         if step in keys and state.status in ("done", "skipped"):
-            seconds = state.seconds if state.status == "done" else None
-            turns = _rounds(pipeline) if step == "train" else 1
-            yield PastStep(step, keys[step], seconds, str(run.get("run_id")), turns)
+            settings = _training(pipeline) if step == "train" else {}
+            worked = state.work if settings.get("plain_beside") else state.seconds
+            seconds = worked if state.status == "done" else None
+            yield PastStep(step, keys[step], seconds, str(run.get("run_id")), _rounds(settings))
 
 
 def cache_keys(spec: Mapping[str, Any]) -> dict[StepName, str]:
@@ -50,14 +51,18 @@ def cache_keys(spec: Mapping[str, Any]) -> dict[StepName, str]:
     return {step: found[step] for step in STEPS if found.get(step)}
 
 
-def _rounds(spec: Mapping[str, Any]) -> int:
-    """How many candidates a pipeline trains one after the other."""
+def _training(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings of train that a pipeline was compiled with."""
     for name, task in _tasks(spec):
         if name == "train":
             given = ((task.get("inputs") or {}).get("parameters") or {}).get("config") or {}
-            settings = ((given.get("runtimeValue") or {}).get("constant") or {}).get("train") or {}
-            return rounds(len(settings.get("candidates") or ()), int(settings.get("candidates_at_once") or 1))
-    return 1
+            return ((given.get("runtimeValue") or {}).get("constant") or {}).get("train") or {}
+    return {}
+
+
+def _rounds(settings: Mapping[str, Any]) -> int:
+    """How many candidates were trained one after the other."""
+    return rounds(len(settings.get("candidates") or ()), int(settings.get("candidates_at_once") or 1))
 
 
 def _tasks(spec: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

@@ -31,12 +31,15 @@ class Pod:
     secrets: Sequence[SecretRef] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    folders: Sequence[str] = ()
+    """Empty folders that the step fills."""
     optional: bool = False
     """Whether the pod starts where a secret is not there, without its variable."""
 
     def message(self) -> Message:
         """The pod as KubernetesExecutorConfig, without what is not set."""
         told = self._everywhere() | _resources(self.wanted)
+        told["emptyDirMounts"] = [*_folders(self.folders, self.platform), *told.get("emptyDirMounts", ())]
         return {name: value for name, value in told.items() if value}
 
     def _everywhere(self) -> Message:
@@ -70,6 +73,13 @@ def _resources(wanted: Resources) -> Message:
         memory = {"volumeName": "shared-memory", "mountPath": "/dev/shm", "medium": "Memory"}
         told["emptyDirMounts"] = [memory | {"sizeLimit": wanted.shared_memory}]
     return told
+
+
+def _folders(folders: Sequence[str], platform: Platform) -> list[Message]:
+    """An empty volume for each folder; none where a claim is mounted there."""
+    claimed = {volume.path for volume in _volumes(platform)}
+    wanted = [folder for folder in folders if folder not in claimed]
+    return [{"volumeName": f"raftops-data-{number}", "mountPath": folder} for number, folder in enumerate(wanted, 1)]
 
 
 def _volumes(platform: Platform) -> list[Volume]:

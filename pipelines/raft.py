@@ -1,11 +1,12 @@
 """The pipeline: seven tasks joined by their outputs. What the cluster gives each task stands in `place.py`.
 
-The branches of index and train meet where the data does: training reads what the product's own retriever finds, so it
-stands behind the index. A release needs the gates to pass; a run that they hold ends as failed, with its report.
-However it ends, `finish` writes the record.
+The branches of index and train meet where the data does: RAFT trains on what the product's own retriever finds, so it
+stands behind the index. The plain adapter does not, and can be trained beside it. A release needs the gates to pass; a
+run that they hold ends as failed, with its report. However it ends, `finish` writes the record.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from kfp import dsl
@@ -22,15 +23,25 @@ from pipelines.fan_out import FanOut
 from pipelines.keys import Key
 from pipelines.place import Placer
 from pipelines.provenance import Provenance
+from pipelines.source import Sources, folders, with_sources
 from raftops.spec.model.assistant import Assistant
-from raftops.spec.model.base import SecretRef, StepName
+from raftops.spec.model.base import STEPS, SecretRef, StepName
 from raftops.spec.model.platform import Platform
 
 
-def raft(assistant: Assistant, keys: Mapping[StepName, Key], origin: Provenance) -> BaseComponent:
-    """The pipeline of an assistant. It has no parameters: the spec is the parameter, the compiled file the record."""
-    config, platform = configs(assistant), assistant.spec.platform
-    placer = Placer(platform, {step: key.digest for step, key in keys.items()}, assistant.name, origin.annotations())
+def raft(
+    assistant: Assistant, keys: Mapping[StepName, Key], origin: Provenance, found: Sources = MappingProxyType({})
+) -> BaseComponent:
+    """The pipeline of an assistant; its steps are brought what is `found`.
+
+    It has no parameters: the spec is the parameter, the compiled file the record.
+    """
+    config, platform = with_sources(configs(assistant), found), assistant.spec.platform
+    digests, places = (
+        {step: key.digest for step, key in keys.items()},
+        {step: folders(found.get(step)) for step in STEPS},
+    )
+    placer = Placer(platform, digests, assistant.name, origin.annotations(), places)
     fan_out = FanOut(placer, config, keys["train"].without("spec.train"))
     description = f"{assistant.metadata.description}\n\n{origin.line()}".strip()
 
@@ -44,7 +55,8 @@ def raft(assistant: Assistant, keys: Mapping[StepName, Key], origin: Provenance)
             parsed = fan_out.ingest(accepted)
             built = fan_out.index(parsed.outputs["passages"]).outputs["built"]
             raised = placer.step("augment", augment(config=config["augment"], accepted=accepted, built=built))
-            tuned = fan_out.train(raised.outputs["conversations"], on_nodes=assistant.spec.train.nodes > 1)
+            plain = fan_out.plain(accepted, parsed.outputs["passages"])
+            tuned = fan_out.train(raised.outputs["conversations"], assistant.spec.train.nodes > 1, plain)
             made = {"accepted": accepted, "built": built, "adapters": tuned.outputs["adapters"]}
             measured = placer.step("evaluate", evaluate(config=config["evaluate"], **made))
             report = measured.outputs["report"]

@@ -21,8 +21,8 @@ from raftops.spec.model.base import STEPS, StepName
 
 RECORDS = 50
 """Records of runs that are kept; plans take times and reasons from them."""
-_SHARDS = "-iteration-"
-"""In the name of a folder where KFP's local runner puts what the shards of a run made."""
+_PARTS = ("-iteration-", "-plain")
+"""In the names of folders where KFP's local runner puts what the parts of a step made."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class Store:
                 kept |= {self._task(Path(uri)) for uri in _uris(record)}
         runs = {folder.parent for folder in kept}
         for folder in self.artifacts.glob("*/*"):
-            if folder not in kept and not (_SHARDS in folder.name and folder.parent in runs):
+            if folder not in kept and not (folder.parent in runs and any(part in folder.name for part in _PARTS)):
                 shutil.rmtree(folder, ignore_errors=True)
         for run in self.artifacts.glob("*"):
             if not any(run.iterdir()):

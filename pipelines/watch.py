@@ -40,6 +40,9 @@ class StepState:
     status: str = "waiting"
     """waiting, running, done, skipped (a cached result), failed, canceled, or left out (the run ended before)."""
     seconds: float = 0.0
+    """Time in which it was at work."""
+    work: float = 0.0
+    """Seconds of its tasks together: more, where some ran side by side."""
     pods: tuple[str, ...] = ()
     """Pods that did its work, the newest last; of several side by side one that failed, or is at work, stands last."""
     error: str = ""
@@ -68,8 +71,9 @@ def _state(step: str, nodes: Sequence[Node], run_state: str) -> StepState:
     executors.sort(key=lambda e: e.get("state") == ("FAILED" if status == "failed" else "RUNNING"))
     pods = tuple(str(e.get("pod_name")) for e in executors if e.get("state") != "SKIPPED")
     error = next((_error(node) for node in (*executors, *own) if _error(node)), "")
+    times = sorted(filter(None, map(_span, (*parts, *own))))
     states = {str(e.get("pod_name")): str(e.get("state")) for e in executors}
-    return StepState(step, status, _seconds([*parts, *own]), pods, error, states)
+    return StepState(step, status, _covered(times), sum(end - start for start, end in times), pods, error, states)
 
 
 def _is_part(step: str, name: str) -> bool:
@@ -108,13 +112,21 @@ def _error(node: Node) -> str:
     return str((node.get("error") or {}).get("message") or "")
 
 
-def _seconds(nodes: Sequence[Node]) -> float:
-    starts = [at for at in map(_time, (n.get("start_time") for n in nodes)) if at]
-    ends = [_time(n.get("end_time")) for n in nodes]
-    if not starts:
-        return 0.0
-    end = max((at for at in ends if at), default=None) if all(ends) else datetime.now(UTC)
-    return max(0.0, (end - min(starts)).total_seconds()) if end else 0.0
+def _span(node: Node) -> tuple[float, float] | None:
+    """When a task began and ended, or now where it is at work; None where it did not begin."""
+    start, end = _time(node.get("start_time")), _time(node.get("end_time"))
+    if start is None:
+        return None
+    return start.timestamp(), max(start, end or datetime.now(UTC)).timestamp()
+
+
+def _covered(times: Sequence[tuple[float, float]]) -> float:
+    """Seconds in which at least one task was at work; `times` by their start."""
+    seconds, until = 0.0, 0.0
+    for start, end in times:
+        seconds += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return seconds
 
 
 def _time(text: Any) -> datetime | None:

@@ -24,5 +24,5 @@ def ingest(
 
     section = Ingest(**config["ingest"])
     places = Path(accepted.path), Path(passages.path), Path(config["cache"])
-    metrics.metadata.update(reported(ingest)(section, config["embedder"], *places))
+    metrics.metadata.update(reported(ingest)(section, config["embedder"], *places, config.get("source")))
     write_json(Path(metrics.path), metrics.metadata)

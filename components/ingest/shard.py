@@ -26,5 +26,5 @@ def ingest_shard(
 
     share = Ingest(**config["ingest"]), config["embedder"], Shard(int(shard), int(config["shards"]))
     places = Path(accepted.path), Path(part.path), Path(config["cache"])
-    metrics.metadata.update(reported(ingest_shard)(*share, *places))
+    metrics.metadata.update(reported(ingest_shard)(*share, *places, config.get("source")))
     write_json(Path(metrics.path), metrics.metadata)

@@ -18,6 +18,7 @@ def train(
     """Choose the candidate with the lowest loss on the dev split, and finish what goes with it."""
     from pathlib import Path
 
+    from raftops.data import bring
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model.learning import Train
@@ -25,5 +26,6 @@ def train(
 
     places = Path(conversations.path), Path(adapters.path), Path(config["cache"])
     made = [Path(part.path) for part in parts]
+    reported(bring)(config.get("source"), "train")
     metrics.metadata.update(reported(train)(Train(**config["train"]), config["base"], *places, None, made))
     write_json(Path(metrics.path), metrics.metadata)

@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 
 from pipelines.cli.authoring import Force, Overlays, SpecPath, named_steps, store_folder
-from pipelines.cli.planning import cluster_costs
+from pipelines.cli.planning import cluster_costs, tell_notes
 from pipelines.cli.screen import RunScreen, duration, screen
 from pipelines.compile import compile_spec, downstream
 from pipelines.cost import keep_to_budget
@@ -71,6 +71,7 @@ def submit(
     screen.say(f"[bold]{run.name}[/] submitted as run [bold]{run.run_id}[/] of experiment {escape(experiment)}")
     screen.say(f"see it at {escape(server.page(run.run_id))}")
     screen.result({"event": "submitted", **asdict(run), "page": server.page(run.run_id)})
+    tell_notes(loaded)
     if wait:
         _follow(server, run.run_id)
     else:

@@ -19,6 +19,7 @@ from pipelines.cost import StepCost, cluster_plan, keep_to_budget
 from pipelines.cost_shown import COLUMNS, cost_lines, cost_row, costs_json, costs_markdown
 from pipelines.kubeflow import Server, endpoint_of
 from pipelines.markdown import plan_markdown
+from pipelines.notes import notes
 from pipelines.past import PastStep, past_steps
 from pipelines.plan import PlannedStep, plan
 from pipelines.recorded import History, Recorded
@@ -138,4 +139,13 @@ def compile_command(
     write_text(target, compiled.text)
     shown = escape(str(target))
     screen.say(f"wrote {shown} ({len(compiled.text) / 1024:.1f} kB); submit it by: kfp run create -f {shown}")
-    screen.result({"pipeline": str(target), "keys": {step: key.digest for step, key in compiled.keys.items()}})
+    keys = {step: key.digest for step, key in compiled.keys.items()}
+    screen.result({"pipeline": str(target), "keys": keys, "notes": tell_notes(loaded)})
+
+
+def tell_notes(loaded: LoadedSpec) -> list[str]:
+    """Say what to know before a spec runs on a cluster; returns it."""
+    found = list(notes(loaded.assistant, loaded.root))
+    for note in found:
+        screen.note(note.message, note.next_step)
+    return [note.message for note in found]

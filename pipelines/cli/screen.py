@@ -56,6 +56,12 @@ class Screen:
             table.add_row(*(escape(cell) for cell in row))
         self.out.print(table)
 
+    def note(self, message: str, next_step: str) -> None:
+        """What is no failure, but worth knowing; results carry it in JSON mode."""
+        if not self.json_output:
+            self.err.print(f"[yellow]note:[/] {escape(message)}", soft_wrap=True)
+            self.err.print(f"  [bold]next:[/] {escape(next_step)}", soft_wrap=True)
+
     def error(self, message: str, next_step: str = "", kind: str = "") -> None:
         """A failure: what and where, then what next."""
         if self.json_output:

@@ -8,26 +8,36 @@ from pipelines.manifests.finding import Finding
 from pipelines.manifests.resource import Resource, select
 
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
-_ACCESS = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
-_SELECTS = ("In", "NotIn", "Exists", "DoesNotExist")
+_PULLS = ("Always", "IfNotPresent", "Never")
+_PROFILES = ("RuntimeDefault", "Localhost", "Unconfined")
+_INCLUSIONS = ("Honor", "Ignore")
 _OF_PODS = {
     "restartPolicy": ("Always", "OnFailure", "Never"),
     "dnsPolicy": ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"),
     "preemptionPolicy": ("Never", "PreemptLowerPriority"),
-    "tolerations[].operator": ("Exists", "Equal", "Lt", "Gt"),
-    "tolerations[].effect": ("NoSchedule", "PreferNoSchedule", "NoExecute"),
+    "tolerations[].operator": ("", "Exists", "Equal"),
+    "tolerations[].effect": ("", "NoSchedule", "PreferNoSchedule", "NoExecute"),
     "topologySpreadConstraints[].whenUnsatisfiable": ("DoNotSchedule", "ScheduleAnyway"),
-    "securityContext.seccompProfile.type": ("RuntimeDefault", "Localhost", "Unconfined"),
+    "topologySpreadConstraints[].nodeAffinityPolicy": _INCLUSIONS,
+    "topologySpreadConstraints[].nodeTaintsPolicy": _INCLUSIONS,
+    "securityContext.seccompProfile.type": _PROFILES,
+    "securityContext.appArmorProfile.type": _PROFILES,
     "securityContext.fsGroupChangePolicy": ("OnRootMismatch", "Always"),
+    "securityContext.supplementalGroupsPolicy": ("Merge", "Strict"),
+    "securityContext.seLinuxChangePolicy": ("Recursive", "MountOption"),
+    "os.name": ("linux", "windows"),
+    "volumes[].image.pullPolicy": _PULLS,
     "volumes[].emptyDir.medium": ("", "Memory", "HugePages", "HugePages-2Mi", "HugePages-1Gi"),
-    "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[].matchExpressions[].operator":
-        (*_SELECTS, "Gt", "Lt"),
 }  # fmt: skip
 _OF_CONTAINERS = {
-    "imagePullPolicy": ("Always", "IfNotPresent", "Never"),
+    "imagePullPolicy": _PULLS,
+    "resizePolicy[].resourceName": ("cpu", "memory"),
+    "resizePolicy[].restartPolicy": ("NotRequired", "RestartContainer"),
+    "volumeMounts[].recursiveReadOnly": ("Disabled", "IfPossible", "Enabled"),
     "ports[].protocol": _PROTOCOLS,
     "terminationMessagePolicy": ("File", "FallbackToLogsOnError"),
-    "securityContext.seccompProfile.type": ("RuntimeDefault", "Localhost", "Unconfined"),
+    "securityContext.seccompProfile.type": _PROFILES,
+    "securityContext.appArmorProfile.type": _PROFILES,
     "securityContext.procMount": ("Default", "Unmasked"),
     "livenessProbe.httpGet.scheme": ("HTTP", "HTTPS"),
     "readinessProbe.httpGet.scheme": ("HTTP", "HTTPS"),
@@ -42,20 +52,26 @@ _OF_KINDS: dict[str, dict[str, tuple[str, ...]]] = {
         "spec.sessionAffinity": ("None", "ClientIP"),
         "spec.externalTrafficPolicy": ("Cluster", "Local"),
         "spec.internalTrafficPolicy": ("Cluster", "Local"),
+        "spec.ipFamilies[]": ("IPv4", "IPv6"),
         "spec.ipFamilyPolicy": ("SingleStack", "PreferDualStack", "RequireDualStack"),
     },
     "Deployment": {"spec.strategy.type": ("Recreate", "RollingUpdate")},
     "StatefulSet": {
         "spec.updateStrategy.type": ("RollingUpdate", "OnDelete"),
         "spec.podManagementPolicy": ("OrderedReady", "Parallel"),
-        "spec.volumeClaimTemplates[].spec.accessModes[]": _ACCESS,
+        "spec.persistentVolumeClaimRetentionPolicy.*": ("Retain", "Delete"),
     },
-    "CronJob": {"spec.concurrencyPolicy": ("Allow", "Forbid", "Replace")},
-    "Job": {"spec.completionMode": ("NonIndexed", "Indexed")},
-    "PersistentVolumeClaim": {
-        "spec.accessModes[]": _ACCESS,
-        "spec.volumeMode": ("Filesystem", "Block"),
+    "DaemonSet": {"spec.updateStrategy.type": ("RollingUpdate", "OnDelete")},
+    "CronJob": {
+        "spec.concurrencyPolicy": ("Allow", "Forbid", "Replace"),
+        "spec.jobTemplate.spec.completionMode": ("NonIndexed", "Indexed"),
+        "spec.jobTemplate.spec.podReplacementPolicy": ("TerminatingOrFailed", "Failed"),
     },
+    "Job": {
+        "spec.completionMode": ("NonIndexed", "Indexed"),
+        "spec.podReplacementPolicy": ("TerminatingOrFailed", "Failed"),
+    },
+    "PriorityClass": {"preemptionPolicy": ("Never", "PreemptLowerPriority")},
     "NetworkPolicy": {
         "spec.policyTypes[]": ("Ingress", "Egress"),
         "spec.ingress[].ports[].protocol": _PROTOCOLS,
@@ -68,20 +84,19 @@ _OF_KINDS: dict[str, dict[str, tuple[str, ...]]] = {
         "spec.behavior.*.policies[].type": ("Pods", "Percent"),
     },
     "PodDisruptionBudget": {"spec.unhealthyPodEvictionPolicy": ("IfHealthyBudget", "AlwaysAllow")},
-    "LimitRange": {"spec.limits[].type": ("Container", "Pod", "PersistentVolumeClaim")},
     "RoleBinding": {"subjects[].kind": ("User", "Group", "ServiceAccount"), "roleRef.kind": ("Role", "ClusterRole")},
     "ClusterRoleBinding": {"subjects[].kind": ("User", "Group", "ServiceAccount"), "roleRef.kind": ("ClusterRole",)},
 }
-_SELECTORS = (
-    "spec.selector", "spec.podSelector", "spec.namespaceSelector",
-    "spec.ingress[].from[].podSelector", "spec.ingress[].from[].namespaceSelector",
-    "spec.egress[].to[].podSelector", "spec.egress[].to[].namespaceSelector",
-)  # fmt: skip
-
-_PORT, _COUNT, _POSITIVE = (1, 65535), (0, 2**31 - 1), (1, 2**31 - 1)
+_PORT, _COUNT, _POSITIVE, _WEIGHT, _MODE = (1, 65535), (0, 2**31 - 1), (1, 2**31 - 1), (1, 100), (0, 0o777)
+_PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution[].weight"
 _USERS = ("securityContext.runAsUser", "securityContext.runAsGroup")
 _NUMBERS_OF_PODS = {
     "terminationGracePeriodSeconds": _COUNT, "topologySpreadConstraints[].maxSkew": _POSITIVE,
+    "topologySpreadConstraints[].minDomains": _POSITIVE, "activeDeadlineSeconds": _POSITIVE,
+    **{f"affinity.{kind}.{_PREFERRED}": _WEIGHT for kind in ("nodeAffinity", "podAffinity", "podAntiAffinity")},
+    **{f"volumes[].{source}.defaultMode": _MODE for source in ("configMap", "secret", "downwardAPI", "projected")},
+    **{f"volumes[].{base}{source}.items[].mode": _MODE
+       for base in ("", "projected.sources[].") for source in ("configMap", "secret", "downwardAPI")},
     "securityContext.fsGroup": _COUNT, "securityContext.supplementalGroups[]": _COUNT, **dict.fromkeys(_USERS, _COUNT),
 }  # fmt: skip
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
@@ -91,23 +106,35 @@ _NUMBERS_OF_CONTAINERS = {
 } | {f"{probe}.{handler}.port": _PORT for probe in _PROBES for handler in ("httpGet", "tcpSocket", "grpc")} | {
     f"{probe}.{field}": bounds for probe in _PROBES
     for field, bounds in {"initialDelaySeconds": _COUNT, "timeoutSeconds": _POSITIVE, "periodSeconds": _POSITIVE,
-                          "failureThreshold": _POSITIVE, "successThreshold": _POSITIVE}.items()
+                          "failureThreshold": _POSITIVE, "successThreshold": _POSITIVE,
+                          "terminationGracePeriodSeconds": _POSITIVE}.items()
 }  # fmt: skip
+_OF_JOBS = (
+    "backoffLimit", "parallelism", "completions", "activeDeadlineSeconds", "ttlSecondsAfterFinished",
+    "backoffLimitPerIndex", "maxFailedIndexes",
+)  # fmt: skip
+_OF_CRON_JOBS = ("startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")
 _NUMBERS_OF_KINDS: dict[str, dict[str, tuple[int, int]]] = {
-    "Service": {"spec.ports[].port": _PORT, "spec.ports[].targetPort": _PORT, "spec.ports[].nodePort": _PORT},
+    "Service": {"spec.ports[].port": _PORT, "spec.ports[].targetPort": _PORT},
     "Deployment": {"spec.replicas": _COUNT, "spec.minReadySeconds": _COUNT, "spec.revisionHistoryLimit": _COUNT,
                    "spec.progressDeadlineSeconds": _POSITIVE, "spec.strategy.rollingUpdate.*": _COUNT},
-    "StatefulSet": {"spec.replicas": _COUNT, "spec.revisionHistoryLimit": _COUNT,
+    "DaemonSet": {"spec.minReadySeconds": _COUNT, "spec.revisionHistoryLimit": _COUNT,
+                  "spec.updateStrategy.rollingUpdate.*": _COUNT},
+    "StatefulSet": {"spec.replicas": _COUNT, "spec.revisionHistoryLimit": _COUNT, "spec.minReadySeconds": _COUNT,
+                    "spec.ordinals.start": _COUNT,
                     "spec.updateStrategy.rollingUpdate.*": _COUNT},
     "PodDisruptionBudget": {"spec.minAvailable": _COUNT, "spec.maxUnavailable": _COUNT},
-    "Job": {"spec.backoffLimit": _COUNT, "spec.parallelism": _COUNT, "spec.completions": _COUNT},
+    "Job": {f"spec.{field}": _COUNT for field in _OF_JOBS},
+    "CronJob": {f"spec.jobTemplate.spec.{field}": _COUNT for field in _OF_JOBS}
+    | {f"spec.{field}": _COUNT for field in _OF_CRON_JOBS},
     "NetworkPolicy": {f"spec.{way}[].ports[].{field}": _PORT for way in ("ingress", "egress")
                       for field in ("port", "endPort")},
     "HorizontalPodAutoscaler": {
         "spec.minReplicas": _POSITIVE, "spec.maxReplicas": _POSITIVE, "spec.behavior.*.policies[].value": _POSITIVE,
         "spec.behavior.*.policies[].periodSeconds": (1, 1800), "spec.behavior.*.stabilizationWindowSeconds": (0, 3600),
     },
-    "Ingress": {"spec.rules[].http.paths[].backend.service.port.number": _PORT},
+    "Ingress": {"spec.rules[].http.paths[].backend.service.port.number": _PORT,
+                "spec.defaultBackend.service.port.number": _PORT},
 }  # fmt: skip
 
 
@@ -115,8 +142,6 @@ def choices(resource: Resource) -> Iterator[Finding]:
     """Values that are not among those allowed, numbers out of bounds."""
     for pattern, allowed in _OF_KINDS.get(resource.kind, {}).items():
         yield from _chosen(resource, pattern, allowed)
-    for base in _SELECTORS:
-        yield from _chosen(resource, f"{base}.matchExpressions[].operator", _SELECTS)
     for pattern, bounds in _NUMBERS_OF_KINDS.get(resource.kind, {}).items():
         yield from _bounded(resource, pattern, bounds)
     for pod in resource.pods:

@@ -16,23 +16,24 @@ SEGMENT = re.compile(r"(?!\.\.?$)[^/%]+")
 PORT = re.compile(r"(?=.{1,15}$)(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 KEY_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-DATA_KEY = re.compile(r"(?!\.\.?$)[-._a-zA-Z0-9]{1,253}")
-VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
+DATA_KEY = re.compile(r"(?!\.$|\.\.)[-._a-zA-Z0-9]{1,253}")
 
 _RESOURCE_NAME = {
     "Namespace": LABEL, "Service": OLD_LABEL, "StatefulSet": LABEL, "Role": SEGMENT, "RoleBinding": SEGMENT,
     "ClusterRole": SEGMENT, "ClusterRoleBinding": SEGMENT, "TrainJob": OLD_LABEL,
 }  # fmt: skip
 """Rules other than SUBDOMAIN, by kind."""
+_DIGIT_FIRST_SINCE = 36
+"""The minor version from which the name of a service may begin with a digit."""
 _LABELS = ("metadata.labels", "spec.nodeSelector")
 _PORTS_OF_POLICIES = ("spec.ingress[].ports[].port", "spec.egress[].ports[].port")
 _KEYS_OF_DATA = ("env[].valueFrom.secretKeyRef.key", "env[].valueFrom.configMapKeyRef.key")
 _OLD_SELECTORS = ("Service", "ReplicationController")
 
 
-def names(resource: Resource) -> Iterator[Finding]:
-    """Every name in a resource that a server refuses."""
-    yield from _own_name(resource)
+def names(resource: Resource, minor: int) -> Iterator[Finding]:
+    """Every name in a resource that a server of this minor version refuses."""
+    yield from _own_name(resource, minor)
     yield from _label_maps(resource)
     yield from _selectors(resource, resource.body, ())
     yield from _data_keys(resource)
@@ -46,23 +47,29 @@ def names(resource: Resource) -> Iterator[Finding]:
         yield from _of_pod(pod)
 
 
-def _own_name(resource: Resource) -> Iterator[Finding]:
+def _own_name(resource: Resource, minor: int) -> Iterator[Finding]:
     metadata = mapping(resource.body.get("metadata"))
     name, made = metadata.get("name"), metadata.get("generateName")
     if not name and not made:
         yield resource.finding(("metadata", "name"), "missing", "name the resource")
     elif name:
-        yield from _fits(resource, ("metadata", "name"), name, _RESOURCE_NAME.get(resource.kind, SUBDOMAIN))
+        yield from _fits(resource, ("metadata", "name"), name, own_rule(resource, minor))
     if metadata.get("namespace") is not None:
         yield from _fits(resource, ("metadata", "namespace"), metadata["namespace"], LABEL)
 
 
+def own_rule(resource: Resource, minor: int = 0) -> re.Pattern[str]:
+    """How a resource of this kind may be called."""
+    relaxed = resource.kind == "Service" and minor >= _DIGIT_FIRST_SINCE
+    return LABEL if relaxed else _RESOURCE_NAME.get(resource.kind, SUBDOMAIN)
+
+
 def _fits(resource: Resource, path: Path, value: Any, rule: re.Pattern[str]) -> Iterator[Finding]:
     if isinstance(value, str) and not rule.fullmatch(value):
-        yield resource.finding(path, f"{value!r:.80} is not a name that Kubernetes accepts", _RULES[rule])
+        yield resource.finding(path, f"{value!r:.80} is not a name that Kubernetes accepts", RULES[rule])
 
 
-_RULES = {
+RULES = {
     LABEL: "lower-case letters, digits and - inside, at most 63 (RFC 1123 label)",
     SUBDOMAIN: "lower-case letters, digits, - and . inside, at most 253 (RFC 1123 subdomain)",
     OLD_LABEL: "begins with a letter; lower-case letters, digits and - inside, at most 63 (RFC 1035 label)",
@@ -71,7 +78,6 @@ _RULES = {
     LABEL_VALUE: "letters, digits, -, _ and . inside, at most 63",
     KEY_NAME: "letters, digits, -, _ and . inside, at most 63, after an optional domain and /",
     DATA_KEY: "letters, digits, -, _ and .",
-    VARIABLE: "letters, digits, _, - and ., not beginning with a digit",
 }
 
 
@@ -84,7 +90,7 @@ def _label_maps(resource: Resource) -> Iterator[Finding]:
             yield from _labels(resource, path, labels)
     for path, notes in select(resource.body, "metadata.annotations"):
         for key in mapping(notes):
-            yield from _label_key(resource, (*path, str(key)), str(key).lower())
+            yield from label_key(resource, (*path, str(key)), str(key).lower())
 
 
 def _selectors(resource: Resource, value: Any, path: Path) -> Iterator[Finding]:
@@ -95,7 +101,7 @@ def _selectors(resource: Resource, value: Any, path: Path) -> Iterator[Finding]:
         for index, one in enumerate(listing(inner)):
             place: Path = (*path, key, index)
             if key == "matchExpressions" and isinstance(name := mapping(one).get("key"), str):
-                yield from _label_key(resource, (*place, "key"), name)
+                yield from label_key(resource, (*place, "key"), name)
             yield from _selectors(resource, one, place)
         yield from _selectors(resource, inner, (*path, key))
 
@@ -108,15 +114,16 @@ def _labels_of_pod(pod: Pod) -> Iterator[Finding]:
 
 def _labels(resource: Resource, path: Path, labels: Any) -> Iterator[Finding]:
     for key, value in mapping(labels).items():
-        yield from _label_key(resource, (*path, str(key)), key)
+        yield from label_key(resource, (*path, str(key)), key)
         if isinstance(value, str):
             yield from _fits(resource, (*path, key), value, LABEL_VALUE)
 
 
-def _label_key(resource: Resource, path: Path, key: Any) -> Iterator[Finding]:
+def label_key(resource: Resource, path: Path, key: Any) -> Iterator[Finding]:
+    """A finding where a name is not qualified as the keys of labels are: letters after an optional domain and /."""
     domain, slash, name = str(key).rpartition("/")
     if not KEY_NAME.fullmatch(name) or (slash and not SUBDOMAIN.fullmatch(domain)):
-        yield resource.finding(path, f"{key!r:.80} is not a key that Kubernetes accepts", _RULES[KEY_NAME])
+        yield resource.finding(path, f"{key!r:.80} is not a key that Kubernetes accepts", RULES[KEY_NAME])
 
 
 def _data_keys(resource: Resource) -> Iterator[Finding]:
@@ -163,7 +170,7 @@ def _of_pod(pod: Pod) -> Iterator[Finding]:
     yield from once(resource, (*pod.spec_path, "volumes"), volumes, "name")
     for path, key in select(pod.spec, "tolerations[].key", pod.spec_path):
         if key:
-            yield from _label_key(resource, path, key)
+            yield from label_key(resource, path, key)
 
 
 def _of_container(container: Container) -> Iterator[Finding]:
@@ -173,8 +180,6 @@ def _of_container(container: Container) -> Iterator[Finding]:
     for index, port in enumerate(ports):
         yield from _fits(resource, (*path, "ports", index, "name"), port.get("name"), PORT)
     yield from once(resource, (*path, "ports"), [port.get("name") for port in ports], "name")
-    for place, name in select(body, "env[].name", path):
-        yield from _fits(resource, place, name, VARIABLE)
     for pattern in _KEYS_OF_DATA:
         for place, key in select(body, pattern, path):
             yield from _fits(resource, place, key, DATA_KEY)

@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 from pipelines.manifests.finding import Finding, Path
-from pipelines.manifests.resource import Container, Resource, at, listing, mapping, select
+from pipelines.manifests.resource import Container, Resource, mapping, select
 
 _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?\d+))?")
 _FACTORS = {unit: Decimal(10) ** power for unit, power in {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9}.items()}
 _FACTORS |= {unit: Decimal(10) ** power for unit, power in {"T": 12, "P": 15, "E": 18}.items()}
 _FACTORS |= {f"{unit}i": Decimal(1024) ** (power + 1) for power, unit in enumerate("KMGTPE")}
-_NATIVE = ("cpu", "memory", "ephemeral-storage")
+NATIVE = ("cpu", "memory", "ephemeral-storage")
 _FORM = "a number with an optional unit: 500m, 2, 16Gi"
 _OF_WHOLE_RESOURCES = (
     "spec.metrics[].*.target.averageValue", "spec.metrics[].*.target.value", "spec.hard.*",
@@ -48,10 +48,10 @@ def quantities(resource: Resource) -> Iterator[Finding]:
     for pod in resource.pods:
         for container in pod.containers():
             yield from _of_container(container)
-        for path, value in select(pod.spec, "volumes[].emptyDir.sizeLimit", pod.spec_path):
-            yield from _well_formed(resource, path, value)
-    if resource.kind == "LimitRange":
-        yield from _limit_range(resource)
+        for pattern in ("volumes[].emptyDir.sizeLimit", "overhead.*", "resources.*.*"):
+            for path, value in select(pod.spec, pattern, pod.spec_path):
+                yield from _well_formed(resource, path, value)
+        yield from _within(resource, (*pod.spec_path, "overhead"), {"limits": mapping(pod.spec.get("overhead"))})
 
 
 def _well_formed(resource: Resource, path: Path, value: Any) -> Iterator[Finding]:
@@ -78,13 +78,27 @@ def _within(resource: Resource, path: Path, asked: Mapping[str, Any]) -> Iterato
         low, high = amount(requests.get(name)), amount(limits.get(name))
         if "/" in str(name) and not str(name).startswith("kubernetes.io/"):
             yield from _device(resource, path, str(name), requests, limits)
-        elif str(name) not in _NATIVE and not str(name).startswith("hugepages-"):
+        elif str(name).startswith("hugepages-"):
+            yield from _pages(resource, path, str(name), requests, limits)
+        elif str(name) not in NATIVE:
             field = "requests" if name in requests else "limits"
-            mend = f"{', '.join(_NATIVE)}, hugepages-<size>, or a device with its domain: nvidia.com/gpu"
+            mend = f"{', '.join(NATIVE)}, hugepages-<size>, or a device with its domain: nvidia.com/gpu"
             yield resource.finding((*path, field, str(name)), "no such resource of a container", mend)
         elif low is not None and high is not None and low > high:
             what = f"{requests[name]} is more than the limit of {limits[name]}"
             yield resource.finding((*path, "requests", str(name)), what, "raise the limit or ask for less")
+
+
+def _pages(
+    resource: Resource, path: Path, name: str, requests: Mapping[str, Any], limits: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """Pages are whole, and all that is asked for is also the limit."""
+    yield from _device(resource, path, name, requests, limits)
+    size = amount(name.removeprefix("hugepages-"))
+    for field, values in (("requests", requests), ("limits", limits)):
+        asked = amount(values.get(name))
+        if size and asked is not None and (asked % size or not asked):
+            yield resource.finding((*path, field, name), f"{values[name]} is no number of pages", f"times {name[10:]}")
 
 
 def _device(
@@ -102,15 +116,3 @@ def _device(
     elif name in requests and amount(requests[name]) != amount(limits[name]):
         what = f"{requests[name]} is not the limit of {limits[name]}"
         yield resource.finding((*path, "requests", name), what, "ask for as many as the limit says")
-
-
-def _limit_range(resource: Resource) -> Iterator[Finding]:
-    order = ("min", "defaultRequest", "default", "max")
-    for index, limit in enumerate(listing(at(resource.body, "spec", "limits"))):
-        for position, lower in enumerate(order):
-            for upper in order[position + 1 :]:
-                for name, value in mapping(mapping(limit).get(lower)).items():
-                    low, high = amount(value), amount(at(limit, upper, name))
-                    if low is not None and high is not None and low > high:
-                        what = f"{value} is more than {upper} ({at(limit, upper, name)})"
-                        yield resource.finding(("spec", "limits", index, lower, name), what, f"at most {upper}")

@@ -7,8 +7,8 @@ from typing import Any
 
 from pipelines.manifests.finding import Finding, Path
 from pipelines.manifests.index import Index, matches, ports
+from pipelines.manifests.probes import PROBES
 from pipelines.manifests.resource import Container, Pod, at, listing, mapping, select
-from pipelines.manifests.workloads import PROBES
 
 _ALWAYS = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
 _SYSTEM_PRIORITY = ("system-cluster-critical", "system-node-critical")

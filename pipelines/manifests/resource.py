@@ -27,6 +27,11 @@ CLUSTER_WIDE = frozenset((
 ))  # fmt: skip
 
 
+def own(group: str) -> bool:
+    """Whether a group is Kubernetes' own, and not of an operator's."""
+    return "." not in group or (group.endswith(".k8s.io") and not group.endswith(".x-k8s.io"))
+
+
 def mapping(value: Any) -> Mapping[str, Any]:
     """The value if it is a mapping, else an empty one."""
     return value if isinstance(value, Mapping) else {}
@@ -78,6 +83,11 @@ class Resource:
     def api_version(self) -> str:
         """Group and version."""
         return str(self.body.get("apiVersion") or "")
+
+    @property
+    def group(self) -> str:
+        """Group of its API: nothing for the core."""
+        return self.api_version.rpartition("/")[0]
 
     @property
     def name(self) -> str:

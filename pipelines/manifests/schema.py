@@ -14,18 +14,26 @@ from typing import Any
 
 import kubernetes_validate
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 from referencing import Registry
 from referencing import Resource as Document
 
 from pipelines.manifests.finding import Finding, Path
-from pipelines.manifests.resource import Resource, at, listing, mapping, select
+from pipelines.manifests.resource import Resource, at, listing, mapping, own, select
 
 MINORS = ("1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36")
 """Minor versions of Kubernetes that resources can be checked for."""
 Mistake = tuple[Path, str, str]
 """Where, what, what next."""
+_FORMATS = FormatChecker(formats=())
+"""What Kubernetes' own schemas say of a value beyond its type, and a server refuses to read."""
+_FORMS = {
+    "int32": "a whole number below 2^31", "int64": "a whole number below 2^63", "byte": "text in base64",
+    "date-time": "a time: 2026-01-31T12:00:00Z",
+}  # fmt: skip
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _TYPES = {"object": "a mapping", "array": "a list", "string": "a string", "integer": "a whole number", "null": ""}
 _TYPES |= {"number": "a number", "boolean": "true or false"}
 
@@ -46,6 +54,26 @@ def shapes(resource: Resource, minor: str, more: Mapping[tuple[str, str], Any]) 
         yield resource.finding(path, what, next_step)
     for path in _nulls(resource.body, ()):
         yield resource.finding(path, "an element of a list that is nothing", "remove it, or say what it is")
+
+
+@_FORMATS.checks("int32")
+def _int32(value: object) -> bool:
+    return not isinstance(value, int) or -(2**31) <= value < 2**31
+
+
+@_FORMATS.checks("int64")
+def _int64(value: object) -> bool:
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
+
+
+@_FORMATS.checks("byte")
+def _byte(value: object) -> bool:
+    return not isinstance(value, str) or bool(_BASE64.fullmatch(re.sub(r"[\r\n]", "", value)))
+
+
+@_FORMATS.checks("date-time")
+def _date_time(value: object) -> bool:
+    return not isinstance(value, str) or bool(_TIME.fullmatch(value))
 
 
 def _nulls(value: Any, path: Path) -> Iterator[Path]:
@@ -117,7 +145,7 @@ def _registry(minor: str) -> Registry[Any]:
 def _builtin(minor: str, api_version: str, kind: str) -> Draft202012Validator | None:
     """The schema of a kind of Kubernetes' own, or None where this minor has no such kind."""
     group, _, version = api_version.rpartition("/")
-    if not _own(group) or not re.fullmatch(r"[A-Za-z]+", kind):
+    if not own(group) or not re.fullmatch(r"[A-Za-z]+", kind):
         return None
     first = group.partition(".")[0]
     file = _folder(minor) / f"{kind.lower()}-{f'{first}-' if first else ''}{version}.json"
@@ -125,12 +153,7 @@ def _builtin(minor: str, api_version: str, kind: str) -> Draft202012Validator | 
         return None
     schema = json.loads(file.read_text(encoding="utf-8"))
     known = listing(at(schema, "properties", "kind", "enum"))
-    return Draft202012Validator(schema, registry=_registry(minor)) if kind in known else None
-
-
-def _own(group: str) -> bool:
-    """Whether a group is Kubernetes' own."""
-    return "." not in group or (group.endswith(".k8s.io") and not group.endswith(".x-k8s.io"))
+    return Draft202012Validator(schema, registry=_registry(minor), format_checker=_FORMATS) if kind in known else None
 
 
 @lru_cache(maxsize=1)
@@ -159,7 +182,7 @@ def _whole(spec: Mapping[str, Any], defs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unknown(resource: Resource, minor: str) -> Finding:
-    if _own(resource.api_version.rpartition("/")[0]):
+    if own(resource.group):
         what = f"Kubernetes {minor} has no {resource.kind} in {resource.api_version}"
         return resource.finding(("kind",), what, "correct apiVersion or kind: kubectl api-resources lists them")
     what = f"no schema is known for {resource.kind} in {resource.api_version}"
@@ -189,6 +212,9 @@ def _told(error: ValidationError) -> Iterator[Mistake]:
     elif error.validator == "type" or (error.validator == "oneOf" and _allowed(error)):
         is_ = "a mapping" if isinstance(error.instance, dict) else f"{error.instance!r:.60}"
         yield path, f"must be {_allowed(error)}, is {is_}", "correct it; quote what YAML reads as another type"
+    elif error.validator == "format":
+        form = _FORMS.get(str(error.validator_value), str(error.validator_value))
+        yield path, f"{error.instance!r:.60} is not {form}", f"write {form}"
     elif error.validator == "enum":
         allowed = ", ".join(map(str, listing(error.validator_value)))
         yield path, f"{error.instance!r:.60} is not allowed", f"one of {allowed}"

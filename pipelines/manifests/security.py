@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipelines.manifests.finding import Finding, Path
-from pipelines.manifests.resource import Container, Pod, Resource, at, listing, mapping
+from pipelines.manifests.probes import PROBES
+from pipelines.manifests.resource import Container, Pod, Resource, at, listing, mapping, select
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
 PROFILES = ("privileged", "baseline", "restricted")
 _VOLUMES = (
-    "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret",
+    "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret",
 )  # fmt: skip
 _SYSCTLS = (
     "kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_unprivileged_port_start",
@@ -19,14 +20,21 @@ _SYSCTLS = (
     "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl",
     "net.ipv4.tcp_keepalive_probes",
 )  # fmt: skip
+_SYSCTLS_SINCE = {"net.ipv4.tcp_rmem": 32, "net.ipv4.tcp_wmem": 32}
+"""Safe ones, by the minor version from which they count as safe."""
+_IMAGES_SINCE, _HOSTS_SINCE, _OWN_USERS_SINCE = 33, 34, 35
+"""Minor versions: images as volumes are allowed, addresses in probes are not, and a pod with users of its own may be
+root in its own."""
+_HANDLERS = (*PROBES, "lifecycle.preStop", "lifecycle.postStart")
+_OLD_PROFILE = "container.apparmor.security.beta.kubernetes.io/"
 _SELINUX = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
 _SECCOMP = ("RuntimeDefault", "Localhost")
 _READS_ALL = ("list", "watch", "deletecollection")
 _RAISES = ("escalate", "bind", "impersonate")
 
 
-def security(resources: Sequence[Resource]) -> Iterator[Finding]:
-    """What breaks the profile of a namespace, and what gives away too much."""
+def security(resources: Sequence[Resource], minor: int) -> Iterator[Finding]:
+    """What breaks the profile of a namespace on a server of this minor version, and what gives away too much."""
     declared = {r.name: r for r in resources if r.kind == "Namespace"}
     for resource in resources:
         if resource.kind == "Namespace":
@@ -40,7 +48,7 @@ def security(resources: Sequence[Resource]) -> Iterator[Finding]:
         namespace = declared.get(resource.namespace)
         if namespace is None or at(namespace.body, "metadata", "labels", ENFORCE) not in ("baseline", "privileged"):
             for pod in resource.pods:
-                yield from _pod(pod)
+                yield from _pod(pod, minor)
 
 
 def _namespace(resource: Resource, resources: Sequence[Resource]) -> Iterator[Finding]:
@@ -101,31 +109,66 @@ def _secret(resource: Resource) -> Iterator[Finding]:
                 yield resource.finding((field, str(key)), "the value of a secret in a file", mend)
 
 
-def _pod(pod: Pod) -> Iterator[Finding]:
+def _pod(pod: Pod, minor: int) -> Iterator[Finding]:
     resource, spec, path = pod.owner, pod.spec, pod.spec_path
+    own_users = minor >= _OWN_USERS_SINCE and spec.get("hostUsers") is False
     for field in ("hostNetwork", "hostPID", "hostIPC"):
         if spec.get(field):
             yield resource.finding((*path, field), "shares the node", "remove it")
     context, place = mapping(spec.get("securityContext")), (*path, "securityContext")
-    yield from _both(resource, place, context)
-    for index, sysctl in enumerate(listing(context.get("sysctls"))):
-        if mapping(sysctl).get("name") not in _SYSCTLS:
-            yield resource.finding((*place, "sysctls", index, "name"), "not a safe sysctl", "remove it")
-    for index, volume in enumerate(listing(spec.get("volumes"))):
-        for source in mapping(volume):
-            if source != "name" and source not in _VOLUMES and mapping(volume)[source] is not None:
-                what = "not a volume that restricted pods may have"
-                yield resource.finding((*path, "volumes", index, source), what, "a claim, a config map, an emptyDir")
+    yield from _both(resource, place, context, own_users)
+    yield from _sysctls(pod, minor)
+    yield from _volumes(pod, minor)
     for container in pod.containers():
-        yield from _container(container, context)
+        yield from _container(container, context, own_users)
+        if minor >= _HOSTS_SINCE:
+            yield from _hosts(container)
+    notes = mapping(at(pod.template, "metadata", "annotations"))
+    for key, value in notes.items():
+        if str(key).startswith(_OLD_PROFILE) and value == "unconfined":
+            yield resource.finding((*pod.path, "metadata", "annotations", str(key)), "confines nothing", "remove it")
 
 
-def _both(resource: Resource, path: Path, context: Mapping[str, Any]) -> Iterator[Finding]:
+def _sysctls(pod: Pod, minor: int) -> Iterator[Finding]:
+    for index, sysctl in enumerate(listing(at(pod.spec, "securityContext", "sysctls"))):
+        name = str(mapping(sysctl).get("name"))
+        if name not in _SYSCTLS and minor < _SYSCTLS_SINCE.get(name, minor + 1):
+            path = (*pod.spec_path, "securityContext", "sysctls", index, "name")
+            yield pod.owner.finding(path, "not a safe sysctl", "remove it")
+
+
+def _volumes(pod: Pod, minor: int) -> Iterator[Finding]:
+    allowed = ("name", *_VOLUMES, *(("image",) if minor >= _IMAGES_SINCE else ()))
+    for index, volume in enumerate(listing(pod.spec.get("volumes"))):
+        for source, value in mapping(volume).items():
+            if source not in allowed and value is not None:
+                what, path = "not a volume that restricted pods may have", (*pod.spec_path, "volumes", index, source)
+                yield pod.owner.finding(path, what, "a claim, a config map, an emptyDir")
+
+
+def _hosts(container: Container) -> Iterator[Finding]:
+    """A probe or a hook asks the pod itself, not whom it likes."""
+    for base in _HANDLERS:
+        for handler in ("httpGet", "tcpSocket"):
+            for path, _ in select(container.body, f"{base}.{handler}.host", container.path):
+                yield container.pod.owner.finding(path, "another than the pod", "remove it")
+
+
+def _both(resource: Resource, path: Path, context: Mapping[str, Any], own_users: bool) -> Iterator[Finding]:
     """What is refused in the context of a pod and in that of a container."""
+    if at(context, "windowsOptions", "hostProcess") is True:
+        yield resource.finding((*path, "windowsOptions", "hostProcess"), "a process of the node", "remove it")
+    if own_users:
+        yield from _profiles(resource, path, context)
+        return
     if context.get("runAsUser") == 0:
         yield resource.finding((*path, "runAsUser"), "root", "a user's number, 10001")
     if context.get("runAsNonRoot") is False:
         yield resource.finding((*path, "runAsNonRoot"), "root is allowed", "set true")
+    yield from _profiles(resource, path, context)
+
+
+def _profiles(resource: Resource, path: Path, context: Mapping[str, Any]) -> Iterator[Finding]:
     profile = at(context, "seccompProfile", "type")
     if profile is not None and profile not in _SECCOMP:
         yield resource.finding((*path, "seccompProfile", "type"), f"{profile!r:.40} filters nothing", "RuntimeDefault")
@@ -138,21 +181,23 @@ def _both(resource: Resource, path: Path, context: Mapping[str, Any]) -> Iterato
         yield resource.finding((*path, "appArmorProfile", "type"), "confines nothing", "RuntimeDefault")
 
 
-def _container(container: Container, around: Mapping[str, Any]) -> Iterator[Finding]:
+def _container(container: Container, around: Mapping[str, Any], own_users: bool) -> Iterator[Finding]:
     resource, body = container.pod.owner, container.body
+    linux = at(container.pod.spec, "os", "name") != "windows"
     context, path = mapping(body.get("securityContext")), (*container.path, "securityContext")
-    yield from _both(resource, path, context)
+    yield from _both(resource, path, context, own_users)
     if context.get("privileged"):
         yield resource.finding((*path, "privileged"), "has the whole node", "remove it")
-    if context.get("allowPrivilegeEscalation") is not False:
+    if linux and context.get("allowPrivilegeEscalation") is not False:
         yield resource.finding((*path, "allowPrivilegeEscalation"), "may gain rights", "set false")
     if context.get("procMount") not in (None, "Default"):
         yield resource.finding((*path, "procMount"), "shows the kernel's /proc", "remove it")
-    if context.get("runAsNonRoot", around.get("runAsNonRoot")) is None:
+    if not own_users and context.get("runAsNonRoot", around.get("runAsNonRoot")) is None:
         yield resource.finding((*path, "runAsNonRoot"), "root is not ruled out", "set true, here or for the pod")
-    if at(context, "seccompProfile", "type") is None and at(around, "seccompProfile", "type") is None:
+    if linux and at(context, "seccompProfile", "type") is None and at(around, "seccompProfile", "type") is None:
         yield resource.finding((*path, "seccompProfile"), "no filter of system calls", "type: RuntimeDefault")
-    yield from _capabilities(resource, (*path, "capabilities"), mapping(context.get("capabilities")))
+    if linux:
+        yield from _capabilities(resource, (*path, "capabilities"), mapping(context.get("capabilities")))
     for index, port in enumerate(listing(body.get("ports"))):
         if mapping(port).get("hostPort"):
             yield resource.finding(

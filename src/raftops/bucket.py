@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +22,27 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from raftops.errors import StorageError
-from raftops.files import sha256_file
 from raftops.spec.model.base import SecretRef
 from raftops.spec.model.platform import Storage
 
 MIB = 1 << 20
 TRANSFER = TransferConfig(multipart_threshold=64 * MIB, multipart_chunksize=16 * MIB, max_concurrency=4)
+_AGAIN = "raftops release push --again, from a machine that has it whole"
 ABSENT = ("404", "NoSuchKey", "NotFound")
 
 
 class Bucket:
     """The objects below a storage's `uri`."""
 
-    def __init__(self, artifacts: Storage, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self, artifacts: Storage, environment: Mapping[str, str] = os.environ, setting: str = "platform.artifacts"
+    ) -> None:
+        """`setting` is where a spec names the storage: messages say so."""
+        self._setting = setting
         self.uri = artifacts.uri.rstrip("/")
         self._bucket, _, prefix = self.uri.removeprefix("s3://").partition("/")
         self._prefix = f"{prefix}/" if prefix else ""
-        self._client = _client(artifacts, environment)
+        self._client = _client(artifacts, environment, setting)
 
     def put(self, name: str, path: Path, digest: str, again: bool = False) -> bool:
         """Store a file whose SHA-256 is `digest`; the storage checks it. Returns False where it is there already.
@@ -80,8 +85,8 @@ class Bucket:
         with self._named(name):
             self._client.put_object(Bucket=self._bucket, Key=self._key(name), Body=body, ContentType=media_type)
 
-    def get(self, name: str, target: Path, digest: str) -> None:
-        """Fetch an object to a file, which appears only when its SHA-256 is `digest`.
+    def get(self, name: str, target: Path, digest: str, algorithm: str = "sha256", advice: str = _AGAIN) -> None:
+        """Fetch an object to a file, which appears only when its hash is `digest`; `advice` says what mends it.
 
         Raises:
             StorageError: it is not there, or is not what it should be.
@@ -91,11 +96,14 @@ class Bucket:
         try:
             with self._named(name):
                 self._client.download_file(self._bucket, self._key(name), str(draft), Config=TRANSFER)
-            if sha256_file(draft) != digest:
-                advice = "raftops release push --again, from a machine that has it whole"
+            with draft.open("rb") as file:
+                found = hashlib.file_digest(file, partial(hashlib.new, algorithm, usedforsecurity=False)).hexdigest()
+            if found != digest:
                 raise StorageError(f"{self._shown(name)}: is not what its hash says", next_step=advice)
             _sync(draft)
             os.replace(draft, target)
+        except _Absent as error:
+            raise _Absent(str(error), next_step=advice) from error
         finally:
             draft.unlink(missing_ok=True)
 
@@ -137,29 +145,28 @@ class Bucket:
         try:
             yield
         except NoCredentialsError as error:
-            advice = "name platform.artifacts.access_key and secret_key, or give the process a role or a profile"
+            advice = f"name {self._setting}.access_key and secret_key, or give the process a role or a profile"
             raise StorageError(f"{self.uri}: no credentials were found", next_step=advice) from error
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", ""))
             if code in ABSENT:
                 raise _Absent(f"{self._shown(name)}: is not there", next_step=f"check {self.uri}") from error
-            raise StorageError(f"{self._shown(name)}: the storage says {code}", next_step=_advice(code)) from error
+            raise StorageError(f"{self._shown(name)}: the storage says {code}", next_step=self._advice(code)) from error
         except (BotoCoreError, Boto3Error) as error:
-            advice = "check platform.artifacts.endpoint and the network; the same command goes on where it stopped"
+            advice = f"check {self._setting}.endpoint and the network; the same command goes on where it stopped"
             raise StorageError(f"{self._shown(name)}: {error}", next_step=advice) from error
+
+    def _advice(self, code: str) -> str:
+        if code in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"):
+            return f"check {self._setting}.access_key, secret_key and what they may do"
+        return "make the bucket first" if code == "NoSuchBucket" else "run the same command again"
 
 
 class _Absent(StorageError):
     """There is no object of this name."""
 
 
-def _advice(code: str) -> str:
-    if code in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"):
-        return "check platform.artifacts.access_key, secret_key and what they may do"
-    return "make the bucket first" if code == "NoSuchBucket" else "run the same command again"
-
-
-def _client(artifacts: Storage, environment: Mapping[str, str]) -> Any:
+def _client(artifacts: Storage, environment: Mapping[str, str], setting: str) -> Any:
     keys: dict[str, str] = {}
     if artifacts.access_key and artifacts.secret_key:
         keys["aws_access_key_id"] = secret_value(artifacts.access_key, environment)
@@ -173,7 +180,7 @@ def _client(artifacts: Storage, environment: Mapping[str, str]) -> Any:
     try:
         return boto3.session.Session().client("s3", config=config, **place, **keys)
     except (BotoCoreError, ValueError) as error:
-        raise StorageError(f"{artifacts.uri}: {error}", next_step="check platform.artifacts") from error
+        raise StorageError(f"{artifacts.uri}: {error}", next_step=f"check {setting}") from error
 
 
 def secret_value(reference: SecretRef, environment: Mapping[str, str] = os.environ) -> str:

@@ -46,6 +46,24 @@ def last(cluster: Cluster) -> Any:
 
 @pytest.mark.usefixtures("kubeflow")
 class TestSubmit:
+    @pytest.fixture(autouse=True)
+    def on_a_claim(self, project: Any) -> None:
+        """The pods see the data, and the release is kept."""
+        claims = {"volumes": [{"claim": "documents", "path": "/app/data"}], "workspace": "store"}
+        project.spec["spec"]["platform"] = claims
+        project.save()
+
+    def test_data_that_no_pod_sees_is_noted_with_what_to_do(self, raftops: Run, project: Any, tmp_path: Path) -> None:
+        project.spec["spec"]["platform"] = {}
+        project.save()
+        for command in (["submit", project.path], ["compile", project.path, "-o", tmp_path / "x.yaml"]):
+            ended = raftops(*command)
+            assert ended.code == 0 and ended.err.startswith("note: the pods of a cluster do not see data/")
+            assert "name its bucket in platform.dvc, or mount a claim by platform.volumes" in ended.err
+            assert "note: on a cluster the release ends with the pod that made it" in ended.err
+        ended = raftops("--output", "json", "compile", project.path, "-o", tmp_path / "x.yaml")
+        assert ended.err == "" and len(json.loads(ended.out)["notes"]) == 2
+
     def test_a_run_is_submitted_and_noted(self, raftops: Run, project: Any, cluster: Cluster) -> None:
         ended = raftops("submit", project.path)
         run = last(cluster)

@@ -20,8 +20,11 @@ BESIDE = (
     "ingest/merge",
     "index/shard",
     "index/merge",
+    "augment/plain",
     "train/candidate",
     "train/choose",
+    "train/plain",
+    "train/beside",
 )
 """Tasks that are no step of their own."""
 
@@ -52,10 +55,14 @@ def test_what_merges_shards_is_known_by_the_name_and_outputs_of_its_step() -> No
     from components.index import merge as index_merge
     from components.ingest import component as ingest
     from components.ingest import merge as ingest_merge
+    from components.train import beside as train_beside
     from components.train import choose as train_choose
     from components.train import component as train
 
-    ways = (("ingest", ingest, ingest_merge), ("index", index, index_merge), ("train", train, train_choose))
+    ways = (
+        ("ingest", ingest, ingest_merge), ("index", index, index_merge), ("train", train, train_choose),
+        ("train", train, train_beside),
+    )  # fmt: skip
     for step, whole, merge in ways:
         one, other = getattr(whole, step).component_spec, getattr(merge, step).component_spec
         assert (one.name, one.outputs) == (other.name, other.outputs)
@@ -84,11 +91,17 @@ def _passed(step: str) -> int:
             sizes[node.targets[0].id] = len(node.value.elts) if isinstance(node.value, ast.Tuple) else 1
     [call] = [
         node for statement in body(step) for node in ast.walk(statement)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Call)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Call) and _reported(node.func) == step
     ]  # fmt: skip
     return sum(
         sizes[a.value.id] if isinstance(a, ast.Starred) and isinstance(a.value, ast.Name) else 1 for a in call.args
     )
+
+
+def _reported(call: ast.Call) -> str:
+    """What `reported` is called with."""
+    [argument] = call.args
+    return argument.id if isinstance(argument, ast.Name) else ""
 
 
 @pytest.mark.parametrize("step", STEPS)

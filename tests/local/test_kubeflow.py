@@ -1,4 +1,7 @@
-"""`kfp run create` on the compiled quickstart, as a person would: the stand-in runs it for real, all arms. Minutes."""
+"""`kfp run create` on the compiled quickstart, as a person would: the stand-in runs it for real, all arms. Minutes.
+
+The stand-in's pods begin in an empty folder: what they read of the project comes from a bucket that DVC pushed it to.
+"""
 
 import os
 import subprocess
@@ -10,6 +13,7 @@ import yaml
 
 from tests.standin.runs import locally
 from tests.standin.server import Cluster, Server
+from tests.storage import KEYS, storage
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(3600)]
 ROOT = Path(__file__).parents[2]
@@ -18,7 +22,7 @@ SMALL = {
     "spec": {
         "prompt": {"units": 2, "evidence_tokens": 100},
         "augment": {"max_examples": 8},
-        "train": {"max_steps": 2, "batch_size": 1},
+        "train": {"max_steps": 2, "batch_size": 1, "plain_beside": True},
         "evaluate": {
             "questions": 2, "unanswerable": 1, "behaviour": 1, "forgetting": 1, "bootstrap": 100, "max_new_tokens": 8
         },
@@ -28,7 +32,7 @@ SMALL = {
 
 def said(*words, code=0, **environment):
     command = [str(word) for word in words]
-    env = {**os.environ, "PYTHONWARNINGS": "ignore", "OMP_WAIT_POLICY": "PASSIVE", **environment}
+    env = {**os.environ, **KEYS, "PYTHONWARNINGS": "ignore", "OMP_WAIT_POLICY": "PASSIVE", **environment}
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=env)
     assert done.returncode == code, done.stderr[-2000:] + done.stdout[-2000:]
     return done.stdout
@@ -36,18 +40,30 @@ def said(*words, code=0, **environment):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with Server(Cluster(locally(ROOT, tmp_path_factory.mktemp("cluster")))) as server:
-        yield server
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in KEYS.items():
+            patch.setenv(name, value)
+        elsewhere = tmp_path_factory.mktemp("elsewhere")
+        with Server(Cluster(locally(elsewhere, tmp_path_factory.mktemp("cluster")))) as server:
+            yield server
+
+
+bucket = pytest.fixture(scope="module")(storage)
 
 
 @pytest.fixture(scope="module")
-def overlays(tmp_path_factory):
-    """Small, and with a store of its own."""
+def overlays(tmp_path_factory, bucket):
+    """Small, with a store of its own, and its data in a bucket."""
     folder = tmp_path_factory.mktemp("overlay")
-    store = os.path.relpath(tmp_path_factory.mktemp("store"), ROOT)
+    store = str(tmp_path_factory.mktemp("store"))
+    section = {name: value for name, value in bucket.section().items() if name != "push"} | {"uri": "s3://team/dvc"}
+    kept = {"data": {"dvc": "data.dvc"}, "platform": {"dvc": section}}
+    (folder / "data.yaml").write_text(yaml.safe_dump({"spec": kept}), encoding="utf-8")
     (folder / "small.yaml").write_text(yaml.safe_dump(SMALL), encoding="utf-8")
     (folder / "store.yaml").write_text(yaml.safe_dump({"spec": {"platform": {"store": store}}}), encoding="utf-8")
-    return ["-f", folder / "small.yaml", "-f", folder / "store.yaml"]
+    overlays = ["-f", folder / "small.yaml", "-f", folder / "store.yaml", "-f", folder / "data.yaml"]
+    said(BIN / "raftops", "data", "push", "specs/quickstart.yaml", *overlays)
+    return overlays
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +80,7 @@ def test_kfp_run_create_runs_the_compiled_quickstart_to_its_end(server, pipeline
     assert "Run is finished with state SUCCEEDED." in ended
     [run] = server.cluster.runs.values()
     states = {task.name: task.state for task in run.tasks.values()}
-    assert states["deploy"] == "SUCCEEDED"
+    assert states["deploy"] == states["train-plain"] == "SUCCEEDED"
 
 
 def test_the_same_pipeline_submitted_by_raftops_is_all_cached(server, pipeline, overlays):

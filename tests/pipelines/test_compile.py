@@ -234,6 +234,56 @@ class TestCandidates:
         assert len(self.compiled(project, candidates=many, candidates_at_once=16).text.encode()) < 60 * 1024
 
 
+class TestPlainBeside:
+    """The plain adapter in tasks of its own."""
+
+    @staticmethod
+    def compiled(project: Any, **more: Any) -> Compiled:
+        project.spec["spec"]["train"] |= {"plain_beside": True}
+        project.spec["spec"] |= more
+        return compile_spec(project.load())
+
+    def test_it_waits_for_the_documents_and_not_for_the_index(self, project: Any) -> None:
+        tasks = tasks_of(next(yaml.safe_load_all(self.compiled(project).text)))
+
+        def waits_for(name: str) -> set[str]:
+            direct = set(tasks[name].get("dependentTasks", ()))
+            return direct.union(*map(waits_for, direct))
+
+        assert waits_for("train-plain") == {"validate", "ingest", "augment-plain"}
+        assert waits_for("train") == {"validate", "ingest", "index", "augment", "augment-plain", "train-plain"}
+        assert tasks["train"]["inputs"]["artifacts"]["plain"]["taskOutputArtifact"]["producerTask"] == "train-plain"
+
+    def test_the_keys_are_those_of_one_task_and_its_parts_have_keys_that_follow_them(self, project: Any) -> None:
+        whole = compile_spec(project.load())
+        apart = self.compiled(project)
+        assert {step: key.digest for step, key in apart.keys.items()} == {s: k.digest for s, k in whole.keys.items()}
+
+        def keys(text: str) -> dict[str, str]:
+            return {name: task["cachingOptions"]["cacheKey"] for name, task in parts(text).items()}
+
+        def parts(text: str) -> dict[str, Any]:
+            tasks = tasks_of(next(yaml.safe_load_all(text)))
+            return {name: tasks[name] for name in ("augment-plain", "train-plain")}
+
+        before = keys(apart.text)
+        assert len({*before.values(), apart.keys["augment"].digest, apart.keys["train"].digest}) == 4
+        project.write("docs/new.md", "# New\n\nA document that no example is about.\n")
+        assert keys(self.compiled(project).text) == before, "a changed document does not retrain"
+        faster = keys(self.compiled(project, train=project.spec["spec"]["train"] | {"learning_rate": 1e-2}).text)
+        assert faster["augment-plain"] == before["augment-plain"] and faster["train-plain"] != before["train-plain"]
+
+    def test_it_gets_what_the_step_gets(self, project: Any) -> None:
+        resources = {"cpu": 4, "memory": "16Gi", "accelerator": {"count": 1}, "timeout_minutes": 90}
+        platform = {"resources": {"train": resources}}
+        pipeline, placed = yaml.safe_load_all(self.compiled(project, platform=platform).text)
+        executors = pipeline["deploymentSpec"]["executors"]
+        one, other = (executors[f"exec-{name}"]["container"] for name in ("train-plain", "train"))
+        assert (one["resources"], one["image"]) == (other["resources"], other["image"])
+        pods = placed["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+        assert pods["exec-train-plain"] == pods["exec-train"]
+
+
 def test_every_task_carries_its_key(project: Any) -> None:
     compiled = compile_spec(project.load())
     tasks = tasks_of(next(yaml.safe_load_all(compiled.text)))

@@ -124,6 +124,14 @@ def test_the_limit_of_candidates_counts_every_pod_and_the_one_that_chooses(price
     assert train.limit_cost == pytest.approx((5 + 1) * 16 * 2.72)
 
 
+def test_two_adapters_side_by_side_cost_the_time_of_both_pods(priced: Priced) -> None:
+    priced.project.spec["spec"]["train"]["plain_beside"] = True
+    priced.past = [PastStep("train", "old", 7200.0, "r1")]
+    train = priced.plan()["train"]
+    assert train.hours == 2.0 and train.cost == pytest.approx(2 * 2.72)
+    assert (train.limit_hours, train.limit_cost) == (2 * 16.0, pytest.approx(2 * 16 * 2.72))
+
+
 def test_a_cluster_that_cannot_be_asked_is_said_and_nothing_is_guessed(priced: Priced) -> None:
     priced.unknown = "Kubeflow at http://x cannot be reached"
     steps = priced.plan()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,11 +9,13 @@ import pytest
 
 from components.images import image
 from pipelines.code import Code
-from pipelines.images import DIGESTS, LOCK, Build, base_of, build_command, labels_of, main
+from pipelines.images import DIGESTS, Build, base_of, build_command, labels_of, main
 from pipelines.sbom import debian
 from raftops.errors import StepError
 from raftops.files import write_text
+from raftops.spec.model.base import STEPS
 
+ROOT = Path(__file__).parents[2]
 PINNED = "python:3.11-slim@sha256:" + "a" * 64
 
 
@@ -22,27 +25,54 @@ def arguments(command: list[str]) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words)
 
 
+def pin(root: Path, base: str) -> Path:
+    """A folder whose Dockerfiles have this base."""
+    for step in STEPS:
+        write_text(root / "components" / step / "Dockerfile", f"# of {step}\nARG BASE={base}\nFROM ${{BASE}}\n")
+    return root
+
+
 def test_a_build_names_file_tag_and_arguments(tmp_path: Path) -> None:
     build = Build("registry.example/team", torch="cpu", more=("--network=host",))
-    command = build_command("train", build, tmp_path, {"CODE": "c0de"})
+    command = build_command("train", build, pin(tmp_path, PINNED), {"CODE": "c0de"})
     assert command[:4] == ["docker", "build", "--file", "components/train/Dockerfile"]
     assert image("train", "registry.example/team") in command and command[-2:] == ["--network=host", "."]
     assert arguments(command) == {
-        "BASE": "python:3.11-slim", "BUILDER": "python:3.11-slim", "TORCH": "cpu", "CODE": "c0de",
+        "BASE": PINNED, "BUILDER": PINNED, "TORCH": "cpu", "CODE": "c0de",
     }  # fmt: skip
 
 
 def test_the_base_is_the_one_that_was_pinned(tmp_path: Path) -> None:
-    write_text(tmp_path / LOCK, f"{PINNED}\n")
-    assert base_of(Build(), tmp_path) == PINNED
-    assert base_of(Build(base="other"), tmp_path) == "other"
-    assert base_of(Build(release=True), tmp_path) == PINNED
+    root = pin(tmp_path, PINNED)
+    assert base_of("train", Build(), root) == base_of("train", Build(release=True), root) == PINNED
+    assert base_of("train", Build(base="other"), root) == "other"
+
+
+def test_ours_are_pinned_to_one_base_so_that_a_release_can_be_built() -> None:
+    bases = {base_of(step, Build(release=True), ROOT) for step in STEPS}
+    assert len(bases) == 1 and re.fullmatch(r"python:3\.11-slim@sha256:[0-9a-f]{64}", bases.pop())
+
+
+def test_what_the_registry_says_is_written_into_every_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = "sha256:" + "b" * 64
+    docker = tmp_path / "bin" / "docker"
+    write_text(docker, f"#!/bin/sh\n[ $1 = pull ] || echo '[\"docker.io/library/python@{new}\"]'\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{docker.parent}:/usr/bin:/bin")
+    monkeypatch.chdir(pin(tmp_path / "project", PINNED))
+    assert main(["base"]) == 0
+    assert capsys.readouterr().out == f"python:3.11-slim@{new}\n"
+    for step in STEPS:
+        text = Path("components", step, "Dockerfile").read_text(encoding="utf-8")
+        assert text == f"# of {step}\nARG BASE=python:3.11-slim@{new}\nFROM ${{BASE}}\n"
 
 
 @pytest.mark.parametrize("base", ["", "python:3.11-slim"])
 def test_a_release_without_a_digest_is_refused(tmp_path: Path, base: str) -> None:
     with pytest.raises(StepError, match="a release names its base by digest") as caught:
-        base_of(Build(base=base, release=True), tmp_path)
+        base_of("train", Build(base=base, release=True), pin(tmp_path, "python:3.11-slim"))
     assert caught.value.next_step == "make base"
 
 

@@ -52,6 +52,17 @@ def test_the_time_of_candidates_is_remembered_with_how_many_followed_each_other(
     assert train.rounds == rounds
 
 
+def test_the_plain_adapter_beside_is_no_second_round(cluster: Cluster, server: Server) -> None:
+    cluster.start = scripted({"run": "RUNNING", "train": "SUCCEEDED"})
+    spec = pipeline()
+    config = {"runtimeValue": {"constant": {"train": {"plain_beside": True}}}}
+    spec["root"]["dag"]["tasks"]["train"]["inputs"] = {"parameters": {"config": config}}
+    spec["components"]["comp-train"]["inputDefinitions"] = {"parameters": {"config": {"parameterType": "STRUCT"}}}
+    server.create_run({"experiment_id": server.make_experiment("handbook"), "display_name": "x", "pipeline_spec": spec})
+    [train] = [step for step in past_steps(server, "handbook") if step.step == "train"]
+    assert train.rounds == 1 and train.seconds is not None
+
+
 def test_keys_are_found_however_deep_a_task_lies() -> None:
     spec = pipeline()
     tasks = spec["root"]["dag"]["tasks"]

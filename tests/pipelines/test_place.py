@@ -50,6 +50,55 @@ def test_a_step_gets_the_resources_of_the_spec_and_another_what_is_usual(project
     assert "accelerator" not in container(pipeline, "evaluate")["resources"]
 
 
+BUCKET = {
+    "uri": "s3://data/dvc", "access_key": {"secret": "bucket", "key": "id", "env": "DATA_KEY"},
+    "secret_key": {"secret": "bucket", "key": "secret", "env": "DATA_SECRET"},
+}  # fmt: skip
+
+
+class TestDataFromABucket:
+    """The pods that read files of the project are brought them."""
+
+    @staticmethod
+    def compiled(project: Any, **platform: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        project.write("data.dvc", f"outs: [{{path: data, md5: {'a' * 32}.dir}}]")
+        project.spec["spec"]["data"]["dvc"] = "data.dvc"
+        return compiled(project, dvc=BUCKET, **platform)
+
+    def test_those_that_read_it_get_an_empty_folder_and_the_keys(self, project: Any) -> None:
+        _, pods = self.compiled(project, shards=2)
+        brought = {name for name, pod in pods.items() if pod.get("emptyDirMounts")}
+        assert brought == {"exec-validate", "exec-ingest", "exec-ingest-shard"}
+        for name in brought:
+            assert pods[name]["emptyDirMounts"] == [{"volumeName": "raftops-data-1", "mountPath": "/app/data"}]
+            given = [row["envVar"] for secret in pods[name]["secretAsEnv"] for row in secret["keyToEnv"]]
+            assert given == ["DATA_KEY", "DATA_SECRET"]
+        assert not any(pod.get("secretAsEnv") for name, pod in pods.items() if name not in brought)
+
+    def test_a_claim_that_is_mounted_there_is_in_nobodys_way(self, project: Any) -> None:
+        _, pods = self.compiled(project, volumes=[{"claim": "documents", "path": "/app/data"}])
+        assert not any(pod.get("emptyDirMounts") for pod in pods.values())
+
+    def test_where_it_comes_from_is_no_part_of_a_key(self, project: Any) -> None:
+        def keys() -> dict[str, str]:
+            return {step: key.digest for step, key in compile_spec(project.load()).keys.items()}
+
+        self.compiled(project)
+        with_bucket = keys()
+        project.spec["spec"]["platform"] = {}
+        assert keys() == with_bucket
+
+    def test_only_validate_is_told_what_was_compiled(self, project: Any) -> None:
+        pipeline, _ = self.compiled(project)
+        tasks = tasks_of(pipeline)
+        sources = {
+            name: task["inputs"]["parameters"]["config"]["runtimeValue"]["constant"].get("source")
+            for name, task in tasks.items() if "config" in task.get("inputs", {}).get("parameters", {})
+        }  # fmt: skip
+        assert sources["validate"]["content"].keys() == {"documents", "examples", "access"}
+        assert sources["ingest"]["content"] == {} and sources["train"] is None and sources["index"] is None
+
+
 def test_every_pod_of_a_spec_that_says_nothing_has_requests_limits_and_a_deadline(project: Any) -> None:
     pipeline, kubernetes = compiled(project, shards=3)
     asked = ("resourceCpuRequest", "resourceCpuLimit", "resourceMemoryRequest", "resourceMemoryLimit")

@@ -253,6 +253,17 @@ class TestNodes:
         done = [node("ingest-shard", "SUCCEEDED", "w-1"), node("ingest", "SUCCEEDED", "w-3")]
         assert state_of("ingest", *done).status == "done"
 
+    def test_time_of_tasks_is_counted_once_where_they_overlap_and_not_where_none_works(self) -> None:
+        def of(name: str, start: str, end: str) -> Any:
+            return node(name, "SUCCEEDED", name) | {
+                "start_time": f"2026-11-21T{start}Z", "end_time": f"2026-11-21T{end}Z"
+            }  # fmt: skip
+
+        apart = state_of("train", of("train-plain", "10:00:00", "10:10:00"), of("train", "11:00:00", "11:05:00"))
+        assert (apart.seconds, apart.work) == (900.0, 900.0)
+        beside = state_of("train", of("train-plain", "10:00:00", "10:10:00"), of("train", "10:05:00", "10:20:00"))
+        assert (beside.seconds, beside.work) == (1200.0, 1500.0)
+
     @pytest.mark.parametrize(("state", "status"), [("FAILED", "failed"), ("RUNNING", "running")])
     def test_of_candidates_side_by_side_the_one_that_failed_or_works_is_asked(self, state: str, status: str) -> None:
         nodes = [

@@ -456,6 +456,24 @@ RELATIONS = [
         "11:5",
         "cannot be trained on 2 nodes each",
     ),
+    more(
+        "nothing beside",
+        "    plain: false\n    plain_beside: true\n  evaluate: {arms: [raft]}\n",
+        "12:19",
+        "has nothing to train",
+    ),
+    more(
+        "settings that nobody knows yet",
+        "    candidates: [{name: a}]\n    plain_beside: true\n",
+        "12:19",
+        "takes the settings of the candidate that is chosen",
+    ),
+    more(
+        "one pod beside nodes",
+        "    nodes: 2\n    plain_beside: true\n  platform: {workspace: store}\n",
+        "12:19",
+        "means one pod, and spec.train.nodes is 2",
+    ),
     more("an unknown stemmer", "  index: {bm25: {language: klingon}}\n", "11:28", "has no stemmer"),
 ]
 

@@ -10,7 +10,7 @@ from raftops.files import sha256_file, write_json, write_jsonl
 from raftops.spec.model.knowledge import Index, Ingest
 from raftops.spec.model.learning import Augment, Prompt
 from raftops.spec.model.platform import Milvus
-from raftops.steps.augment import augment
+from raftops.steps.augment import augment, augment_plain
 from raftops.steps.index import index
 from raftops.steps.ingest import ingest
 
@@ -181,3 +181,20 @@ def test_a_torn_line_of_a_killed_run_is_done_again(made):
 def test_no_example_left_is_an_error_that_says_why(made):
     with pytest.raises(DataRejected, match="no training example is left"):
         run(made, "g", ("nobody",), behaviour=False, max_examples=1)
+
+
+def test_what_the_plain_adapter_reads_is_written_without_an_index(made, tmp_path):
+    for out, audience in (("plain", ("staff",)), ("plain-managers", ("managers",))):
+        whole, _ = run(made, out, audience)
+        where = made / "accepted", made / "passages", tmp_path / out
+        alone = augment_plain(Augment(abstain_fraction=1.0), Prompt(), "the handbook", audience, *where)
+        assert (tmp_path / out / "plain.jsonl").read_bytes() == (made / out / "plain.jsonl").read_bytes()
+        assert [path.name for path in (tmp_path / out).iterdir()] == ["plain.jsonl"]
+        assert alone == {name: whole[name] for name in ("examples", "refused")}
+
+
+def test_the_plain_adapter_without_an_example_is_refused_as_the_other_is(made, tmp_path):
+    where = made / "accepted", made / "passages", tmp_path / "out"
+    with pytest.raises(DataRejected, match="no training example is left"):
+        augment_plain(Augment(behaviour=False, max_examples=1), Prompt(), "the handbook", ("nobody",), *where)
+    assert not (tmp_path / "out").exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.metadata import version
@@ -32,11 +32,19 @@ class Cut:
 class Cutter:
     """Parses and cuts documents with one tokenizer and one set of settings."""
 
-    def __init__(self, model: Path, digest: str, chunk_tokens: int, folder: Path) -> None:
+    def __init__(
+        self,
+        model: Path,
+        digest: str,
+        chunk_tokens: int,
+        folder: Path,
+        fetch: Callable[[Path], None] = lambda path: None,
+    ) -> None:
+        """`fetch` brings a file that has to be parsed, where it may not be there."""
         self._tokenizer = load_tokenizer(model)
         self._chunk_tokens = chunk_tokens
         self._settings = {"chunk_tokens": chunk_tokens, "tokenizer": digest}
-        self._folder = folder
+        self._folder, self._fetch = folder, fetch
         self.parsed = 0
         """How many documents were not in the cache."""
 
@@ -47,6 +55,7 @@ class Cutter:
         file = self._folder / f"{key}.json"
         found = _read(file)
         if found is None:
+            self._fetch(path)
             parsed = parse_document(path, document.media_type)
             chunks = chunk(parsed, token_map(self._tokenizer, parsed.text), self._chunk_tokens)
             found = Cut(parsed.title, parsed.text, parsed.notes, tuple(chunks))

@@ -147,6 +147,21 @@ def candidates_can_be_chosen(project: Project) -> Iterator[Problem]:
         yield Problem("spec.train.candidates", message, ("spec.train.nodes",))
 
 
+def plain_can_be_beside(project: Project) -> Iterator[Problem]:
+    """The plain adapter is trained, its settings are known before the index is there, and one pod can train it."""
+    train, path = project.spec.train, "spec.train.plain_beside"
+    if not train.plain_beside:
+        return
+    if not train.plain:
+        yield Problem(path, "has nothing to train: spec.train.plain is false", ("spec.train.plain",))
+    if train.candidates:
+        message = "cannot begin early: the plain adapter takes the settings of the candidate that is chosen"
+        yield Problem(path, message, ("spec.train.candidates",))
+    if train.nodes > 1:
+        message = f"means one pod, and spec.train.nodes is {train.nodes}: those train both adapters"
+        yield Problem(path, message, ("spec.train.nodes",))
+
+
 def gates_can_pass(project: Project) -> Iterator[Problem]:
     """A gate names a figure that the report will have, and a bound that something can meet."""
     arms, names = project.spec.evaluate.arms, metric_names()
@@ -207,6 +222,9 @@ LEARNING_CHECKS: dict[Check, tuple[str, ...]] = {
     arms_can_run: ("spec.evaluate.arms", "spec.train.plain"),
     candidates_differ: ("spec.train",),
     candidates_can_be_chosen: ("spec.train.candidates", "spec.train.nodes", "spec.data.splits"),
+    plain_can_be_beside: (
+        "spec.train.plain", "spec.train.plain_beside", "spec.train.candidates", "spec.train.nodes",
+    ),
     gates_can_pass: ("spec.evaluate.gates", "spec.evaluate.arms"),
     stemmer_exists: ("spec.index.bm25.language",),
     accelerators_are_used: ("spec.platform.resources", "spec.deploy.engine", "spec.train.method"),

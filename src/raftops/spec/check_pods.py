@@ -116,9 +116,10 @@ def _shared(project: Project) -> Iterator[tuple[str, SecretRef]]:
     """Secrets that steps get without naming them."""
     platform, deploy = project.spec.platform, project.spec.deploy
     named = {"spec.platform.milvus.token": platform.milvus.token, "spec.platform.notify": platform.notify}
-    if platform.artifacts:
-        named["spec.platform.artifacts.access_key"] = platform.artifacts.access_key
-        named["spec.platform.artifacts.secret_key"] = platform.artifacts.secret_key
+    for name, storage in (("artifacts", platform.artifacts), ("dvc", platform.dvc)):
+        if storage:
+            named[f"spec.platform.{name}.access_key"] = storage.access_key
+            named[f"spec.platform.{name}.secret_key"] = storage.secret_key
     named[f"{_SERVICE}.smoke_token"] = deploy.kubernetes.smoke_token
     return ((path, ref) for path, ref in named.items() if ref)
 

@@ -52,9 +52,7 @@ def augment(  # noqa: PLR0913  one argument per artifact
     Raises:
         DataRejected: no example is left to train on, or to choose by.
     """
-    access = AccessPolicies.model_validate(read_json(accepted / "access.json"))
-    policies = access.readable_by_all(audience)
-    examples = [Example.model_validate(row) for _, row in read_jsonl(accepted / "examples.jsonl")]
+    policies, examples = _accepted(accepted, audience)
     with open_index(built, prompt.dense_share) as library:
         writer = Writer(config, prompt, title, _sources(built))
         splits: tuple[Split, ...] = ("train", "dev") if dev else ("train",)
@@ -63,9 +61,8 @@ def augment(  # noqa: PLR0913  one argument per artifact
         known = _Known(cache, config, prompt, title, sorted(policies), built)
         made = {split: list(_raft_rows(kept[split], writer, library, policies, known)) for split in splits}
     allowed, rows = kept["train"], made["train"]
-    plain = [writer.plain(e) if e.kind == "knowledge" else writer.behaviour(e) for e in allowed]
     write_jsonl(conversations / "raft.jsonl", rows)
-    write_jsonl(conversations / "plain.jsonl", (c.as_row() for c in plain))
+    _write_plain(writer, allowed, conversations)
     write_jsonl(conversations / "refused.jsonl", (row for rows in refused.values() for row in rows))
     metrics = _metrics(rows, allowed, refused["train"])
     if dev:
@@ -73,6 +70,39 @@ def augment(  # noqa: PLR0913  one argument per artifact
         metrics |= {"dev_conversations": float(len(made["dev"])), "dev_refused": float(len(refused["dev"]))}
     write_json(conversations / "augment.json", metrics | {"audience": list(audience), "policies": sorted(policies)})
     return metrics
+
+
+def augment_plain(  # noqa: PLR0913  one argument per artifact
+    config: Augment,
+    prompt: Prompt,
+    title: str,
+    audience: Sequence[str],
+    accepted: Path,
+    passages: Path,
+    conversations: Path,
+) -> dict[str, float]:
+    """Write the `plain.jsonl` that `augment` writes, too. It shows no passages, so that nothing has to be indexed.
+
+    Raises:
+        DataRejected: no example is left to train on.
+    """
+    policies, examples = _accepted(accepted, audience)
+    writer, refused = Writer(config, prompt, title, _sources(passages)), list[dict[str, str]]()
+    allowed = _kept(config, examples, "train", writer, policies, refused)
+    _write_plain(writer, allowed, conversations)
+    return {"examples": float(len(allowed)), "refused": float(len(refused))}
+
+
+def _accepted(accepted: Path, audience: Sequence[str]) -> tuple[frozenset[str], list[Example]]:
+    """The policies that the whole audience may read, and all examples."""
+    access = AccessPolicies.model_validate(read_json(accepted / "access.json"))
+    examples = [Example.model_validate(row) for _, row in read_jsonl(accepted / "examples.jsonl")]
+    return access.readable_by_all(audience), examples
+
+
+def _write_plain(writer: Writer, allowed: Sequence[Example], conversations: Path) -> None:
+    plain = (writer.plain(e) if e.kind == "knowledge" else writer.behaviour(e) for e in allowed)
+    write_jsonl(conversations / "plain.jsonl", (c.as_row() for c in plain))
 
 
 def _kept(
@@ -121,8 +151,8 @@ def _allowed(example: Example, writer: Writer, policies: frozenset[str], refused
     return True
 
 
-def _sources(built: Path) -> dict[str, Source]:
-    table = parquet.read_table(built / "documents.parquet")
+def _sources(parsed: Path) -> dict[str, Source]:
+    table = parquet.read_table(parsed / "documents.parquet")
     names = ("doc_id", "version", "title", "uri", "policy_id", "text")
     return {row["doc_id"]: Source(**{n: row[n] for n in names}) for row in table.to_pylist()}
 

@@ -6,7 +6,7 @@ Writes `passages.parquet`, `documents.parquet` and `ingest.json`; the same input
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from raftops.data import OnDemand
 from raftops.errors import StepError
 from raftops.files import atomic, read_json, read_jsonl, sha256_file, write_json
 from raftops.models import resolve
@@ -34,9 +35,19 @@ PASSAGES = pa.schema(
 DOCUMENTS = pa.schema([(name, _STRING) for name in ("doc_id", "version", "title", "policy_id", "uri", "text")])
 
 
-def ingest(config: Ingest, embedder: str, accepted: Path, passages: Path, cache: Path) -> Metrics:
-    """Cut every accepted document into passages of at most `chunk_tokens` tokens of the embedder."""
-    cutter, documents = _cutter(config, embedder, cache), _documents(accepted / "documents.jsonl")
+def ingest(  # noqa: PLR0913  one argument per artifact
+    config: Ingest,
+    embedder: str,
+    accepted: Path,
+    passages: Path,
+    cache: Path,
+    source: Mapping[str, Any] | None = None,
+) -> Metrics:
+    """Cut every accepted document into passages of at most `chunk_tokens` tokens of the embedder.
+
+    What has to be parsed and is not there comes from `source` (`raftops.data.Source`).
+    """
+    cutter, documents = _cutter(config, embedder, cache, source), _documents(accepted / "documents.jsonl")
     with _written(config, passages) as (tables, counts):
         for document in documents:
             _one(document, cutter, tables, counts, skip=config.on_bad_file == "skip")
@@ -45,11 +56,17 @@ def ingest(config: Ingest, embedder: str, accepted: Path, passages: Path, cache:
 
 
 def ingest_shard(  # noqa: PLR0913  as `ingest`, with the part to do
-    config: Ingest, embedder: str, shard: Shard, accepted: Path, part: Path, cache: Path
+    config: Ingest,
+    embedder: str,
+    shard: Shard,
+    accepted: Path,
+    part: Path,
+    cache: Path,
+    source: Mapping[str, Any] | None = None,
 ) -> Metrics:
     """`ingest` of one part of the documents, to be merged. A part may have no passage."""
     manifest = accepted / "documents.jsonl"
-    cutter, total = _cutter(config, embedder, cache), sum(1 for _ in read_jsonl(manifest))
+    cutter, total = _cutter(config, embedder, cache, source), sum(1 for _ in read_jsonl(manifest))
     with _written(config, part) as (tables, counts):
         for position, document in enumerate(_documents(manifest)):
             if shard.holds(position, total):
@@ -74,9 +91,9 @@ _FILES = ("passages.parquet", "documents.parquet")
 _Tables = tuple["_Table", "_Table"]
 
 
-def _cutter(config: Ingest, embedder: str, cache: Path) -> Cutter:
+def _cutter(config: Ingest, embedder: str, cache: Path, source: Mapping[str, Any] | None) -> Cutter:
     model = resolve(embedder, cache)
-    return Cutter(model.path, model.digest, config.chunk_tokens, cache / "parsed")
+    return Cutter(model.path, model.digest, config.chunk_tokens, cache / "parsed", OnDemand(source))
 
 
 @contextmanager

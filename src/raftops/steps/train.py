@@ -14,7 +14,8 @@ from raftops.files import link_or_copy, read_jsonl, write_json, write_jsonl
 from raftops.progress import progress
 from raftops.spec.model.learning import Candidate, Train
 from raftops.training.base import load_tokenizer
-from raftops.training.candidates import Dev, Trials, Tried, give_out, try_all, try_one
+from raftops.training.candidates import Dev, Trials, Tried, try_all, try_one
+from raftops.training.handing import give_out, take_in
 from raftops.training.loop import set_threads
 from raftops.training.plot import plot_loss
 from raftops.training.served import served_gguf, why_not
@@ -38,10 +39,11 @@ def train(  # noqa: PLR0913  one argument per artifact
 
     Where the spec asks for several nodes, `cluster` says where they are (`raftops.cluster.train_job.Nodes`): they fill
     the cache, and this goes on from there. Where it names candidates, the one with the lowest loss on the dev split
-    becomes `raft`, and `plain` has its settings; `parts` is what `train_candidate` made of them elsewhere.
+    becomes `raft`, and `plain` has its settings. `parts`: what `train_candidate` or `train_plain` made elsewhere.
     """
     began = time.monotonic()
     set_threads(config.threads)
+    take_in(parts, cache)
     first = config.tried(config.candidates[0]) if config.candidates else config
     source, jobs = prepare_all(first, base, conversations, cache)
     if cluster and not all((job.work / RESULT).is_file() for job in jobs):
@@ -83,6 +85,17 @@ def train_candidate(  # noqa: PLR0913  one argument per artifact
     tried = try_one(candidate, job, source, settings, dev, (0, job.plan.steps))
     give_out(job, part)
     return _metrics({"raft": tried.adapter}, (), time.monotonic() - began) | tried.metrics()
+
+
+def train_plain(config: Train, base: str, conversations: Path, part: Path, cache: Path) -> Metrics:
+    """Train `plain` alone, from what `augment_plain` wrote; `part` is for `train`, which takes it as its own."""
+    began = time.monotonic()
+    set_threads(config.threads)
+    source = find_base(base, cache)
+    job = prepare("plain", conversations / "plain.jsonl", source, config, cache)
+    adapter = tune(job, source, config, 0, job.plan.steps)
+    give_out(job, part)
+    return _metrics({"plain": adapter}, (), time.monotonic() - began)
 
 
 def _tune(jobs: Sequence[Job], base: Base, config: Train, done: int) -> dict[str, Adapter]:

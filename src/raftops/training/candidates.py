@@ -6,8 +6,6 @@ A candidate is trained and measured here or in a pod of its own; what it leaves 
 from __future__ import annotations
 
 import math
-import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from raftops.errors import StepError
-from raftops.files import link_or_copy, read_json, sha256_file, write_json
+from raftops.files import read_json, sha256_file, write_json
 from raftops.progress import progress
 from raftops.spec.model.learning import Candidate, Train
 from raftops.training.answer_loss import answer_loss, free_memory
 from raftops.training.base import load_tokenizer
 from raftops.training.dataset import Row, read_rows
-from raftops.training.tune import FOLDER, RESULT, Adapter, Base, Job, longest, resettled, tune
+from raftops.training.tune import RESULT, Adapter, Base, Job, longest, resettled, tune
 
 DEV = "dev.jsonl"
 """Conversations that nobody trains on."""
@@ -134,7 +132,6 @@ def try_all(config: Train, base: Base, jobs: Sequence[Job], cache: Path, parts: 
         StepError: `parts`, where other pods tried them, lack one.
     """
     dev = Dev.read(jobs[0].conversations.parent, base, config)
-    _take_in(parts, cache)
     todo = [
         (candidate, resettled(jobs[0], base, config.tried(candidate), cache, candidate.name))
         for candidate in config.candidates
@@ -157,30 +154,3 @@ def choose(tried: Sequence[Tried]) -> Tried:
         step = "lower train.learning_rate, or that of the candidates"
         raise StepError(f"the training of every candidate diverged ({names}): no loss is finite", next_step=step)
     return min(finite, key=lambda one: one.loss or 0.0)
-
-
-def give_out(job: Job, part: Path) -> None:
-    """Write what the cache knows of a finished candidate, for a task on another machine."""
-    for file in (*sorted((job.work / "adapter").iterdir()), job.work / RESULT, job.work / MEASURED):
-        target = part / job.work.name / file.relative_to(job.work)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
-        link_or_copy(str(file), str(target))
-
-
-def _take_in(parts: Sequence[Path], cache: Path) -> None:
-    """Put what tasks on other machines made into this one's cache."""
-    for made in (folder for part in parts for folder in part.iterdir()):
-        target = cache / FOLDER / made.name
-        if all(_same(target / name, made / name) for name in (RESULT, MEASURED)):
-            continue  # the machines share one cache
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".part-") as temporary:
-            whole = Path(temporary) / made.name
-            shutil.copytree(made, whole, copy_function=link_or_copy)
-            shutil.rmtree(target, ignore_errors=True)
-            whole.rename(target)
-
-
-def _same(one: Path, other: Path) -> bool:
-    return one.is_file() and one.read_bytes() == other.read_bytes()

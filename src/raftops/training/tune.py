@@ -25,7 +25,7 @@ FORMAT = 3
 """Raised when the same inputs would give another adapter."""
 ELSEWHERE = {
     "audience", "plain", "init_from", "threads", "checkpoint_steps", "nodes", "runtime", "candidates",
-    "candidates_at_once",
+    "candidates_at_once", "plain_beside",
 }  # fmt: skip
 """Settings that do not change an adapter, or are part of its key by content."""
 

@@ -88,6 +88,8 @@ class Train(Section):
     """Folder of adapters to continue from (`raft/` and `plain/`)."""
     plain: bool = True
     """Also train the plain fine-tune (no documents), needed for the arms fine-tuned and fine-tuned+rag."""
+    plain_beside: bool = False
+    """Train the plain fine-tune in a pod of its own while the index is built: it is shown no passages."""
     rank: int = Field(16, ge=1, le=512)
     """LoRA rank."""
     alpha: int = Field(32, ge=1)

@@ -228,7 +228,8 @@ class Platform(Section):
     artifacts: Artifacts | None = None
     """Bucket that releases and reports are pushed to and that a cluster keeps its artifacts in; none if absent."""
     dvc: Storage | None = None
-    """Bucket that `raftops data pull` takes the data from, instead of the remote in .dvc/config; an overlay's own."""
+    """Bucket that DVC keeps the data in: `raftops data pull` takes it from there instead of the remote in .dvc/config,
+    and so do the pods of a cluster, by the hashes of the pointer file that `data.dvc` names."""
     resources: Annotated[dict[StepName, Resources], BeforeValidator(_with_the_usual)] = Field(
         default_factory=dict, validate_default=True
     )

@@ -1,0 +1,31 @@
+"""The training beside that of the plain adapter as Kubeflow sees it: what the whole step would have written."""
+
+from typing import Any
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("train"), install_kfp_package=False)
+def train(
+    config: dict[str, Any],
+    conversations: dsl.Input[dsl.Dataset],
+    plain: dsl.Input[dsl.Model],
+    adapters: dsl.Output[dsl.Model],
+    metrics: dsl.Output[dsl.Metrics],
+) -> None:
+    """Fine-tune the base model on the conversations with QLoRA, and take the plain adapter as it was made."""
+    from pathlib import Path
+
+    from raftops.data import bring
+    from raftops.files import write_json
+    from raftops.progress import reported
+    from raftops.spec.model.learning import Train
+    from raftops.steps.train import train
+
+    places = Path(conversations.path), Path(adapters.path), Path(config["cache"])
+    made = [Path(plain.path)]
+    reported(bring)(config.get("source"), "train")
+    metrics.metadata.update(reported(train)(Train(**config["train"]), config["base"], *places, None, made))
+    write_json(Path(metrics.path), metrics.metadata)

@@ -1,0 +1,39 @@
+"""Finished adapters from one machine's cache to another's: what a task leaves for the one that waits for it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from raftops.files import link_or_copy
+from raftops.training.tune import FOLDER, Job
+
+
+def give_out(job: Job, part: Path) -> None:
+    """Write what the cache knows of a finished adapter, for a task on another machine."""
+    known = (path for path in job.work.iterdir() if path.is_file())
+    for file in (*sorted((job.work / "adapter").iterdir()), *sorted(known)):
+        target = part / job.work.name / file.relative_to(job.work)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        link_or_copy(str(file), str(target))
+
+
+def take_in(parts: Sequence[Path], cache: Path) -> None:
+    """Put what tasks on other machines made into this one's cache."""
+    for made in (folder for part in parts for folder in part.iterdir()):
+        target = cache / FOLDER / made.name
+        if all(_same(target / file.name, file) for file in made.iterdir() if file.is_file()):
+            continue  # the machines share one cache
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".part-") as temporary:
+            whole = Path(temporary) / made.name
+            shutil.copytree(made, whole, copy_function=link_or_copy)
+            shutil.rmtree(target, ignore_errors=True)
+            whole.rename(target)
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.is_file() and one.read_bytes() == other.read_bytes()

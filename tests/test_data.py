@@ -1,0 +1,200 @@
+"""Data that a pod is brought, from a real S3 server that the real DVC pushed it to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.data import push
+from pipelines.notes import notes, unseen
+from pipelines.source import folders, sources, tracked
+from raftops.data import OnDemand, Source, bring, content_of
+from raftops.errors import StepError, StorageError
+from raftops.spec.load import LoadedSpec
+from tests.storage import KEYS, Storage, storage_fixture
+
+__all__ = ["storage_fixture"]
+
+
+@pytest.fixture
+def pushed(project: Any, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> LoadedSpec:
+    """A project whose data DVC tracks, pushed to the bucket of its overlay."""
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(command, cwd=project.root, check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "add", "-q", "data"], cwd=project.root, check=True)
+    project.spec["spec"]["data"]["dvc"] = "data.dvc"
+    section = storage.section() | {"uri": "s3://team/dvc"}
+    project.spec["spec"]["platform"] = {"dvc": {k: v for k, v in section.items() if k != "push"}}
+    loaded: LoadedSpec = project.load()
+    assert push(loaded) > 0
+    return loaded
+
+
+@pytest.fixture
+def pod(pushed: LoadedSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder on another machine, which is where a step runs."""
+    (folder := tmp_path / "app").mkdir()
+    (folder / "data").mkdir()  # where the empty volume is mounted
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def told(loaded: LoadedSpec, step: str) -> dict[str, Any]:
+    return dict(sources(loaded.assistant, loaded.root)[step].model_dump(mode="json"))  # type: ignore[index]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_a_pod_is_brought_what_was_compiled(pushed: LoadedSpec, pod: Path) -> None:
+    data = pushed.assistant.spec.data
+    assert bring(told(pushed, "validate"), "validate", data) == len(files(pod))
+    there = files(pushed.root / "data")
+    assert files(pod / "data") == {name: body for name, body in there.items() if not name.startswith(".")}
+    assert content_of(data, Path()) == content_of(data, pushed.root)
+
+
+def test_what_is_there_stays_and_asks_for_no_network(pushed: LoadedSpec, pod: Path) -> None:
+    (pod / "data" / "mine.md").write_text("# Mine\n")
+    unreachable = told(pushed, "validate")
+    unreachable["storage"]["endpoint"] = "http://127.0.0.1:1"
+    assert bring(unreachable, "validate", pushed.assistant.spec.data) == bring(None, "validate") == 0
+    assert list(files(pod)) == ["data/mine.md"]
+
+
+def test_data_that_was_changed_and_not_pushed_is_refused(pushed: LoadedSpec, pod: Path) -> None:
+    document = next((pushed.root / "data").rglob("*.md"))
+    document.unlink()
+    document.write_text("# Changed\n\nAfter dvc add.\n")
+    with pytest.raises(StorageError, match="not the data that was compiled") as refused:
+        bring(told(pushed, "validate"), "validate", pushed.assistant.spec.data)
+    assert refused.value.next_step == "dvc add the data, raftops data push, and compile again"
+
+
+def test_a_document_is_fetched_when_it_is_parsed_and_only_that_one(pushed: LoadedSpec, pod: Path) -> None:
+    path = next((pushed.root / "data").rglob("*.md")).relative_to(pushed.root)
+    fetch = OnDemand(told(pushed, "ingest"))
+    fetch(path)
+    fetch(Path("data/that-nobody-tracks.md"))
+    assert files(pod) == {path.as_posix(): (pushed.root / path).read_bytes()}
+
+
+Mistake = Callable[[Storage], None]
+
+
+def no_list(storage: Storage) -> None:
+    [name] = [name for name in storage.names() if name.endswith(".dir")]
+    storage.client.delete_object(Bucket="team", Key=name)
+
+
+def another_list(storage: Storage) -> None:
+    [name] = [name for name in storage.names() if name.endswith(".dir")]
+    storage.client.put_object(Bucket="team", Key=name, Body=b"[]")
+
+
+def another_file(storage: Storage) -> None:
+    name = next(name for name in storage.names() if not name.endswith(".dir"))
+    storage.client.put_object(Bucket="team", Key=name, Body=b"other bytes")
+
+
+def no_file(storage: Storage) -> None:
+    name = next(name for name in storage.names() if not name.endswith(".dir"))
+    storage.client.delete_object(Bucket="team", Key=name)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [(no_list, "not there, or not whole"), (another_list, "not there, or not whole"),
+     (another_file, "is not what its hash says"), (no_file, "is not there")],
+)  # fmt: skip
+def test_a_remote_that_lacks_something_is_told_with_what_to_do(
+    pushed: LoadedSpec, pod: Path, storage: Storage, mistake: Mistake, said: str
+) -> None:
+    mistake(storage)
+    with pytest.raises(StorageError, match=said) as refused:
+        bring(told(pushed, "validate"), "validate")
+    assert refused.value.next_step.endswith("raftops data push, from a machine that has the data")
+    assert not any(path.name.endswith(".part") for path in pod.rglob("*"))
+
+
+@pytest.mark.parametrize("name", ["../outside.md", "/etc/cron.d/x", "a/../../b"])
+def test_a_list_that_leaves_its_folder_is_refused(pushed: LoadedSpec, pod: Path, storage: Storage, name: str) -> None:
+    body = json.dumps([{"md5": "0" * 32, "relpath": name}]).encode()
+    md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
+    storage.client.put_object(Bucket="team", Key=f"dvc/files/md5/{md5[:2]}/{md5[2:]}.dir", Body=body)
+    source = told(pushed, "validate") | {"outs": [{"path": "data", "md5": f"{md5}.dir"}]}
+    with pytest.raises(StorageError, match="lies outside"):
+        bring(source, "validate")
+
+
+def test_the_adapter_to_continue_from_is_brought_file_by_file(project: Any, pushed: LoadedSpec, pod: Path) -> None:
+    for name in ("raft", "plain"):
+        project.write(f"data/start/{name}/adapter_model.safetensors", name)
+    project.spec["spec"]["train"]["init_from"] = "data/start"
+    loaded = project.load()
+    before = sources(loaded.assistant, loaded.root)["train"]
+    assert folders(before) == ("/app/data/start/plain", "/app/data/start/raft")
+    project.write("data/documents/new.md", "# New\n")
+    assert sources(loaded.assistant, loaded.root)["train"] == before, "a changed document is no change of train"
+    subprocess.run([sys.executable, "-m", "dvc", "add", "-q", "data"], cwd=loaded.root, check=True)
+    push(loaded)
+    assert bring(before.model_dump(mode="json"), "train") == 2
+    assert files(pod) == {f"data/start/{n}/adapter_model.safetensors": n.encode() for n in ("raft", "plain")}
+
+
+def test_a_path_is_unseen_unless_a_bucket_or_a_claim_has_it(project: Any, pushed: LoadedSpec) -> None:
+    assert unseen(pushed.assistant, pushed.root) == []
+    project.spec["spec"]["platform"] = {}
+    loaded = project.load()
+    assert unseen(loaded.assistant, loaded.root)[0].startswith("data/")
+    project.spec["spec"]["platform"] = {"volumes": [{"claim": "documents", "path": "/app/data"}]}
+    loaded = project.load()
+    assert unseen(loaded.assistant, loaded.root) == []
+
+
+def test_nodes_that_train_together_are_brought_nothing(project: Any, pushed: LoadedSpec) -> None:
+    for name in ("raft", "plain"):
+        project.write(f"data/start/{name}/adapter_model.safetensors", name)
+    project.spec["spec"]["train"] |= {"init_from": "data/start", "nodes": 2}
+    project.spec["spec"]["platform"]["workspace"] = "store"
+    loaded = project.load()
+    assert unseen(loaded.assistant, loaded.root) == ["data/start"]
+
+
+def test_a_release_that_nothing_keeps_is_noted(project: Any) -> None:
+    def told(**platform: Any) -> list[str]:
+        project.spec["spec"]["platform"] = {"volumes": [{"claim": "documents", "path": "/app/data"}]} | platform
+        loaded = project.load()
+        return [note.message for note in notes(loaded.assistant, loaded.root)]
+
+    lost = ["on a cluster the release ends with the pod that made it"]
+    bucket = {"uri": "s3://team/releases"}
+    assert told() == told(artifacts=bucket) == lost
+    assert told(artifacts=bucket | {"push": True}) == told(workspace="store") == []
+
+
+@pytest.mark.parametrize("text", ["", "outs: 3", "outs: [{path: data}]", "outs: [{path: data, md5: short}]", "{"])
+def test_a_pointer_file_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "data.dvc").write_text(text)
+    with pytest.raises(StepError, match=r"data\.dvc: not a pointer file of DVC 3"):
+        tracked(tmp_path / "data.dvc", tmp_path)
+
+
+def test_a_pointer_file_in_a_folder_names_paths_below_the_project(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "docs.dvc").write_text(f"outs: [{{path: docs, md5: {'a' * 32}.dir}}]")
+    source = Source(storage={"uri": "s3://team/dvc"}, outs=tracked(tmp_path / "data" / "docs.dvc", tmp_path))  # type: ignore[arg-type]
+    assert [out.path for out in source.outs] == ["data/docs"]
+    assert folders(source) == ("/app/data/docs",)
+    shutil.rmtree(tmp_path / "data")
