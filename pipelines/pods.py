@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 from raftops.spec.check_pods import PROJECT
@@ -77,7 +78,7 @@ def _resources(wanted: Resources) -> Message:
 
 def _folders(folders: Sequence[str], platform: Platform) -> list[Message]:
     """An empty volume for each folder; none where a claim is mounted there."""
-    claimed = {volume.path for volume in _volumes(platform)}
+    claimed = {str(PurePosixPath(volume.path)) for volume in _volumes(platform)}
     wanted = [folder for folder in folders if folder not in claimed]
     return [{"volumeName": f"raftops-data-{number}", "mountPath": folder} for number, folder in enumerate(wanted, 1)]
 

@@ -174,16 +174,25 @@ def logs(
         }.get(state.status)
         message = f"{step} of run {run_id} has no log: {why or f'it is {state.status}'}"
         raise ClusterError(message, next_step=f"raftops status {run_id[:8]}")
-    for pod in state.pods:
-        try:
-            text = server.log(run_id, pod)
-        except ClusterError as error:
-            look = f"kubectl -n {server.endpoint.namespace or SINGLE_USER_NAMESPACE} logs {pod} -c main"
-            raise ClusterError(f"Kubeflow has no log of {pod}: {error}", next_step=look) from error
-        if screen.json_output:
-            screen.result({"run_id": run_id, "step": step, "pod": pod, "log": text})
-        else:
-            screen.raw(f"{pod}\n{text}" if len(state.pods) > 1 else text)
+    lost = [error for pod in state.pods if (error := _show_log(server, run_id, step, pod, len(state.pods) > 1))]
+    if len(lost) == len(state.pods):
+        raise lost[-1]
+    for error in lost:
+        screen.error(str(error), error.next_step)
+
+
+def _show_log(server: Server, run_id: str, step: str, pod: str, named: bool) -> ClusterError | None:
+    """Show what a pod wrote; the error where nobody has it any more, as of an earlier try whose pod is gone."""
+    try:
+        text = server.log(run_id, pod)
+    except ClusterError as error:
+        look = f"kubectl -n {server.endpoint.namespace or SINGLE_USER_NAMESPACE} logs {pod} -c main"
+        return ClusterError(f"Kubeflow has no log of {pod}: {error}", next_step=look)
+    if screen.json_output:
+        screen.result({"run_id": run_id, "step": step, "pod": pod, "log": text})
+    else:
+        screen.raw(f"{pod}\n{text}" if named else text)
+    return None
 
 
 def _task(name: str) -> str:

@@ -11,6 +11,7 @@ from pipelines import kubeflow as kfp
 from pipelines.cli import cluster as commands
 from pipelines.cli.planning import cluster_costs
 from pipelines.compile import compile_spec
+from pipelines.watch import StepState
 from raftops.errors import ClusterError
 from raftops.spec.load import load_spec
 from raftops.spec.model.base import STEPS
@@ -279,6 +280,21 @@ class TestLogs:
         ended = raftops("logs", "latest", "train")
         assert ended.code == 1 and "could not get logs" in ended.err
         assert f"kubectl -n kubeflow logs {run.pod(run.tasks['train'])} -c main" in ended.err
+
+    def test_of_several_pods_one_that_is_gone_does_not_hide_the_others(
+        self, raftops: Run, submitted: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def only_the_second(server: Any, run_id: str, pod: str) -> str:
+            if pod == "w-1":
+                raise ClusterError("could not get logs")
+            return "step 7\n"
+
+        submitted({"run": "RUNNING", "train": "RUNNING"})
+        monkeypatch.setattr(commands, "state_of", lambda *_: StepState("train", "running", pods=("w-1", "w-2")))
+        monkeypatch.setattr(commands.Server, "log", only_the_second)
+        ended = raftops("logs", "latest", "train")
+        assert (ended.code, ended.out) == (0, "w-2\nstep 7\n")
+        assert "no log of w-1: could not get logs" in ended.err
 
     def test_an_unknown_step_names_the_steps(self, raftops: Run, submitted: Any) -> None:
         submitted(*DONE)
