@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipelines.follow import Listener, marked, reason_of
-from pipelines.how_far import READ, Far, Parts, parts_of
+from pipelines.how_far import Far, Parts, parts_of
 from pipelines.kubeflow import Server, Unreachable
 from pipelines.store import StepRecord
 from raftops.errors import ClusterError, StepError
@@ -26,6 +26,8 @@ BESIDE = ("hold", "finish")
 """Tasks that are no step: one ends a run whose gates did not pass, one records how a run ended."""
 PATIENCE = 20
 """Polls in a row that a server may leave unanswered: the run does not depend on us."""
+ASKED = 3
+"""Pods of a step that Kubernetes is asked about at a look: where it cannot be reached, each costs seconds."""
 Node = Mapping[str, Any]
 Why = Callable[[str], str]
 """From a pod's name to what Kubernetes knows of it: why it failed, or does not start; nothing where nobody can tell."""
@@ -193,7 +195,7 @@ def far_of(server: Server, run: Mapping[str, Any], state: StepState, parts: Part
 def waits_for(state: StepState, why: Why) -> str:
     """What keeps a pod of a step at work from starting, where Kubernetes tells; else nothing."""
     pending = [pod for pod, at in state.states.items() if at == "PENDING"] if state.status == "running" else []
-    return next(filter(None, map(why, pending[:READ])), "")
+    return next(filter(None, map(why, pending[:ASKED])), "")
 
 
 def _held_up(state: StepState, why: Why) -> Far | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from raftops.spec.model.base import STEPS, StepName
 
@@ -83,8 +83,9 @@ class RunScreen:
         self._screen = screen
         live = screen.out.is_terminal and not screen.json_output
         self._bar = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(), console=screen.out, transient=True, disable=not live,
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24),
+            TextColumn("{task.fields[note]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+            TimeElapsedColumn(), console=screen.out, transient=True, disable=not live, expand=True,
             redirect_stdout=False, redirect_stderr=False,
         )  # fmt: skip
         self._tasks: dict[StepName, TaskID] = {}
