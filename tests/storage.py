@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,12 +13,15 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from pipelines.data import push
 from raftops.bucket import Bucket
+from raftops.spec.load import LoadedSpec
 from raftops.spec.model.base import SecretRef
 from raftops.spec.model.platform import Artifacts
 
 KEYS = {"ARTIFACTS_ACCESS_KEY": "test-id", "ARTIFACTS_SECRET_KEY": "test-secret"}
 """Environment that carries the credentials of the test server."""
+DVC = [sys.executable, "-m", "dvc"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,18 @@ def storage() -> Iterator[Storage]:
             client.delete_object(Bucket="team", Key=row["Key"])
         client.delete_bucket(Bucket="team")  # the server's memory is the process's: the next test starts empty
         server.stop()
+
+
+def pushed(project: Any, storage: Storage) -> LoadedSpec:
+    """A project whose data DVC tracks, pushed to the bucket of its spec. Needs `KEYS` in the environment."""
+    for command in (["git", "init", "-q"], [*DVC, "init", "-q"], [*DVC, "add", "-q", "data"]):
+        subprocess.run(command, cwd=project.root, check=True)
+    section = {name: value for name, value in storage.section().items() if name != "push"} | {"uri": "s3://team/dvc"}
+    project.spec["spec"]["data"]["dvc"] = "data.dvc"
+    project.spec["spec"].setdefault("platform", {})["dvc"] = section
+    loaded: LoadedSpec = project.load()
+    assert push(loaded) > 0
+    return loaded
 
 
 storage_fixture = pytest.fixture(name="storage")(storage)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,25 +18,17 @@ from pipelines.source import folders, sources, tracked
 from raftops.data import OnDemand, Source, bring, content_of
 from raftops.errors import StepError, StorageError
 from raftops.spec.load import LoadedSpec
-from tests.storage import KEYS, Storage, storage_fixture
+from tests.storage import DVC, KEYS, Storage, pushed, storage_fixture
 
 __all__ = ["storage_fixture"]
 
 
-@pytest.fixture
-def pushed(project: Any, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> LoadedSpec:
-    """A project whose data DVC tracks, pushed to the bucket of its overlay."""
+@pytest.fixture(name="pushed")
+def pushed_fixture(project: Any, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> LoadedSpec:
+    """A project whose data lies in a bucket, too."""
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
-    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
-        subprocess.run(command, cwd=project.root, check=True)
-    subprocess.run([sys.executable, "-m", "dvc", "add", "-q", "data"], cwd=project.root, check=True)
-    project.spec["spec"]["data"]["dvc"] = "data.dvc"
-    section = storage.section() | {"uri": "s3://team/dvc"}
-    project.spec["spec"]["platform"] = {"dvc": {k: v for k, v in section.items() if k != "push"}}
-    loaded: LoadedSpec = project.load()
-    assert push(loaded) > 0
-    return loaded
+    return pushed(project, storage)
 
 
 @pytest.fixture
@@ -147,7 +138,7 @@ def test_the_adapter_to_continue_from_is_brought_file_by_file(project: Any, push
     assert folders(before) == ("/app/data/start/plain", "/app/data/start/raft")
     project.write("data/documents/new.md", "# New\n")
     assert sources(loaded.assistant, loaded.root)["train"] == before, "a changed document is no change of train"
-    subprocess.run([sys.executable, "-m", "dvc", "add", "-q", "data"], cwd=loaded.root, check=True)
+    subprocess.run([*DVC, "add", "-q", "data"], cwd=loaded.root, check=True)
     push(loaded)
     assert bring(before.model_dump(mode="json"), "train") == 2
     assert files(pod) == {f"data/start/{n}/adapter_model.safetensors": n.encode() for n in ("raft", "plain")}
