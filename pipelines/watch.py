@@ -7,6 +7,7 @@ result. A task that Argo left out because an earlier one failed is no result at 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ BESIDE = ("hold", "finish")
 """Tasks that are no step: one ends a run whose gates did not pass, one records how a run ended."""
 PATIENCE = 20
 """Polls in a row that a server may leave unanswered: the run does not depend on us."""
+_PAINT = re.compile(r"\x1b\[[\d;]*m")
 ASKED = 3
 """Pods of a step that Kubernetes is asked about at a look: where it cannot be reached, each costs seconds."""
 Node = Mapping[str, Any]
@@ -87,12 +89,12 @@ def _status(own: Sequence[Node], parts: Sequence[Node], executors: Sequence[Node
     states = {str(node.get("state")) for node in (*own, *parts)}
     if "FAILED" in states:
         return "failed"
+    if own and all(node.get("state") == "SKIPPED" for node in own):
+        return "left out"
     if not own or states & {"RUNNING", "PENDING", "RUNTIME_STATE_UNSPECIFIED"}:
         return "canceled" if run_state in ENDED else "running"
     if "CANCELED" in states:
         return "canceled"
-    if states == {"SKIPPED"}:
-        return "left out"
     return "skipped" if executors and all(e.get("state") == "SKIPPED" for e in executors) else "done"
 
 
@@ -224,7 +226,8 @@ def failure(server: Server, run: Mapping[str, Any], why: Why = lambda pod: "") -
     if state == "CANCELED" and failed is None:
         return StepError(f"run {run_id} was canceled", next_step="raftops submit SPEC: finished steps are not redone")
     if failed is None:
-        said = _error(run) or "no step of ours failed; a driver pod or the workflow itself did"
+        told = [line for line in _PAINT.sub("", _error(run)).splitlines() if line.strip()]
+        said = reason_of(told) if told else "no step of ours failed; a driver pod or the workflow itself did"
         return StepError(f"run {run_id} failed: {said}", next_step=f"look at {server.page(run_id)}")
     if not failed.pods:
         return _step_failure(failed, [], "", run_id)

@@ -138,6 +138,13 @@ def test_a_failure_of_the_run_itself_says_what_kubeflow_says(script: Script) -> 
     assert run.run_id in error.next_step
 
 
+def test_what_kubeflow_says_of_a_run_is_one_plain_line(script: Script) -> None:
+    run = script({"run": "FAILED"})
+    said = "  File 'x'\n    raise\nRuntimeError: \x1b[95mmine\x1b[0m failed\n"
+    error = failure(run.server, run.to_its_end() | {"error": {"message": said}})
+    assert str(error) == f"run {run.run_id} failed: RuntimeError: mine failed"
+
+
 def test_a_canceled_run_is_said_to_be_canceled(script: Script) -> None:
     run = script({"run": "RUNNING", "train": "RUNNING"}, {"train": "CANCELED", "run": "CANCELED"})
     error = failure(run.server, run.to_its_end())
@@ -272,6 +279,10 @@ class TestNodes:
         ]  # fmt: skip
         train = state_of("train", *nodes)
         assert (train.status, train.pods[-1]) == (status, "w-impl-11")
+
+    def test_a_step_whose_parts_are_done_and_whose_end_was_left_out_is_left_out(self) -> None:
+        nodes = [node("index-shard", "SUCCEEDED", "w-1"), node("index", "SKIPPED", "w-2")]
+        assert state_of("index", *nodes, run="FAILED").status == "left out"
 
     def test_a_driver_is_nobodys_work(self) -> None:
         assert state_of("train", node("train-driver", "RUNNING", "w-1")).status == "waiting"
