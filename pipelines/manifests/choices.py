@@ -71,6 +71,16 @@ _OF_KINDS: dict[str, dict[str, tuple[str, ...]]] = {
         "spec.completionMode": ("NonIndexed", "Indexed"),
         "spec.podReplacementPolicy": ("TerminatingOrFailed", "Failed"),
     },
+    "StorageClass": {
+        "volumeBindingMode": ("Immediate", "WaitForFirstConsumer"),
+        "reclaimPolicy": ("Delete", "Retain"),
+    },
+    "PersistentVolume": {
+        "spec.persistentVolumeReclaimPolicy": ("Retain", "Delete", "Recycle"),
+        "spec.volumeMode": ("Filesystem", "Block"),
+        "spec.accessModes[]": ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"),
+    },
+    "EndpointSlice": {"addressType": ("IPv4", "IPv6", "FQDN")},
     "PriorityClass": {"preemptionPolicy": ("Never", "PreemptLowerPriority")},
     "NetworkPolicy": {
         "spec.policyTypes[]": ("Ingress", "Egress"),

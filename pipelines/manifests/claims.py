@@ -23,6 +23,8 @@ def claims(resource: Resource, minor: int) -> Iterator[Finding]:
     if resource.kind == "StatefulSet":
         for index, template in enumerate(listing(at(resource.body, "spec", "volumeClaimTemplates"))):
             path: Path = ("spec", "volumeClaimTemplates", index, "spec")
+            if not at(template, "metadata", "name"):
+                yield resource.finding((*path[:-1], "metadata", "name"), "missing", "the volume that it fills")
             yield from claim(resource, path, mapping(mapping(template).get("spec")), minor)
     for pod in resource.pods:
         for index, volume in enumerate(listing(pod.spec.get("volumes"))):

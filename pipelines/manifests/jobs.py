@@ -21,6 +21,9 @@ _MANAGER = re.compile(
     r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/[-A-Za-z0-9/%!$&'()*+,;=:@._~]+"
 )
 _NAME_LETTERS = 63
+_NAMES, _UIDS = (
+    tuple(f"{start}{label}" for start in ("", "batch.kubernetes.io/")) for label in ("job-name", "controller-uid")
+)
 
 
 def jobs(resource: Resource) -> Iterator[Finding]:
@@ -30,6 +33,7 @@ def jobs(resource: Resource) -> Iterator[Finding]:
     path: Path = _WHERE[resource.kind]
     spec = mapping(at(resource.body, *_WHERE[resource.kind]))
     yield from (_of_itself if resource.kind == "Job" else _made)(resource, path, spec)
+    yield from _generated(resource, path, spec)
     yield from _indexed(resource, path, spec)
     if isinstance(policy := spec.get("podFailurePolicy"), Mapping):
         yield from _failures(resource, path, spec, policy)
@@ -55,9 +59,18 @@ def _of_itself(resource: Resource, path: Path, spec: Mapping[str, Any]) -> Itera
         spec.get("completionMode") == "Indexed"
         and isinstance(last, int)
         and last > 0
-        and "name" in resource.body.get("metadata", {})
+        and at(resource.body, "metadata", "name")
     ):
         yield from _hostname(resource, f"{resource.name}-{last - 1}")
+
+
+def _generated(resource: Resource, path: Path, spec: Mapping[str, Any]) -> Iterator[Finding]:
+    """Labels that the server itself gives the pods, for a job that it finds them by."""
+    own = at(resource.body, "metadata", "name") if resource.kind == "Job" else None
+    for label, value in mapping(at(spec, "template", "metadata", "labels")).items():
+        if spec.get("manualSelector") is not True and (label in _UIDS or (label in _NAMES and value != own)):
+            place: Path = (*path, "template", "metadata", "labels", str(label))
+            yield resource.finding(place, "the server gives it", "remove it")
 
 
 def _hostname(resource: Resource, host: str) -> Iterator[Finding]:

@@ -43,13 +43,13 @@ def _mount(resource: Resource, path: Path, mount: Mapping[str, Any]) -> Iterator
 
 def _devices(container: Container) -> Iterator[Finding]:
     resource, devices = container.pod.owner, [mapping(one) for one in listing(container.body.get("volumeDevices"))]
-    sources = {mapping(v).get("name"): mapping(v) for v in listing(container.pod.spec.get("volumes"))}
+    sources = {str(mapping(v).get("name")): mapping(v) for v in listing(container.pod.spec.get("volumes"))}
     templates = listing(at(container.pod.owner.body, "spec", "volumeClaimTemplates"))
-    sources |= {at(one, "metadata", "name"): {"persistentVolumeClaim": {}} for one in templates}
+    sources |= {str(at(one, "metadata", "name")): {"persistentVolumeClaim": {}} for one in templates}
     mounted = [mapping(one) for one in listing(container.body.get("volumeMounts"))]
     for index, device in enumerate(devices):
         path: Path = (*container.path, "volumeDevices", index)
-        name, place = device.get("name"), str(device.get("devicePath") or "")
+        name, place = str(device.get("name")), str(device.get("devicePath") or "")
         if name not in sources:
             yield resource.finding((*path, "name"), f"no volume {name}", "add the volume, or correct the name")
         elif not any(field in sources[name] for field in _ON_DISK):

@@ -19,7 +19,8 @@ _FORM = "a number with an optional unit: 500m, 2, 16Gi"
 _OF_WHOLE_RESOURCES = (
     "spec.metrics[].*.target.averageValue", "spec.metrics[].*.target.value", "spec.hard.*",
     "spec.limits[].default.*", "spec.limits[].defaultRequest.*", "spec.limits[].min.*",
-    "spec.limits[].max.*", "spec.resources.requests.*", "spec.resources.limits.*", "spec.capacity.*",
+    "spec.limits[].max.*", "spec.limits[].maxLimitRequestRatio.*",
+    "spec.resources.requests.*", "spec.resources.limits.*", "spec.capacity.*",
     "spec.volumeClaimTemplates[].spec.resources.requests.*", "spec.resourceGroups[].flavors[].resources[].nominalQuota",
     "spec.components.resources.requests.*", "spec.components.resources.limits.*",
     "spec.components.*.resources.requests.*", "spec.components.*.resources.limits.*",

@@ -11,7 +11,7 @@ from pipelines.manifests.probes import PROBES
 from pipelines.manifests.resource import Container, Pod, at, listing, mapping, select
 
 _ALWAYS = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
-_SYSTEM_PRIORITY = ("system-cluster-critical", "system-node-critical")
+_SYSTEM_PRIORITY = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 _MEND = "add it to the files that are checked, or correct the name"
 _MOUNTED = {"configMap": ("ConfigMap", "name"), "secret": ("Secret", "secretName")}
 
@@ -44,15 +44,24 @@ def _of_pod(index: Index, pod: Pod) -> Iterator[Finding]:
     spec, path = pod.spec, pod.spec_path
     account = spec.get("serviceAccountName") or spec.get("serviceAccount")
     yield from there(index, pod, (*path, "serviceAccountName"), "ServiceAccount", account)
-    priority = spec.get("priorityClassName")
-    if priority and priority not in _SYSTEM_PRIORITY and not index.get("PriorityClass", "", priority):
-        yield pod.owner.finding((*path, "priorityClassName"), f"no PriorityClass {priority}", _MEND)
+    yield from _priority(index, pod)
     for place, name in select(spec, "imagePullSecrets[].name", path):
         yield from there(index, pod, place, "Secret", name)
     for number, volume in enumerate(listing(spec.get("volumes"))):
         yield from _volume(index, pod, (*path, "volumes", number), mapping(volume))
     if pod.owner.kind not in ("Pod", "Job", "CronJob"):
         yield from _selects_itself(pod)
+
+
+def _priority(index: Index, pod: Pod) -> Iterator[Finding]:
+    """The class of a pod, from which the server computes its priority."""
+    name, given = pod.spec.get("priorityClassName"), pod.spec.get("priority")
+    of = index.get("PriorityClass", "", name) if name else None
+    if name and str(name) not in _SYSTEM_PRIORITY and of is None:
+        yield pod.owner.finding((*pod.spec_path, "priorityClassName"), f"no PriorityClass {name}", _MEND)
+    computed = of.body.get("value") if of else _SYSTEM_PRIORITY.get(str(name), 0)
+    if given is not None and given != computed:
+        yield pod.owner.finding((*pod.spec_path, "priority"), f"computed: {computed}", "remove it")
 
 
 def _selects_itself(pod: Pod) -> Iterator[Finding]:
@@ -111,6 +120,15 @@ def _environment(index: Index, container: Container) -> Iterator[Finding]:
         for place, ref in select(container.body, f"envFrom[].{field}", path):
             if not mapping(ref).get("optional"):
                 yield from there(index, pod, (*place, "name"), kind, at(ref, "name"))
+    yield from _amounts(container)
+
+
+def _amounts(container: Container) -> Iterator[Finding]:
+    """A variable is the limit of a container that is there."""
+    names = [one.body.get("name") for one in container.pod.containers()]
+    for place, name in select(container.body, "env[].valueFrom.resourceFieldRef.containerName", container.path):
+        if name and name not in names:
+            yield container.pod.owner.finding(place, f"no container {name}", "correct the name")
 
 
 def _mounts(container: Container) -> Iterator[Finding]:

@@ -24,6 +24,9 @@ def scheduling(pod: Pod) -> Iterator[Finding]:
             for path, term in select(pod.spec, f"{affinity}.{terms}", pod.spec_path):
                 yield from _term(pod, path, mapping(term))
     yield from _gates(pod)
+    if mapping(pod.spec.get("overhead")) and not pod.spec.get("runtimeClassName"):
+        path = (*pod.spec_path, "overhead")
+        yield pod.owner.finding(path, "without a runtimeClassName", "remove it: the class says how much")
     for field in ("nodeName", "runtimeClassName"):
         name = pod.spec.get(field)
         if name and not SUBDOMAIN.fullmatch(str(name)):

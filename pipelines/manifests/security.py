@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from pipelines.manifests.resource import Container, Pod, Resource, at, listing, 
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
 PROFILES = ("privileged", "baseline", "restricted")
+_VERSION = re.compile(r"latest|v1\.(0|[1-9][0-9]*)")
 _VOLUMES = (
     "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret",
 )  # fmt: skip
@@ -56,10 +58,22 @@ def _namespace(resource: Resource, resources: Sequence[Resource]) -> Iterator[Fi
     if profile not in ("baseline", "restricted"):
         what = f"{profile!r:.40} is no protection" if profile in PROFILES else "no profile for its pods"
         yield resource.finding(("metadata", "labels", ENFORCE), what, "set restricted")
+    yield from _labels(resource)
     policies = [r.body.get("spec") for r in resources if r.kind == "NetworkPolicy" and r.namespace == resource.name]
     if not any(_denies(mapping(policy)) for policy in policies):
         mend = "add a NetworkPolicy with podSelector: {}, both policyTypes and no rule"
         yield resource.finding(("metadata", "name"), "traffic is not denied by default", mend)
+
+
+def _labels(resource: Resource) -> Iterator[Finding]:
+    """Profiles and versions of them that there are not: a server refuses the namespace."""
+    for mode in ("enforce", "audit", "warn"):
+        label, dated = f"pod-security.kubernetes.io/{mode}", f"pod-security.kubernetes.io/{mode}-version"
+        profile, version = (at(resource.body, "metadata", "labels", name) for name in (label, dated))
+        if isinstance(profile, str) and profile not in PROFILES and label != ENFORCE:
+            yield resource.finding(("metadata", "labels", label), f"{profile!r:.40} is no profile", "restricted")
+        if isinstance(version, str) and not _VERSION.fullmatch(version):
+            yield resource.finding(("metadata", "labels", dated), f"{version!r:.40} is no version", "latest, or v1.36")
 
 
 def _denies(policy: Mapping[str, Any]) -> bool:

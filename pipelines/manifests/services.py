@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines.manifests.addresses import address, network
 from pipelines.manifests.finding import Finding, Path
-from pipelines.manifests.names import SUBDOMAIN, label_key, once
+from pipelines.manifests.names import PORT, SUBDOMAIN, label_key, once
 from pipelines.manifests.resource import Resource, at, listing, mapping
 
 _NODE_PORTS = (30000, 32767)
@@ -48,6 +48,11 @@ def _ports(resource: Resource, spec: Mapping[str, Any], kind: str) -> Iterator[F
         elif isinstance(number, int) and number and not _NODE_PORTS[0] <= number <= _NODE_PORTS[1]:
             what = f"{number} is no port of nodes"
             yield resource.finding((*path, "nodePort"), what, f"from {_NODE_PORTS[0]} to {_NODE_PORTS[1]}")
+        target = port.get("targetPort")
+        if isinstance(target, str) and not PORT.fullmatch(target):
+            yield resource.finding(
+                (*path, "targetPort"), f"{target!r:.40} is no name of a port", "as the port is named"
+            )
         if (protocol := port.get("appProtocol")) is not None:
             yield from label_key(resource, (*path, "appProtocol"), protocol)
     taken = [(p["nodePort"], p.get("protocol", "TCP")) if p.get("nodePort") else None for p in ports]

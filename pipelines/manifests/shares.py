@@ -38,12 +38,15 @@ def shares(pod: Pod, minor: int) -> Iterator[Finding]:
         elif (needed := _needed(pod, str(name))) > given:
             what = f"{value}, and the containers ask for {needed.normalize():f}"
             yield pod.owner.finding((*path, "requests", str(name)), what, "at least what they ask for")
-    yield from _limits(pod, path, mapping(asked.get("limits")))
+    yield from _limits(pod, path, asked)
 
 
-def _limits(pod: Pod, path: Path, limits: Mapping[str, Any]) -> Iterator[Finding]:
-    for name, value in limits.items():
-        most = amount(value)
+def _limits(pod: Pod, path: Path, asked: Mapping[str, Any]) -> Iterator[Finding]:
+    for name, value in mapping(asked.get("limits")).items():
+        most, needed = amount(value), _needed(pod, str(name))
+        if most is not None and needed > most and name not in mapping(asked.get("requests")):
+            what = f"{value}, and the containers ask for {needed.normalize():f}"
+            yield pod.owner.finding((*path, "limits", str(name)), what, "at least what they ask for")
         for container in pod.containers("containers"):
             own = amount(at(container.body, "resources", "limits", str(name)))
             if most is not None and own is not None and own > most:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipelines.manifests.finding import Finding, Path
-from pipelines.manifests.names import label_key
+from pipelines.manifests.names import RULES, SUBDOMAIN, label_key
 from pipelines.manifests.quantities import amount
 from pipelines.manifests.resource import Container, Resource, at, listing, mapping
 
@@ -61,8 +61,13 @@ def _source(container: Container, path: Path, source: Mapping[str, Any], minor: 
     if len([one for one in source.values() if one is not None]) != 1:
         yield resource.finding(path, "not one source", "exactly one: secretKeyRef, …")
     for name in ("configMapKeyRef", "secretKeyRef"):
-        if isinstance(source.get(name), Mapping) and source[name].get("key") == "":
-            yield resource.finding((*path, name, "key"), "empty", "name the key")
+        of = mapping(source.get(name)).get("name")
+        if isinstance(source.get(name), Mapping) and not of:
+            yield resource.finding((*path, name, "name"), "missing", "name it")
+        elif isinstance(of, str) and not SUBDOMAIN.fullmatch(of):
+            yield resource.finding(
+                (*path, name, "name"), f"{of!r:.80} is not a name that Kubernetes accepts", RULES[SUBDOMAIN]
+            )
     if isinstance(source.get("fieldRef"), Mapping):
         yield from field_of_pod(resource, (*path, "fieldRef"), source["fieldRef"], _OF_PODS)
     if isinstance(source.get("resourceFieldRef"), Mapping):
@@ -100,8 +105,8 @@ def _file(container: Container, path: Path, ref: Mapping[str, Any]) -> Iterator[
         yield resource.finding((*path, "path"), f"{place!r:.60} leaves the volume", "a relative path without ..")
     if not _FILE_KEY.fullmatch(key):
         yield resource.finding((*path, "key"), f"{key!r:.60} is no key of a file", "printable, without =, at most 128")
-    volumes = {mapping(one).get("name"): mapping(one) for one in listing(container.pod.spec.get("volumes"))}
-    volume = volumes.get(ref.get("volumeName"))
+    volumes = {str(mapping(one).get("name")): mapping(one) for one in listing(container.pod.spec.get("volumes"))}
+    volume = volumes.get(str(ref.get("volumeName")))
     if volume is None:
         yield resource.finding((*path, "volumeName"), f"no volume {ref.get('volumeName')}", "add it, or correct it")
     elif "emptyDir" not in volume:

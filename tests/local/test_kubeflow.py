@@ -6,11 +6,13 @@ The stand-in's pods begin in an empty folder: what they read of the project come
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import yaml
 
+from raftops.spec.model.base import STEPS
 from tests.standin.runs import locally
 from tests.standin.server import Cluster, Server
 from tests.storage import KEYS, storage
@@ -38,8 +40,9 @@ def said(*words, code=0, **environment):
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
+@contextmanager
+def standin(tmp_path_factory):
+    """Kubeflow's API, whose pods begin in an empty folder with the keys of the bucket."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in KEYS.items():
             patch.setenv(name, value)
@@ -48,22 +51,32 @@ def server(tmp_path_factory):
             yield server
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with standin(tmp_path_factory) as server:
+        yield server
+
+
 bucket = pytest.fixture(scope="module")(storage)
 
 
 @pytest.fixture(scope="module")
-def overlays(tmp_path_factory, bucket):
-    """Small, with a store of its own, and its data in a bucket."""
-    folder = tmp_path_factory.mktemp("overlay")
-    store = str(tmp_path_factory.mktemp("store"))
+def kept(tmp_path_factory, bucket):
+    """An overlay with a store of its own, and the data in a bucket."""
     section = {name: value for name, value in bucket.section().items() if name != "push"} | {"uri": "s3://team/dvc"}
-    kept = {"data": {"dvc": "data.dvc"}, "platform": {"dvc": section}}
-    (folder / "data.yaml").write_text(yaml.safe_dump({"spec": kept}), encoding="utf-8")
-    (folder / "small.yaml").write_text(yaml.safe_dump(SMALL), encoding="utf-8")
-    (folder / "store.yaml").write_text(yaml.safe_dump({"spec": {"platform": {"store": store}}}), encoding="utf-8")
-    overlays = ["-f", folder / "small.yaml", "-f", folder / "store.yaml", "-f", folder / "data.yaml"]
-    said(BIN / "raftops", "data", "push", "specs/quickstart.yaml", *overlays)
-    return overlays
+    platform = {"store": str(tmp_path_factory.mktemp("store")), "dvc": section}
+    path = tmp_path_factory.mktemp("overlay") / "kept.yaml"
+    path.write_text(yaml.safe_dump({"spec": {"data": {"dvc": "data.dvc"}, "platform": platform}}), encoding="utf-8")
+    said(BIN / "raftops", "data", "push", "specs/quickstart.yaml", "-f", path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def overlays(tmp_path_factory, kept):
+    """The same, and small."""
+    path = tmp_path_factory.mktemp("overlay") / "small.yaml"
+    path.write_text(yaml.safe_dump(SMALL), encoding="utf-8")
+    return ["-f", path, "-f", kept]
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +86,16 @@ def pipeline(tmp_path_factory, overlays):
     return path
 
 
-def test_kfp_run_create_runs_the_compiled_quickstart_to_its_end(server, pipeline):
-    ended = said(
-        BIN / "kfp", "--endpoint", server.url, "run", "create", "-e", "quickstart", "-f", pipeline, "-w"
-    )  # fmt: skip
-    assert "Run is finished with state SUCCEEDED." in ended
+def created(server, pipeline, experiment):
+    """The states of a run's tasks, after `kfp run create` saw it succeed."""
+    command = [BIN / "kfp", "--endpoint", server.url, "run", "create", "-e", experiment, "-f", pipeline, "-w"]
+    assert "Run is finished with state SUCCEEDED." in said(*command)
     [run] = server.cluster.runs.values()
-    states = {task.name: task.state for task in run.tasks.values()}
+    return {task.name: task.state for task in run.tasks.values()}
+
+
+def test_kfp_run_create_runs_the_compiled_quickstart_to_its_end(server, pipeline):
+    states = created(server, pipeline, "quickstart")
     assert states["deploy"] == states["train-plain"] == "SUCCEEDED"
 
 
@@ -88,3 +104,12 @@ def test_the_same_pipeline_submitted_by_raftops_is_all_cached(server, pipeline, 
     shown = said(*raftops, "submit", "specs/quickstart.yaml", *overlays, "--wait", KFP_ENDPOINT=server.url)
     assert '"event": "ended"' in shown.splitlines()[-1]
     assert shown.count('"event": "skipped"') == 7
+
+
+@pytest.mark.long
+def test_kfp_run_create_runs_the_compiled_handbook_to_its_end(tmp_path_factory, tmp_path, kept):
+    pipeline = tmp_path / "handbook.yaml"
+    said(BIN / "raftops", "compile", "specs/handbook.yaml", "-f", kept, "-o", pipeline)
+    with standin(tmp_path_factory) as server:
+        states = created(server, pipeline, "handbook")
+    assert {states[step] for step in STEPS} == {"SUCCEEDED"}

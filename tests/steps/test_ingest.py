@@ -182,6 +182,14 @@ def test_a_document_that_changed_since_validate_is_an_error(project, change):
     assert "run again" in caught.value.next_step
 
 
+def test_a_document_that_was_cut_before_need_not_be_there(project):
+    project.run("first")
+    shutil.rmtree(project.documents)
+    assert project.run("again")["parsed"] == 0
+    names = ("passages.parquet", "documents.parquet", "ingest.json")
+    assert all((project.root / "first" / n).read_bytes() == (project.root / "again" / n).read_bytes() for n in names)
+
+
 def test_a_run_without_a_single_passage_is_an_error_with_the_first_reason(project):
     shutil.rmtree(project.documents)
     project.accept({"bad.pdf": b"%PDF-1.4 broken"})

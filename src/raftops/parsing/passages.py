@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.metadata import version
@@ -32,36 +32,34 @@ class Cut:
 class Cutter:
     """Parses and cuts documents with one tokenizer and one set of settings."""
 
-    def __init__(
-        self,
-        model: Path,
-        digest: str,
-        chunk_tokens: int,
-        folder: Path,
-        fetch: Callable[[Path], None] = lambda path: None,
-    ) -> None:
-        """`fetch` brings a file that has to be parsed, where it may not be there."""
+    def __init__(self, model: Path, digest: str, chunk_tokens: int, folder: Path) -> None:
         self._tokenizer = load_tokenizer(model)
         self._chunk_tokens = chunk_tokens
         self._settings = {"chunk_tokens": chunk_tokens, "tokenizer": digest}
-        self._folder, self._fetch = folder, fetch
+        self._folder = folder
         self.parsed = 0
         """How many documents were not in the cache."""
 
     def cut(self, document: Document) -> Cut:
         """The passages of a document; raises `StepError` where it cannot be parsed."""
-        path = Path(document.path)
-        key = sha256_json([document.version, document.media_type, path.name, self._settings, code_version()])
-        file = self._folder / f"{key}.json"
+        file = self._file(document)
         found = _read(file)
         if found is None:
-            self._fetch(path)
-            parsed = parse_document(path, document.media_type)
+            parsed = parse_document(Path(document.path), document.media_type)
             chunks = chunk(parsed, token_map(self._tokenizer, parsed.text), self._chunk_tokens)
             found = Cut(parsed.title, parsed.text, parsed.notes, tuple(chunks))
             write_text(file, json.dumps(_as_json(found), ensure_ascii=False))
             self.parsed += 1
         return found
+
+    def knows(self, document: Document) -> bool:
+        """Whether this content was cut before, so that nobody needs the file."""
+        return _read(self._file(document)) is not None
+
+    def _file(self, document: Document) -> Path:
+        name = Path(document.path).name
+        key = sha256_json([document.version, document.media_type, name, self._settings, code_version()])
+        return self._folder / f"{key}.json"
 
     def passages(self, document: Document, cut: Cut) -> list[Passage]:
         """The rows of a document. An id names the document, its content, the place and how it was cut."""

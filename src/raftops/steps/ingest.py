@@ -47,9 +47,11 @@ def ingest(  # noqa: PLR0913  one argument per artifact
 
     What has to be parsed and is not there comes from `source` (`raftops.data.Source`).
     """
-    cutter, documents = _cutter(config, embedder, cache, source), _documents(accepted / "documents.jsonl")
+    cutter, documents = _cutter(config, embedder, cache), _documents(accepted / "documents.jsonl")
+    fetch = OnDemand(source)
     with _written(config, passages) as (tables, counts):
         for document in documents:
+            _ready(document, cutter, fetch)
             _one(document, cutter, tables, counts, skip=config.on_bad_file == "skip")
         counts.check()
     return counts.metrics(cutter.parsed)
@@ -66,10 +68,12 @@ def ingest_shard(  # noqa: PLR0913  as `ingest`, with the part to do
 ) -> Metrics:
     """`ingest` of one part of the documents, to be merged. A part may have no passage."""
     manifest = accepted / "documents.jsonl"
-    cutter, total = _cutter(config, embedder, cache, source), sum(1 for _ in read_jsonl(manifest))
+    cutter, total = _cutter(config, embedder, cache), sum(1 for _ in read_jsonl(manifest))
+    fetch = OnDemand(source)
     with _written(config, part) as (tables, counts):
         for position, document in enumerate(_documents(manifest)):
             if shard.holds(position, total):
+                _ready(document, cutter, fetch)
                 _one(document, cutter, tables, counts, skip=config.on_bad_file == "skip")
     write_json(part / "shard.json", {"parsed": cutter.parsed})
     return counts.metrics(cutter.parsed)
@@ -91,9 +95,9 @@ _FILES = ("passages.parquet", "documents.parquet")
 _Tables = tuple["_Table", "_Table"]
 
 
-def _cutter(config: Ingest, embedder: str, cache: Path, source: Mapping[str, Any] | None) -> Cutter:
+def _cutter(config: Ingest, embedder: str, cache: Path) -> Cutter:
     model = resolve(embedder, cache)
-    return Cutter(model.path, model.digest, config.chunk_tokens, cache / "parsed", OnDemand(source))
+    return Cutter(model.path, model.digest, config.chunk_tokens, cache / "parsed")
 
 
 @contextmanager
@@ -195,7 +199,6 @@ def _documents(manifest: Path) -> Iterator[Document]:
 
 
 def _one(document: Document, cutter: Cutter, writers: _Tables, counts: _Counts, *, skip: bool) -> None:
-    _unchanged(document)
     try:
         cut = cutter.cut(document)
     except StepError as error:
@@ -212,6 +215,14 @@ def _one(document: Document, cutter: Cutter, writers: _Tables, counts: _Counts, 
         counts.passages += 1
         counts.tokens += passage.tokens
         rows.add(_row(passage))
+
+
+def _ready(document: Document, cutter: Cutter, fetch: OnDemand) -> None:
+    """The file is there and is what validate accepted, or nobody has to read it."""
+    path = Path(document.path)
+    if path.is_file() or not cutter.knows(document):
+        fetch(path)
+        _unchanged(document)
 
 
 def _unchanged(document: Document) -> None:
