@@ -16,11 +16,11 @@ from pipelines.inputs import Inputs, read_inputs
 from pipelines.keys import Key, step_keys
 from pipelines.provenance import Provenance, provenance
 from pipelines.raft import raft
-from pipelines.server_rules import check_accepted
+from pipelines.server_rules import check_accepted, check_plain
 from pipelines.source import Sources, sources
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model.assistant import Assistant
-from raftops.spec.model.base import STEPS, StepName
+from raftops.spec.model.base import STEPS, StepName, as_json
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Compiled:
 
 def compile_spec(loaded: LoadedSpec) -> Compiled:
     """Compile a spec: hash its inputs, key its steps, write the pipeline."""
+    check_plain(as_json(loaded.assistant))
     inputs = read_inputs(loaded.assistant, loaded.root)
     code = Code(loaded.root / loaded.assistant.spec.platform.store / "cache")
     keys = step_keys(loaded.assistant, inputs, code)

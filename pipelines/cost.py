@@ -61,7 +61,7 @@ def cluster_plan(
 def _step(assistant: Assistant, step: PlannedStep, past: Sequence[PastStep], asked: bool) -> StepCost:
     platform = assistant.spec.platform
     resources = platform.resources[step.step]
-    pods = _pods(assistant.spec.train) if step.step == "train" else _ALONE
+    pods = _pods(assistant, step.step)
     runs, why = _decision(step, past, asked)
     hours, told_by = (0.0, "") if runs is False else _hours(step, past, resources, pods)
     limit = 0.0 if runs is False else resources.timeout_minutes / 60 * (1 + resources.retries)
@@ -86,10 +86,21 @@ class _Pods:
     """Candidates one after the other."""
 
 
-_ALONE = _Pods()
+def _pods(assistant: Assistant, step: StepName) -> _Pods:
+    platform = assistant.spec.platform
+    if step == "train":
+        return _pods_of_training(assistant.spec.train)
+    if step in ("ingest", "index") and platform.shards > 1:
+        return _pods_of_shards(platform.shards, min(platform.shards, platform.shards_at_once))
+    return _Pods()
 
 
-def _pods(train: Train) -> _Pods:
+def _pods_of_shards(count: int, at_once: int) -> _Pods:
+    """A pod for each shard and one that merges; one process would take as long as all that work side by side."""
+    return _Pods(at_once, rounds(count, at_once) + 1, count + 1, candidates=at_once)
+
+
+def _pods_of_training(train: Train) -> _Pods:
     """Nodes that train together, a pod for each candidate and one that finishes what goes on, or one for each adapter.
 
     How far two adapters are trained at the same time depends on the index: their hours are those of both pods.

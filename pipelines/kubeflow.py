@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,7 +131,7 @@ class Server:
         return answer
 
     def _answer(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> bytes:
-        token = self.endpoint.token()
+        token = _sound(self.endpoint)
         headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -144,6 +145,15 @@ class Server:
         if answer.status != 200:
             raise _refused(self.endpoint, answer.status, answer.data, bool(token))
         return bytes(answer.data)
+
+
+def _sound(endpoint: Endpoint) -> str:
+    """The token; what no header can carry is a mistake of copying, and is not shown."""
+    token = endpoint.token()
+    if not token.isascii() or not token.isprintable() or " " in token:
+        message = "the token has a blank, a line break or a letter that no token has"
+        raise ClusterError(message, next_step=f"copy it anew into {endpoint.token_env} (or the token file)")
+    return token
 
 
 class Unreachable(ClusterError):
@@ -174,13 +184,15 @@ def _refused(endpoint: Endpoint, status: int, data: bytes, has_token: bool) -> C
         where = f" in namespace {endpoint.namespace}" if endpoint.namespace else ""
         step = "ask for the role that may create and read runs (kubeflow-edit), or name another KFP_NAMESPACE"
         return ClusterError(f"Kubeflow does not let you do this{where}: {said}", next_step=step)
-    if status == 404 and "ResourceNotFound" not in said and "not found" not in said:
+    if status == 404 and (data.lstrip()[:1] != b"{" or not re.search("ResourceNotFound|not found", said)):
         return _not_kubeflow(endpoint)
     if status == 404:
         return ClusterError(f"Kubeflow at {endpoint.url}: {said}", next_step="raftops status lists the runs")
     if status in (502, 503, 504):
         return Unreachable(f"{endpoint.url} is not ready (HTTP {status})", next_step="try again in a minute")
     step = "set KFP_NAMESPACE to your profile's namespace" if "namespace cannot be empty" in said else ""
+    if "namespace must be empty" in said:
+        step = "unset KFP_NAMESPACE and platform.kubeflow.namespace: this Kubeflow has one user"
     if status == 400 and not step:
         step = "compile with this version of raftops; what Kubeflow names is in the compiled file"
     return ClusterError(f"Kubeflow refused (HTTP {status}): {said}", next_step=step or "read the API server's log")

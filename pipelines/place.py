@@ -16,7 +16,7 @@ from raftops.spec.model.platform import Platform, Resources
 _SEARCHES = ("index", "augment", "evaluate", "deploy")
 """Steps that talk to Milvus."""
 _LIGHT = Resources(cpu="250m", memory="512Mi", timeout_minutes=10)
-"""For tasks that only read a verdict or write a record."""
+"""For tasks that only read a verdict or write a record: their pods start without a secret that is not there."""
 
 
 _WATCHES: dict[str, Any] = {
@@ -57,7 +57,7 @@ class Placer:
         return task.set_display_name(f"{step} {part}").set_caching_options(True, cache_key=key)
 
     def beside(self, name: str, step: StepName, task: PipelineTask, *secrets: SecretRef) -> PipelineTask:
-        """Place a light task in the image of a step. It always runs."""
+        """Place a light task in the image of a step. It always runs, with its secrets or without."""
         self._placed(step, task, _LIGHT, secrets)
         return task.set_display_name(name).set_caching_options(False)
 
@@ -72,7 +72,7 @@ class Placer:
         task.set_container_image(self.platform.images.get(step) or image(step, self.platform.registry))
         _resources(task, wanted)
         labels = {"app.kubernetes.io/part-of": self.name, "app.kubernetes.io/component": step}
-        pod = Pod(self.platform, wanted, secrets, labels, self.annotations, folders)
+        pod = Pod(self.platform, wanted, secrets, labels, self.annotations, folders, optional=wanted is _LIGHT)
         task.platform_config["kubernetes"] = pod.message()
 
     def _secrets(self, step: StepName, wanted: Resources) -> tuple[SecretRef, ...]:

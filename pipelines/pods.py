@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 from raftops.spec.check_pods import PROJECT
@@ -33,6 +34,8 @@ class Pod:
     annotations: Mapping[str, str] = field(default_factory=dict)
     folders: Sequence[str] = ()
     """Empty folders that the step fills."""
+    optional: bool = False
+    """Whether the pod starts where a secret is not there, without its variable."""
 
     def message(self) -> Message:
         """The pod as KubernetesExecutorConfig, without what is not set."""
@@ -44,7 +47,7 @@ class Pod:
         platform = self.platform
         user = str(platform.run_as_user)
         return {
-            "secretAsEnv": [_secret(secret) for secret in self.secrets],
+            "secretAsEnv": [_secret(secret, self.optional) for secret in self.secrets],
             "pvcMount": [_mount(volume) for volume in _volumes(platform)],
             "imagePullPolicy": platform.image_pull_policy,
             "imagePullSecret": [_named("secretName", name) for name in platform.image_pull_secrets],
@@ -75,7 +78,7 @@ def _resources(wanted: Resources) -> Message:
 
 def _folders(folders: Sequence[str], platform: Platform) -> list[Message]:
     """An empty volume for each folder; none where a claim is mounted there."""
-    claimed = {volume.path for volume in _volumes(platform)}
+    claimed = {str(PurePosixPath(volume.path)) for volume in _volumes(platform)}
     wanted = [folder for folder in folders if folder not in claimed]
     return [{"volumeName": f"raftops-data-{number}", "mountPath": folder} for number, folder in enumerate(wanted, 1)]
 
@@ -96,9 +99,9 @@ def _named(key: str, name: str) -> Message:
     return {key: name, f"{key}Parameter": _constant(name)}
 
 
-def _secret(ref: SecretRef) -> Message:
+def _secret(ref: SecretRef, optional: bool) -> Message:
     keys = [{"secretKey": ref.key, "envVar": ref.env}]
-    return _named("secretName", ref.secret) | {"keyToEnv": keys, "optional": False}
+    return _named("secretName", ref.secret) | {"keyToEnv": keys, "optional": optional}
 
 
 def _config_variable(ref: ConfigMapRef) -> Message:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -18,6 +18,10 @@ WORKFLOW_BYTES = 700_000
 """Largest workflow that still fits into etcd with its status; it holds the pipeline as JSON."""
 INLINE_BYTES = 64 * 1024
 """Largest set of constants of one task: what is bigger is data, and data is an artifact."""
+_PLACEHOLDER = re.compile(
+    r"\{\{(\$|=|channel:|\s*(inputs|outputs|workflow|tasks|steps|item|pod|node|retries|lastRetry)\b)"
+)
+"""Of KFP's compiler, its launcher, and Argo."""
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -29,6 +33,28 @@ def check_accepted(text: str) -> None:
             "KFP's server would refuse this pipeline: " + "; ".join(found),
             next_step="shorten the spec: what is long belongs in a file that data names",
         )
+
+
+def check_plain(spec: Mapping[str, Any]) -> None:
+    """Raise `SpecError` where a text holds a placeholder: Kubeflow and Argo would put something else in its place."""
+    for path, text in _texts(spec):
+        if found := _PLACEHOLDER.search(text):
+            raise SpecError(
+                f"{path.removeprefix('.')}: {found[0]}... is a placeholder, which Kubeflow would replace",
+                next_step="write it in other words, or put a blank between the two braces",
+            )
+
+
+def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every text below a value, with its place."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _texts(inner, f"{path}.{name}")
+    elif isinstance(value, Sequence):
+        for index, inner in enumerate(value):
+            yield from _texts(inner, f"{path}[{index}]")
 
 
 def _problems(text: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ result. A task that Argo left out because an earlier one failed is no result at 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,12 @@ BESIDE = ("hold", "finish")
 """Tasks that are no step: one ends a run whose gates did not pass, one records how a run ended."""
 PATIENCE = 20
 """Polls in a row that a server may leave unanswered: the run does not depend on us."""
+_PAINT = re.compile(r"\x1b\[[\d;]*m")
+ASKED = 3
+"""Pods of a step that Kubernetes is asked about at a look: where it cannot be reached, each costs seconds."""
 Node = Mapping[str, Any]
+Why = Callable[[str], str]
+"""From a pod's name to what Kubernetes knows of it: why it failed, or does not start; nothing where nobody can tell."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class StepState:
     step: str
     """Its name; that of another task of the pipeline where it is not one of the seven."""
     status: str = "waiting"
-    """waiting, running, done, skipped (a cached result), failed, canceled, or left out (an earlier step failed)."""
+    """waiting, running, done, skipped (a cached result), failed, canceled, or left out (the run ended before)."""
     seconds: float = 0.0
     """Time in which it was at work."""
     work: float = 0.0
@@ -63,7 +69,7 @@ def _state(step: str, nodes: Sequence[Node], run_state: str) -> StepState:
     own = [node for node in nodes if node.get("display_name") == step]
     parts = [node for node in nodes if _is_part(step, str(node.get("display_name")))]
     if not own and not parts:
-        return StepState(step)
+        return StepState(step, "left out" if run_state in ENDED else "waiting")
     executors = [e for node in (*parts, *own) for e in _executors(node, nodes)]
     status = _status(own, parts, executors, run_state)
     executors.sort(key=lambda e: e.get("state") == ("FAILED" if status == "failed" else "RUNNING"))
@@ -83,12 +89,12 @@ def _status(own: Sequence[Node], parts: Sequence[Node], executors: Sequence[Node
     states = {str(node.get("state")) for node in (*own, *parts)}
     if "FAILED" in states:
         return "failed"
+    if own and all(node.get("state") == "SKIPPED" for node in own):
+        return "left out"
     if not own or states & {"RUNNING", "PENDING", "RUNTIME_STATE_UNSPECIFIED"}:
         return "canceled" if run_state in ENDED else "running"
     if "CANCELED" in states:
         return "canceled"
-    if states == {"SKIPPED"}:
-        return "left out"
     return "skipped" if executors and all(e.get("state") == "SKIPPED" for e in executors) else "done"
 
 
@@ -136,8 +142,11 @@ def _time(text: Any) -> datetime | None:
     return at if at.year > 1970 else None
 
 
-def watch(server: Server, run_id: str, listener: Listener, pause: float) -> dict[str, Any]:
-    """Tell the listener how a run goes until it ends; the run as it ended. Asks every `pause` seconds."""
+def watch(server: Server, run_id: str, listener: Listener, pause: float, why: Why = lambda pod: "") -> dict[str, Any]:
+    """Tell the listener how a run goes until it ends; the run as it ended. Asks every `pause` seconds.
+
+    `why` tells what Kubernetes knows of a pod that does not start.
+    """
     seen: dict[StepName, str] = {}
     parts: dict[StepName, Parts] = {step: Parts() for step in STEPS}
     far: dict[StepName, Far] = {}
@@ -154,7 +163,7 @@ def watch(server: Server, run_id: str, listener: Listener, pause: float) -> dict
             continue
         for step, state in steps_of(run).items():
             _tell(step, state, seen, listener)
-            now = far_of(server, run, state, parts[step])
+            now = far_of(server, run, state, parts[step]) or _held_up(state, why)
             if now and far.get(step) != now:
                 far[step] = now
                 listener.progressed(step, now.done, now.total, now.note)
@@ -185,6 +194,17 @@ def far_of(server: Server, run: Mapping[str, Any], state: StepState, parts: Part
     return parts.look(state.states, parts_of(run, state.step), lambda pod: _log(server, str(run.get("run_id")), pod))
 
 
+def waits_for(state: StepState, why: Why) -> str:
+    """What keeps a pod of a step at work from starting, where Kubernetes tells; else nothing."""
+    pending = [pod for pod, at in state.states.items() if at == "PENDING"] if state.status == "running" else []
+    return next(filter(None, map(why, pending[:ASKED])), "")
+
+
+def _held_up(state: StepState, why: Why) -> Far | None:
+    told = waits_for(state, why)
+    return Far(0, 1, f"waits: {told}") if told else None
+
+
 def _log(server: Server, run_id: str, pod: str) -> str:
     """The log of a pod; nothing where it cannot be had."""
     try:
@@ -193,7 +213,7 @@ def _log(server: Server, run_id: str, pod: str) -> str:
         return ""
 
 
-def failure(server: Server, run: Mapping[str, Any], why: Callable[[str], str] = lambda pod: "") -> StepError | None:
+def failure(server: Server, run: Mapping[str, Any], why: Why = lambda pod: "") -> StepError | None:
     """Why a run did not succeed: step, reason, next step; None where it did.
 
     `why` tells what Kubernetes knows of a pod: exit code, or the event that kept it from starting.
@@ -206,7 +226,8 @@ def failure(server: Server, run: Mapping[str, Any], why: Callable[[str], str] = 
     if state == "CANCELED" and failed is None:
         return StepError(f"run {run_id} was canceled", next_step="raftops submit SPEC: finished steps are not redone")
     if failed is None:
-        said = _error(run) or "no step of ours failed; a driver pod or the workflow itself did"
+        told = [line for line in _PAINT.sub("", _error(run)).splitlines() if line.strip()]
+        said = reason_of(told) if told else "no step of ours failed; a driver pod or the workflow itself did"
         return StepError(f"run {run_id} failed: {said}", next_step=f"look at {server.page(run_id)}")
     if not failed.pods:
         return _step_failure(failed, [], "", run_id)

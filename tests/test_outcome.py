@@ -31,6 +31,12 @@ class Hook:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 hook.told.append(json.loads(body))
                 self.send_response(hook.answers[min(len(hook.told), len(hook.answers)) - 1])
+                self.send_header("Location", "/elsewhere")
+                self.end_headers()
+
+            def do_GET(self) -> None:
+                """A page for whoever is sent elsewhere."""
+                self.send_response(200)
                 self.end_headers()
 
             def log_message(self, format: str, *args: object) -> None:
@@ -94,6 +100,33 @@ def test_a_failing_server_is_asked_again_and_a_refusal_is_not(hook: Hook) -> Non
     hook.told.clear()
     hook.answers = [403]
     assert notify(hook.address, {}, NO_WAITS) == "it answered 403" and len(hook.told) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307])
+def test_a_redirect_is_not_taken_for_an_answer(hook: Hook, status: int) -> None:
+    hook.answers = [status]
+    assert notify(hook.address, {}, NO_WAITS) == f"it answered {status}"
+
+
+def test_an_address_with_a_line_break_behind_it_is_that_address(
+    hook: Hook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHAT_URL", f"{hook.address}\n")
+    assert ended(tmp_path, "CHAT_URL")["notified"] == "told"
+
+
+def test_a_secret_that_is_not_there_is_said_in_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(tmp_path, "NOT_SET_ANYWHERE")["notified"] == "no address"
+    assert "no address; see the secret that platform.notify names" in capsys.readouterr().err
+
+
+def test_a_claim_that_takes_no_record_makes_no_good_run_a_bad_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs").write_text("a file in the way", encoding="utf-8")
+    assert ended(tmp_path, runs=str(tmp_path / "runs"))["state"] == "SUCCEEDED"
+    assert "the record was not written to" in capsys.readouterr().err
+    assert read_json(tmp_path / "record" / "record.json")["name"] == "handbook"
 
 
 def test_a_webhook_that_is_away_or_no_address_does_not_fail_the_end(tmp_path: Path, hook: Hook) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -17,11 +17,11 @@ from pipelines.cli.planning import cluster_costs, tell_notes
 from pipelines.cli.screen import RunScreen, duration, screen
 from pipelines.compile import compile_spec, downstream
 from pipelines.cost import keep_to_budget
-from pipelines.how_far import READ, Parts
+from pipelines.how_far import Parts
 from pipelines.kubeflow import Server, endpoint_of
 from pipelines.submit import Submitted, experiment_of, find, known
 from pipelines.submit import submit as submit_run
-from pipelines.watch import BESIDE, ENDED, StepState, failure, far_of, state_of, steps_of, watch
+from pipelines.watch import BESIDE, ENDED, StepState, Why, failure, far_of, state_of, steps_of, waits_for, watch
 from raftops.errors import ClusterError, RaftopsError, SpecError
 from raftops.spec.load import load_spec
 from raftops.spec.model.base import STEPS
@@ -82,7 +82,10 @@ def _follow(server: Server, run_id: str) -> None:
     """Show a run until it ends. Raises `StepError` where it ends badly."""
     try:
         with RunScreen(screen) as follower:
-            ended = watch(server, run_id, follower, PAUSE)
+            ended = watch(server, run_id, follower, PAUSE, _pod_reasons(server))
+    except ClusterError as lost:
+        step = f"{lost.next_step}; then raftops status {run_id[:8]} --wait"
+        raise ClusterError(f"{lost}; run {run_id} goes on unwatched", next_step=step) from lost
     except KeyboardInterrupt as stop:
         step = f"raftops status {run_id[:8]} --wait goes on watching, raftops cancel {run_id[:8]} ends it"
         raise StoppedWatching(f"no longer watching; run {run_id} goes on", next_step=step) from stop
@@ -93,7 +96,7 @@ def _follow(server: Server, run_id: str) -> None:
     screen.say(f"[green]run {run_id} succeeded[/]")
 
 
-def _pod_reasons(server: Server) -> Callable[[str], str]:
+def _pod_reasons(server: Server) -> Why:
     """What Kubernetes knows of a pod; its client is loaded only where something failed or waits."""
     namespace = server.endpoint.namespace or SINGLE_USER_NAMESPACE
 
@@ -133,14 +136,14 @@ def status(
     screen.result({"run_id": run_id, "state": found.get("state"), "steps": shown} | told)
 
 
-def _note(server: Server, run: Mapping[str, Any], state: StepState, reason: Callable[[str], str]) -> str:
-    """How far a step at work is, or why it is not at work, where Kubernetes can be asked."""
-    if state.status != "running":
-        return {"skipped": "nothing changed", "left out": "an earlier step did not succeed"}.get(state.status, "")
-    open_pods = [pod for pod, at in state.states.items() if at not in ENDED][:READ]
-    waits = next(filter(None, map(reason, open_pods)), "")
+def _note(server: Server, run: Mapping[str, Any], state: StepState, reason: Why) -> str:
+    """How far a step at work is, and what keeps it from working, where Kubernetes can be asked."""
     far = far_of(server, run, state, Parts())
-    return "; ".join(filter(None, [waits, f"{far.done}/{far.total} {far.note}" if far else ""]))
+    asleep = state.status == "running" and set(state.states.values()) == {"PENDING"}
+    waits = waits_for(state, reason) or ("its pod has not started" if asleep else "")
+    told = [waits, f"{far.done}/{far.total} {far.note}" if far else ""]
+    told += [{"skipped": "nothing changed", "left out": "the run did not get there"}.get(state.status, "")]
+    return "; ".join(filter(None, told))
 
 
 def _show_runs(server: Server) -> None:
@@ -164,19 +167,32 @@ def logs(
     server, run_id = _located(run, endpoint, spec, overlay)
     state = state_of(server.run(run_id), _task(step))
     if not state.pods:
-        why = {"skipped": "its result came from the cache", "waiting": "it has not started"}.get(state.status)
+        why = {
+            "skipped": "its result came from the cache",
+            "waiting": "it has not started",
+            "left out": "the run did not get there",
+        }.get(state.status)
         message = f"{step} of run {run_id} has no log: {why or f'it is {state.status}'}"
         raise ClusterError(message, next_step=f"raftops status {run_id[:8]}")
-    for pod in state.pods:
-        try:
-            text = server.log(run_id, pod)
-        except ClusterError as error:
-            look = f"kubectl -n {server.endpoint.namespace or SINGLE_USER_NAMESPACE} logs {pod} -c main"
-            raise ClusterError(f"Kubeflow has no log of {pod}: {error}", next_step=look) from error
-        if screen.json_output:
-            screen.result({"run_id": run_id, "step": step, "pod": pod, "log": text})
-        else:
-            screen.raw(f"{pod}\n{text}" if len(state.pods) > 1 else text)
+    lost = [error for pod in state.pods if (error := _show_log(server, run_id, step, pod, len(state.pods) > 1))]
+    if len(lost) == len(state.pods):
+        raise lost[-1]
+    for error in lost:
+        screen.error(str(error), error.next_step)
+
+
+def _show_log(server: Server, run_id: str, step: str, pod: str, named: bool) -> ClusterError | None:
+    """Show what a pod wrote; the error where nobody has it any more, as of an earlier try whose pod is gone."""
+    try:
+        text = server.log(run_id, pod)
+    except ClusterError as error:
+        look = f"kubectl -n {server.endpoint.namespace or SINGLE_USER_NAMESPACE} logs {pod} -c main"
+        return ClusterError(f"Kubeflow has no log of {pod}: {error}", next_step=look)
+    if screen.json_output:
+        screen.result({"run_id": run_id, "step": step, "pod": pod, "log": text})
+    else:
+        screen.raw(f"{pod}\n{text}" if named else text)
+    return None
 
 
 def _task(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from raftops.spec.model.base import STEPS, StepName
 
@@ -48,7 +48,8 @@ class Screen:
         """A table for people."""
         if self.json_output:
             return
-        table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+        self.out.print(f"[italic]{escape(title)}[/]", soft_wrap=True)
+        table = Table(header_style="bold", box=None, pad_edge=False)
         for name in columns:
             table.add_column(name, overflow="fold", justify="right" if name in ("time", "tokens") else "left")
         for row in rows:
@@ -82,8 +83,9 @@ class RunScreen:
         self._screen = screen
         live = screen.out.is_terminal and not screen.json_output
         self._bar = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(), console=screen.out, transient=True, disable=not live,
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24),
+            TextColumn("{task.fields[note]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+            TimeElapsedColumn(), console=screen.out, transient=True, disable=not live, expand=True,
             redirect_stdout=False, redirect_stderr=False,
         )  # fmt: skip
         self._tasks: dict[StepName, TaskID] = {}

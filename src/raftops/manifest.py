@@ -15,7 +15,8 @@ def list_documents(documents: Documents, root: Path) -> list[tuple[str, Path]]:
     """(document id, path) of every file that the globs take, sorted by id. The id is the path below the folder."""
     folder = root / documents.path
     if not folder.is_dir():
-        raise StepError(f"{folder}: no such folder", next_step="check data.documents.path; `dvc pull` fetches data")
+        step = "check data.documents.path; `dvc pull` fetches data, a claim of platform.volumes brings it to a cluster"
+        raise StepError(f"{folder}: no such folder", next_step=step)
     return sorted((d, path) for path in _files(folder) if is_taken(d := path.relative_to(folder).as_posix(), documents))
 
 

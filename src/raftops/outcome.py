@@ -17,7 +17,6 @@ from http.client import HTTPException
 from os import environ
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from raftops.files import write_json, write_text
 
@@ -38,18 +37,28 @@ def finish(config: Mapping[str, Any], ended: tuple[str, str, str | None], record
         "run": run, "state": state, "error": error or "", "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         **config["about"],
     }  # fmt: skip
-    made["notified"] = notify(environ.get(config["webhook"], ""), made) if config["webhook"] else "nobody asked"
+    made["notified"] = notify(environ.get(config["webhook"], "").strip(), made) if config["webhook"] else "nobody asked"
     write_json(record / "record.json", made)
     write_text(summary, _markdown(made))
     if config["runs"]:
-        write_json(Path(config["runs"]) / re.sub(r"[^\w.-]+", "-", run) / "record.json", made)
+        _keep(Path(config["runs"]) / re.sub(r"[^\w.-]+", "-", run) / "record.json", made)
     return made
+
+
+def _keep(path: Path, record: Record) -> None:
+    """Write a record where it outlives the pod. A claim that is full or read-only makes no good run a bad one."""
+    try:
+        write_json(path, record)
+    except OSError as error:
+        sys.stderr.write(f"the record was not written to {path}: {error.strerror}\n")
 
 
 def notify(address: str, record: Record, waits: tuple[float, ...] = WAITS) -> str:
     """Post a record as JSON; says `told`, or why not. A refusal is not tried again, a failing server is."""
-    if urlsplit(address).scheme not in ("http", "https"):
-        return "no address" if not address else "not an http address"
+    if not re.match(r"https?://", address):
+        said = "no address" if not address else "not an http address"
+        sys.stderr.write(f"the webhook was not told: {said}; see the secret that platform.notify names\n")
+        return said
     body = json.dumps(record, ensure_ascii=False).encode()
     said = ""
     for wait in waits:
@@ -62,11 +71,21 @@ def notify(address: str, record: Record, waits: tuple[float, ...] = WAITS) -> st
     return said
 
 
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirected POST arrives as a GET, without its record."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Nowhere else: the redirect is the answer."""
+
+
+_OPENER = urllib.request.build_opener(_NoRedirects)
+
+
 def _post(address: str, body: bytes) -> tuple[str, bool]:
     """What came of it, and whether another attempt may help."""
     request = urllib.request.Request(address, body, {"Content-Type": "application/json"}, method="POST")
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS):
+        with _OPENER.open(request, timeout=TIMEOUT_SECONDS):
             return "told", False
     except urllib.error.HTTPError as error:
         with error:

@@ -83,14 +83,21 @@ class Forge:
     def comments(self) -> list[str]:
         return [comment["body"] for comment in self.state()["comments"]]
 
-    def event(
-        self, job: str, name: str, sha: str, head: str = "team/guide", workflow: str = CI["github"]
+    def event(  # noqa: PLR0913  what happened, by whom, and where
+        self,
+        job: str,
+        name: str,
+        sha: str,
+        head: str = "team/guide",
+        workflow: str = CI["github"],
+        actor: str = "someone",
     ) -> Ended | None:
         """What GitHub does on a pull request or a push."""
         pull = {"number": 7, "head": {"repo": {"full_name": head}}}
         github = {
             "event_name": name, "repository": "team/guide", "sha": sha, "ref": "refs/heads/main", "ref_name": "main",
-            "token": "github-token-of-the-test", "event": {"pull_request": pull} if name == "pull_request" else {},
+            "token": "github-token-of-the-test", "actor": actor,
+            "event": {"pull_request": pull} if name == "pull_request" else {},
         }  # fmt: skip
         context = {
             "github": github, "secrets": {"KFP_TOKEN": TOKEN, **KEYS},

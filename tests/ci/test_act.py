@@ -107,6 +107,7 @@ def test_a_merge_above_the_budget_is_not_run(forge: Forge) -> None:
 def test_a_pull_request_from_a_fork_gets_no_plan_and_a_push_no_plan_job(forge: Forge) -> None:
     sha = forge.commit("a guide")
     assert forge.event("plan", "pull_request", sha, head="stranger/guide") is None
+    assert forge.event("plan", "pull_request", sha, actor="dependabot[bot]") is None
     assert forge.event("plan", "push", sha) is None and forge.event("run", "pull_request", sha) is None
 
 

@@ -76,6 +76,14 @@ def run(forge: Forge, job: str, sha: str, api: str) -> subprocess.CompletedProce
         "CI_API_V4_URL": api, "CI_PROJECT_ID": "3", "CI_MERGE_REQUEST_IID": "7", "CI_COMMIT_SHA": sha,
     }  # fmt: skip
     script = "\n".join([*body[job]["before_script"], *body[job]["script"]])
+    ended = shell(script, work, environment)
+    status = "failed" if ended.returncode else "success"
+    after = shell("\n".join(body[job].get("after_script", ())), work, environment | {"CI_JOB_STATUS": status})
+    ended.stdout += after.stdout
+    return ended
+
+
+def shell(script: str, work: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-eo", "pipefail", "-c", script], cwd=work, env=environment, text=True, timeout=900,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
@@ -114,6 +122,8 @@ def test_a_failed_run_fails_the_job(gitlab: Forge, notes: tuple[str, list[str]])
     gitlab.ends = ["FAILED"]
     ended = run(gitlab, "run", gitlab.commit("a guide"), notes[0])
     assert ended.returncode != 0 and "Run is finished with state FAILED." in ended.stdout and notes[1] == []
+    assert "### raftops: the run did not succeed" in ended.stdout
+    assert "no step of ours failed; a driver pod or the workflow itself did" in " ".join(ended.stdout.split())
 
 
 def test_the_files_lie_where_each_forge_looks(gitlab: Forge) -> None:

@@ -20,7 +20,8 @@ JOB = {"name", "if", "needs", "runs-on", "timeout-minutes", "permissions", "envi
 STEP = {"name", "id", "if", "uses", "with", "run", "env"}
 RIGHTS = {"contents", "pull-requests", "packages", "id-token"}
 GITLAB_JOB = {
-    "stage", "timeout", "interruptible", "rules", "before_script", "script", "artifacts", "resource_group",
+    "stage", "timeout", "interruptible", "rules", "before_script", "script", "after_script", "artifacts",
+    "resource_group",
     "environment", "needs", "image",
 }  # fmt: skip
 
@@ -132,7 +133,7 @@ def test_gitlabs_file_has_known_keys_stages_and_sound_bash(tmp_path: Path) -> No
     assert body["variables"]["SPEC"] == "specs/guide.yaml" and "cache" not in body
     for job in jobs.values():
         assert set(job) <= GITLAB_JOB and job["stage"] in body["stages"]
-        text = "\n".join([*job["before_script"], *job["script"]])
+        text = "\n".join([*job["before_script"], *job["script"], *job.get("after_script", ())])
         checked = subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True, check=False)
         assert checked.returncode == 0, checked.stderr
     assert not re.search(r":latest", body["default"]["image"])

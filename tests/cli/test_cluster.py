@@ -11,6 +11,7 @@ from pipelines import kubeflow as kfp
 from pipelines.cli import cluster as commands
 from pipelines.cli.planning import cluster_costs
 from pipelines.compile import compile_spec
+from pipelines.watch import StepState
 from raftops.errors import ClusterError
 from raftops.spec.load import load_spec
 from raftops.spec.model.base import STEPS
@@ -112,6 +113,18 @@ class TestSubmit:
         assert ended.code == 130 and "goes on" in ended.err and "raftops cancel" in ended.err
         assert last(cluster).state == "PENDING"
 
+    def test_a_token_that_expires_while_a_run_is_watched_ends_the_watching_alone(
+        self, raftops: Run, project: Any, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def expired(*_: object, **__: object) -> None:
+            raise ClusterError("Kubeflow does not accept the token", next_step="renew the token")
+
+        monkeypatch.setattr(commands, "watch", expired)
+        ended = raftops("submit", project.path, "--wait")
+        run = last(cluster).run_id
+        assert f"error: Kubeflow does not accept the token; run {run} goes on unwatched\n" in ended.err
+        assert f"next: renew the token; then raftops status {run[:8]} --wait" in ended.err and ended.code == 1
+
     def test_a_run_above_the_budget_is_not_submitted(self, raftops: Run, project: Any, cluster: Cluster) -> None:
         project.spec["spec"]["platform"] = {"prices": {"cpu_hour": 1.0}, "budget": 5}
         project.save()
@@ -188,6 +201,14 @@ class TestStatus:
         ended = raftops("status", "latest")
         assert ended.code == 0 and "row k7 has no evidence" in ended.out and "mend examples.jsonl" in ended.out
 
+    def test_a_step_whose_pod_has_not_started_says_so(self, raftops: Run, submitted: Any) -> None:
+        submitted({"run": "RUNNING", "validate": "PENDING"}, looks=1)
+        assert "its pod has not started" in raftops("status", "latest").out
+
+    def test_the_name_and_the_state_of_a_run_stand_on_one_line(self, raftops: Run, submitted: Any) -> None:
+        run = submitted({"run": "RUNNING"}, looks=1)
+        assert f"{run.body['display_name']}: RUNNING\n" in raftops("status", "latest").out
+
     def test_how_far_a_step_at_work_is_stands_beside_it(self, raftops: Run, submitted: Any) -> None:
         far = 'raftops-progress {"step": "augment", "done": 3, "total": 9, "note": "examples"}'
         submitted(FAILED[0], looks=1, augment=far)
@@ -259,6 +280,21 @@ class TestLogs:
         ended = raftops("logs", "latest", "train")
         assert ended.code == 1 and "could not get logs" in ended.err
         assert f"kubectl -n kubeflow logs {run.pod(run.tasks['train'])} -c main" in ended.err
+
+    def test_of_several_pods_one_that_is_gone_does_not_hide_the_others(
+        self, raftops: Run, submitted: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def only_the_second(server: Any, run_id: str, pod: str) -> str:
+            if pod == "w-1":
+                raise ClusterError("could not get logs")
+            return "step 7\n"
+
+        submitted({"run": "RUNNING", "train": "RUNNING"})
+        monkeypatch.setattr(commands, "state_of", lambda *_: StepState("train", "running", pods=("w-1", "w-2")))
+        monkeypatch.setattr(commands.Server, "log", only_the_second)
+        ended = raftops("logs", "latest", "train")
+        assert (ended.code, ended.out) == (0, "w-2\nstep 7\n")
+        assert "no log of w-1: could not get logs" in ended.err
 
     def test_an_unknown_step_names_the_steps(self, raftops: Run, submitted: Any) -> None:
         submitted(*DONE)

@@ -153,6 +153,21 @@ def test_the_screen_still_reaches_the_terminal_while_stdout_is_listened_to(capsy
     assert "5/7 train" in capsys.readouterr().out and heard.getvalue() == ""
 
 
+def test_a_long_note_leaves_the_bar_and_the_name_of_the_step_on_a_narrow_terminal() -> None:
+    import io
+
+    from rich.console import Console
+
+    screen, seen = Screen(), io.StringIO()
+    screen.out = Console(file=seen, force_terminal=True, color_system=None, width=80, highlight=False)
+    shown = RunScreen(screen)
+    shown.started("train")
+    shown.progressed("train", 7, 27, "1 of 3 done; raft (brisk) loss 2.104 (4/9); raft (wide) loss 1.912 (3/9)")
+    screen.out.print(shown._bar)
+    line = seen.getvalue().splitlines()[-1]
+    assert "5/7 train" in line and "━" in line and "7/27 1 of 3 done" in line and "0:00:00" in line
+
+
 @pytest.mark.parametrize(("seconds", "said"), [(None, "-"), (1.25, "1.2 s"), (59.9, "59.9 s"), (61.0, "1 min 1 s")])
 def test_times_are_said_as_people_say_them(seconds: float | None, said: str) -> None:
     assert duration(seconds) == said

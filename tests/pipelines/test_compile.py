@@ -148,6 +148,8 @@ def test_the_end_of_a_run_is_recorded_however_it_comes(project: Any) -> None:
     assert finish["inputs"]["parameters"]["config"]["runtimeValue"]["constant"]["webhook"] == "CHAT_URL"
     told = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     assert [name for name, pod in told.items() if "secretAsEnv" in pod] == ["exec-finish"]
+    (webhook,) = told["exec-finish"]["secretAsEnv"]
+    assert webhook["optional"], "without the secret nobody is told, and the run is still recorded"
 
 
 class TestShards:

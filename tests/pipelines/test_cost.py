@@ -124,6 +124,19 @@ def test_the_limit_of_candidates_counts_every_pod_and_the_one_that_chooses(price
     assert train.limit_cost == pytest.approx((5 + 1) * 16 * 2.72)
 
 
+def test_shards_cost_what_all_their_pods_cost_and_take_less_time(priced: Priced) -> None:
+    priced.seconds = {"ingest": 7200.0}
+    alone = priced.plan()
+    priced.platform |= {"shards": 8, "shards_at_once": 4}
+    shared = priced.plan()
+    hour = price_of(shared["ingest"].resources, Prices(**PRICES))
+    assert (alone["ingest"].hours, shared["ingest"].hours, shared["ingest"].nodes) == (2.0, 0.5, 4)
+    assert shared["ingest"].cost == pytest.approx(2 * hour) == alone["ingest"].cost
+    assert shared["ingest"].limit_hours == 3 * alone["ingest"].limit_hours, "two rounds, and the merge"
+    assert shared["index"].limit_cost == pytest.approx(9 * (alone["index"].limit_cost or 0))
+    assert shared["augment"] == alone["augment"]
+
+
 def test_two_adapters_side_by_side_cost_the_time_of_both_pods(priced: Priced) -> None:
     priced.project.spec["spec"]["train"]["plain_beside"] = True
     priced.past = [PastStep("train", "old", 7200.0, "r1")]

@@ -145,6 +145,19 @@ def test_a_multi_user_kubeflow_asks_for_the_namespace() -> None:
         assert of(standin.url, namespace="team").make_experiment("x")
 
 
+def test_a_kubeflow_of_one_user_wants_no_namespace(standin: StandIn) -> None:
+    with pytest.raises(ClusterError, match="namespace must be empty") as caught:
+        of(standin.url, namespace="team").make_experiment("x")
+    assert "unset KFP_NAMESPACE" in caught.value.next_step
+
+
+@pytest.mark.parametrize("token", ["two\nlines", "x y", "nöt-ascii"])
+def test_a_token_that_no_header_carries_is_one_line_without_it(standin: StandIn, token: str) -> None:
+    with pytest.raises(ClusterError, match="the token has a blank, a line break") as caught:
+        of(standin.url, token).runs()
+    assert token not in str(caught.value) and "copy it anew into KFP_TOKEN" in caught.value.next_step
+
+
 class _Web(BaseHTTPRequestHandler):
     """Some web server that is not Kubeflow: a login page, a page, an error."""
 
@@ -153,7 +166,7 @@ class _Web(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Location", "/login")
         self.end_headers()
-        self.wfile.write(b"<html>hello</html>")
+        self.wfile.write(b"<html>File not found</html>" if status == 404 else b"<html>hello</html>")
 
     def log_message(self, *_: object) -> None:
         """Silent."""

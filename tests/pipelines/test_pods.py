@@ -23,8 +23,9 @@ BUCKET = {
 EVERYTHING = {
     "registry": "registry.example:5000/team/raftops", "image_pull_policy": "IfNotPresent",
     "image_pull_secrets": ["registry", "mirror"], "run_as_user": 4711, "workspace": "store", "shards": 256,
-    "volumes": [{"claim": "documents", "path": "/app/data", "sub_path": "a/b"}, {"claim": "store", "path": "/more"}],
+    "volumes": [{"claim": "documents", "path": "/app/data/", "sub_path": "a/b"}, {"claim": "store", "path": "/more"}],
     "milvus": MILVUS, "artifacts": BUCKET, "notify": {"secret": "hook", "key": "URL.txt", "env": "HOOK"},
+    "dvc": {"uri": "s3://data/dvc", "access_key": dict(BUCKET["access_key"]), "secret_key": dict(BUCKET["secret_key"])},
     "kubeflow": {"service_account": "runner.team"},
     "images": {"train": f"registry.example/train:1@sha256:{'a' * 64}"},
     "resources": {
@@ -47,6 +48,8 @@ EVERYTHING = {
 
 def findings(project: Any, platform: dict[str, Any]) -> list[str]:
     project.spec["spec"]["platform"] = platform
+    project.spec["spec"]["data"]["dvc"] = "data.dvc"
+    project.write("data.dvc", f"outs: [{{md5: {'a' * 32}.dir, path: data}}]")
     text = compile_spec(project.load()).text
     read_file(text.encode())
     found = check([Resource(pod, "compiled") for pod in pods(text).values()], "1.36")
@@ -56,6 +59,13 @@ def findings(project: Any, platform: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize("left_out", ["", *EVERYTHING])
 def test_what_the_spec_accepts_kubernetes_takes(project: Any, left_out: str) -> None:
     assert findings(project, {name: value for name, value in EVERYTHING.items() if name != left_out}) == []
+
+
+def test_a_claim_where_the_data_lies_is_the_data_however_it_is_written(project: Any) -> None:
+    findings(project, EVERYTHING)
+    pod = pods(compile_spec(project.load()).text)["validate"]["spec"]
+    places = [mount["mountPath"].rstrip("/") for mount in pod["containers"][0]["volumeMounts"]]
+    assert places.count("/app/data") == 1
 
 
 def test_the_validator_would_have_found_it(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,3 +148,20 @@ def test_what_kubernetes_would_refuse_the_spec_refuses_at_its_place(
         project.load()
     assert f"{where}: " in str(refused.value) and says in str(refused.value)
     assert "specs/tiny.yaml:" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"node_selector": {"a b": "c"}}, "deploy.kubernetes.node_selector: "),
+        ({"tolerations": [{"key": "a b"}]}, "deploy.kubernetes.tolerations[0].key: "),
+        ({"accelerator": {"type": "gpu"}}, "deploy.kubernetes.accelerator.type: "),
+    ],
+)
+def test_what_the_pods_of_the_service_cannot_have_is_said_before_the_run_and_not_at_its_end(
+    project: Any, wrong: dict[str, Any], says: str
+) -> None:
+    project.spec["spec"]["deploy"] = {"kubernetes": wrong}
+    with pytest.raises(SpecError) as refused:
+        project.load()
+    assert says in str(refused.value)

@@ -52,3 +52,15 @@ def test_a_workflow_too_large_for_etcd_is_refused_with_the_tasks_that_carry_data
 def test_every_task_of_every_group_is_weighed(documents: list[dict[str, Any]]) -> None:
     weights = dict(inline(documents[0]))
     assert weights["deploy"] > weights["train"] > 0 and weights["hold"] == 2
+
+
+@pytest.mark.parametrize("text", ["{{workflow.name}}", "{{$.inputs.parameters['x']}}", "{{channel:task=a}}", "{{= 1}}"])
+def test_a_placeholder_of_kubeflow_in_a_text_is_refused_with_its_place(project: Any, text: str) -> None:
+    project.spec["spec"]["deploy"] = {"smoke_questions": ["What is it?", f"What is {text}?"]}
+    with pytest.raises(SpecError, match=r"^spec\.deploy\.smoke_questions\[1\]: .* is a placeholder"):
+        compile_spec(project.load())
+
+
+def test_other_braces_are_text(project: Any) -> None:
+    project.spec["spec"]["deploy"] = {"smoke_questions": ["What is {{name}}, { {workflow.name} } and {x}?"]}
+    assert "{{name}}" in compile_spec(project.load()).text

@@ -128,7 +128,7 @@ def test_kubernetes_is_asked_about_the_pod_that_worked(script: Script) -> None:
 def test_steps_after_a_failure_are_left_out_and_not_skipped(script: Script) -> None:
     run = script(*FAILED)
     states = {step: state.status for step, state in steps_of(run.to_its_end()).items()}
-    assert (states["train"], states["evaluate"], states["deploy"]) == ("failed", "left out", "waiting")
+    assert (states["train"], states["evaluate"], states["deploy"]) == ("failed", "left out", "left out")
 
 
 def test_a_failure_of_the_run_itself_says_what_kubeflow_says(script: Script) -> None:
@@ -136,6 +136,13 @@ def test_a_failure_of_the_run_itself_says_what_kubeflow_says(script: Script) -> 
     error = failure(run.server, run.to_its_end() | {"error": {"message": "exceeded quota"}})
     assert error is not None and str(error) == f"run {run.run_id} failed: exceeded quota"
     assert run.run_id in error.next_step
+
+
+def test_what_kubeflow_says_of_a_run_is_one_plain_line(script: Script) -> None:
+    run = script({"run": "FAILED"})
+    said = "  File 'x'\n    raise\nRuntimeError: \x1b[95mmine\x1b[0m failed\n"
+    error = failure(run.server, run.to_its_end() | {"error": {"message": said}})
+    assert str(error) == f"run {run.run_id} failed: RuntimeError: mine failed"
 
 
 def test_a_canceled_run_is_said_to_be_canceled(script: Script) -> None:
@@ -224,6 +231,13 @@ def test_candidates_side_by_side_are_all_heard() -> None:
     assert told == [("progressed", "train", 8, 18, "loss 2.1 (3/9); loss 1.9 (5/9)")]
 
 
+def test_a_pod_that_does_not_start_is_heard_with_what_kubernetes_knows(script: Script) -> None:
+    run = script({"run": "RUNNING", "train": "PENDING"}, {}, {"train": "FAILED", "run": "FAILED"})
+    watch(run.server, run.run_id, run.heard, 0, lambda pod: "no node takes it: 0/3 nodes are available")
+    waits = ("progressed", "train", 0, 1, "waits: no node takes it: 0/3 nodes are available")
+    assert run.of("train") == [("started", "train"), waits, ("failed", "train")]
+
+
 class TestNodes:
     def test_time_is_that_of_the_task(self) -> None:
         assert state_of("train", node("train", "SUCCEEDED", "w-1")).seconds == 90.0
@@ -265,6 +279,10 @@ class TestNodes:
         ]  # fmt: skip
         train = state_of("train", *nodes)
         assert (train.status, train.pods[-1]) == (status, "w-impl-11")
+
+    def test_a_step_whose_parts_are_done_and_whose_end_was_left_out_is_left_out(self) -> None:
+        nodes = [node("index-shard", "SUCCEEDED", "w-1"), node("index", "SKIPPED", "w-2")]
+        assert state_of("index", *nodes, run="FAILED").status == "left out"
 
     def test_a_driver_is_nobodys_work(self) -> None:
         assert state_of("train", node("train-driver", "RUNNING", "w-1")).status == "waiting"

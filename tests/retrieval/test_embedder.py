@@ -134,3 +134,28 @@ def test_an_encoder_with_further_layers_is_refused(tmp_path):
         (tmp_path / name).write_text(text)
     with pytest.raises(ModelError, match=r"layers after pooling are not supported \(Dense, Transformer\)"):
         export_encoder(resolve(f"file://{tmp_path}"), Path(tmp_path / "cache"))
+
+
+def test_two_pods_that_export_into_one_cache_at_once_both_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from raftops.retrieval import export
+
+    (tmp_path / "model").mkdir()
+    for name in ("config.json", "tokenizer.json"):
+        (tmp_path / "model" / name).write_text("{}", encoding="utf-8")
+    model, others = resolve(f"file://{tmp_path}/model"), [1]
+
+    def write(folder: Path, pooling: str, out: Path) -> int:
+        if others:  # the other pod begins later and ends sooner
+            others.pop()
+            export.export_encoder(model, tmp_path / "cache")
+        out.write_text("weights", encoding="utf-8")
+        return 4
+
+    monkeypatch.setattr(export, "_write_onnx", write)
+    for name, value in {"_pooling": "mean", "_max_tokens": 8, "_pad_id": 0}.items():
+        monkeypatch.setattr(export, name, lambda _, value=value: value)
+    made = export.export_encoder(model, tmp_path / "cache")
+    assert sorted(path.name for path in made.iterdir()) == ["embedder.json", "model.onnx", "tokenizer.json"]
+    assert [path.name for path in made.parent.iterdir()] == [made.name]

@@ -86,7 +86,7 @@ def _volumes(patch: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str
         source = {"configMap": {"name": name, "optional": row["optional"]}}
         mounts.append(_mounted(volumes, name, source, row["mountPath"]))
     for row in patch.get("emptyDirMounts", ()):
-        source = {"emptyDir": {"medium": row["medium"], "sizeLimit": row["sizeLimit"]}}
+        source = {"emptyDir": {name: row[name] for name in ("medium", "sizeLimit") if row.get(name)}}
         mounts.append(_mounted(volumes, row["volumeName"], source, row["mountPath"]))
     return list(volumes.values()), mounts
 

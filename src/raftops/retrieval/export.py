@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -50,17 +51,32 @@ def export_encoder(model: LocalModel, cache: Path) -> Path:
         return target
     if not (model.path / "tokenizer.json").is_file():
         raise ModelError(f"{model.path}: no tokenizer.json", next_step="save the model with a fast tokenizer")
-    part = target.with_name(f".{target.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".part-") as temporary:
+        whole = Path(temporary) / "whole"
+        _export(model, whole)
+        _take_place(whole, target)
+    return target
+
+
+def _export(model: LocalModel, folder: Path) -> None:
+    folder.mkdir()
     pooling = _pooling(model.path)
     settings = {"digest": model.digest, "pooling": pooling, "max_tokens": _max_tokens(model.path)}
-    settings |= {"pad_id": _pad_id(model.path), "dimension": _write_onnx(model.path, pooling, part / "model.onnx")}
-    shutil.copyfile(model.path / "tokenizer.json", part / "tokenizer.json")
-    write_json(part / "embedder.json", settings)
-    shutil.rmtree(target, ignore_errors=True)
-    part.rename(target)
-    return target
+    settings |= {"pad_id": _pad_id(model.path), "dimension": _write_onnx(model.path, pooling, folder / "model.onnx")}
+    shutil.copyfile(model.path / "tokenizer.json", folder / "tokenizer.json")
+    write_json(folder / "embedder.json", settings)
+
+
+def _take_place(whole: Path, target: Path) -> None:
+    """The first that is whole takes the name: several pods may export into one cache at the same time."""
+    if not (target / "embedder.json").is_file():
+        shutil.rmtree(target, ignore_errors=True)
+    try:
+        whole.rename(target)
+    except OSError:
+        if not (target / "embedder.json").is_file():
+            raise
 
 
 def _write_onnx(folder: Path, pooling: str, out: Path) -> int:

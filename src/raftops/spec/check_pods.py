@@ -11,11 +11,13 @@ from pathlib import PurePosixPath
 
 from raftops.spec.model.base import SecretRef, Toleration
 from raftops.spec.model.platform import NodeMatch, Platform, Resources
+from raftops.spec.model.serving import Kubernetes
 from raftops.spec.place import quoted
 from raftops.spec.project import Check, Problem, Project
 
 PROJECT = PurePosixPath("/app")
 """The project's folder in our images."""
+_RESOURCES, _SERVICE = "spec.platform.resources", "spec.deploy.kubernetes"
 _DOMAIN = r"(?=.{1,253}/)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/"
 _NAME = r"[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?"
 _KEY = re.compile(rf"({_DOMAIN})?{_NAME}", re.ASCII)
@@ -25,31 +27,38 @@ _VALUE = re.compile(rf"({_NAME})?", re.ASCII)
 
 def requests_are_real(project: Project) -> Iterator[Problem]:
     """Requests are more than nothing, accelerators have names that Kubernetes takes."""
-    for step, resources in project.spec.platform.resources.items():
-        path = f"spec.platform.resources.{step}"
-        if float(resources.cpu.rstrip("m")) <= 0:
-            yield Problem(f"{path}.cpu", f"must be more than 0, found {quoted(resources.cpu)}")
-        for name, size in (("memory", resources.memory), ("shared_memory", resources.shared_memory)):
+    for path, wanted in _pods(project):
+        if float(wanted.cpu.rstrip("m")) <= 0:
+            yield Problem(f"{path}.cpu", f"must be more than 0, found {quoted(wanted.cpu)}")
+        shared = wanted.shared_memory if isinstance(wanted, Resources) else None
+        for name, size in (("memory", wanted.memory), ("shared_memory", shared)):
             if size and float(re.sub(r"[A-Za-z]+$", "", size)) <= 0:
                 yield Problem(f"{path}.{name}", f"must be more than 0, found {quoted(size)}")
-        kind = resources.accelerator.type if resources.accelerator else None
+        kind = wanted.accelerator.type if wanted.accelerator else None
         if kind is not None and not _RESOURCE.fullmatch(kind):
             message = f"must be a resource name with its domain, such as nvidia.com/gpu; found {quoted(kind)}"
             yield Problem(f"{path}.accelerator.type", message)
 
 
+def _pods(project: Project) -> Iterator[tuple[str, Resources | Kubernetes]]:
+    """What the pods of each step get, and those of the service."""
+    for step, resources in project.spec.platform.resources.items():
+        yield f"{_RESOURCES}.{step}", resources
+    yield _SERVICE, project.spec.deploy.kubernetes
+
+
 def nodes_can_be_named(project: Project) -> Iterator[Problem]:
     """Labels and taints of nodes are written as Kubernetes writes them."""
-    for step, resources in project.spec.platform.resources.items():
-        path = f"spec.platform.resources.{step}"
-        for key, value in resources.node_selector.items():
+    for path, wanted in _pods(project):
+        for key, value in wanted.node_selector.items():
             if not _KEY.fullmatch(key) or not _VALUE.fullmatch(value):
                 yield Problem(f"{path}.node_selector", f"{quoted(f'{key}: {value}')} is not a Kubernetes label")
-        for index, toleration in enumerate(resources.tolerations):
+        for index, toleration in enumerate(wanted.tolerations):
             yield from _toleration(f"{path}.tolerations[{index}]", toleration)
+    for step, resources in project.spec.platform.resources.items():
         for index, affinity in enumerate(resources.affinity):
             for number, match in enumerate(affinity.match):
-                yield from _match(f"{path}.affinity[{index}].match[{number}]", match)
+                yield from _match(f"{_RESOURCES}.{step}.affinity[{index}].match[{number}]", match)
 
 
 def _toleration(path: str, toleration: Toleration) -> Iterator[Problem]:
@@ -83,7 +92,7 @@ def variables_are_given_once(project: Project) -> Iterator[Problem]:
         if others:
             yield Problem(f"{path}.env", f"{others[0]} sets the same variable, by another secret")
     for step, resources in project.spec.platform.resources.items():
-        yield from _variables(f"spec.platform.resources.{step}", resources, shared)
+        yield from _variables(f"{_RESOURCES}.{step}", resources, shared)
 
 
 def _variables(path: str, resources: Resources, shared: list[tuple[str, SecretRef]]) -> Iterator[Problem]:
@@ -111,7 +120,7 @@ def _shared(project: Project) -> Iterator[tuple[str, SecretRef]]:
         if storage:
             named[f"spec.platform.{name}.access_key"] = storage.access_key
             named[f"spec.platform.{name}.secret_key"] = storage.secret_key
-    named["spec.deploy.kubernetes.smoke_token"] = deploy.kubernetes.smoke_token
+    named[f"{_SERVICE}.smoke_token"] = deploy.kubernetes.smoke_token
     return ((path, ref) for path, ref in named.items() if ref)
 
 
@@ -129,7 +138,7 @@ def mounts_are_apart(project: Project) -> Iterator[Problem]:
             yield Problem(f"{path}.sub_path", message)
     yield from _apart(_claims(platform))
     for step, resources in platform.resources.items():
-        yield from _mounts_of_step(f"spec.platform.resources.{step}", resources, _claims(platform))
+        yield from _mounts_of_step(f"{_RESOURCES}.{step}", resources, _claims(platform))
 
 
 Mounts = list[tuple[str, str, str]]
@@ -171,11 +180,10 @@ def _place(path: str, place: str) -> Iterator[Problem]:
         yield Problem(path, f"{quoted(place)} is no place to mount at: an absolute folder without ':' and '..'")
 
 
-_RESOURCES = "spec.platform.resources"
 POD_CHECKS: dict[Check, tuple[str, ...]] = {
-    requests_are_real: (_RESOURCES,),
-    nodes_can_be_named: (_RESOURCES,),
-    variables_are_given_once: ("spec.platform", "spec.deploy.kubernetes"),
+    requests_are_real: (_RESOURCES, _SERVICE),
+    nodes_can_be_named: (_RESOURCES, _SERVICE),
+    variables_are_given_once: ("spec.platform", _SERVICE),
     mounts_are_apart: ("spec.platform",),
 }
 """Each check with the parts of the spec that it reads."""
