@@ -118,12 +118,14 @@ def _show_cluster_plan(
         unknown = str(error)
     steps = cluster_plan(assistant, planned, past, unknown)
     if markdown:
-        screen.raw(costs_markdown(assistant, steps, unknown))
+        more = "".join(f"- {note.message}: {note.next_step}\n" for note in notes(assistant, loaded.root))
+        screen.raw(costs_markdown(assistant, steps, unknown) + more)
         return steps
     screen.table(f"plan of {assistant.name} on Kubeflow", COLUMNS, [cost_row(step, assistant) for step in steps])
     for line in cost_lines(assistant, steps, unknown):
         screen.say(escape(line))
-    screen.result(costs_json(assistant, steps, unknown) | {"data": compiled.inputs.dvc})
+    shown = costs_json(assistant, steps, unknown) | {"data": compiled.inputs.dvc}
+    screen.result(shown | {"notes": tell_notes(loaded)})
     return steps
 
 

@@ -62,6 +62,8 @@ class TestSubmit:
             assert ended.code == 0 and ended.err.startswith("note: the pods of a cluster do not see data/")
             assert "name its bucket in platform.dvc, or mount a claim by platform.volumes" in ended.err
             assert "note: on a cluster the release ends with the pod that made it" in ended.err
+        ended = raftops("plan", project.path, "--on", "kubeflow", "--markdown")
+        assert "\n- the pods of a cluster do not see data/" in ended.out
         ended = raftops("--output", "json", "compile", project.path, "-o", tmp_path / "x.yaml")
         assert ended.err == "" and len(json.loads(ended.out)["notes"]) == 2
 
