@@ -46,9 +46,16 @@ def tracked(pointer: Path, root: Path) -> tuple[Out, ...]:
     try:
         rows = yaml.safe_load(pointer.read_text(encoding="utf-8"))["outs"]
         folder = pointer.parent.resolve().relative_to(root.resolve())
-        return tuple(Out(path=(folder / row["path"]).as_posix(), md5=row["md5"]) for row in rows)
+        return tuple(Out(path=(folder / row["path"]).as_posix(), md5=_hash(row)) for row in rows)
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise StepError(f"{pointer}: not a pointer file of DVC 3", next_step="dvc add the data again") from error
+
+
+def _hash(row: Mapping[str, Any]) -> str:
+    """DVC 2 says no kind of hash: its remotes have other names, and its hashes of texts are of other bytes."""
+    if row["hash"] != "md5":
+        raise ValueError(row["hash"])
+    return str(row["md5"])
 
 
 def _files(folder: Path, root: Path) -> tuple[Out, ...]:

@@ -192,7 +192,12 @@ def test_a_release_that_nothing_keeps_is_noted(project: Any) -> None:
     assert told(artifacts=bucket | {"push": True}) == told(workspace="store") == []
 
 
-@pytest.mark.parametrize("text", ["", "outs: 3", "outs: [{path: data}]", "outs: [{path: data, md5: short}]", "{"])
+V2 = f"outs: [{{path: data, md5: {'a' * 32}.dir}}]"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "outs: 3", "outs: [{path: data}]", "outs: [{hash: md5, path: data, md5: short}]", V2, "{"]
+)
 def test_a_pointer_file_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "data.dvc").write_text(text)
     with pytest.raises(StepError, match=r"data\.dvc: not a pointer file of DVC 3"):
@@ -201,7 +206,7 @@ def test_a_pointer_file_of_another_kind_is_refused(tmp_path: Path, text: str) ->
 
 def test_a_pointer_file_in_a_folder_names_paths_below_the_project(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "docs.dvc").write_text(f"outs: [{{path: docs, md5: {'a' * 32}.dir}}]")
+    (tmp_path / "data" / "docs.dvc").write_text(f"outs: [{{hash: md5, path: docs, md5: {'a' * 32}.dir}}]")
     source = Source(storage={"uri": "s3://team/dvc"}, outs=tracked(tmp_path / "data" / "docs.dvc", tmp_path))  # type: ignore[arg-type]
     assert [out.path for out in source.outs] == ["data/docs"]
     assert folders(source) == ("/app/data/docs",)

@@ -61,7 +61,7 @@ class TestDataFromABucket:
 
     @staticmethod
     def compiled(project: Any, **platform: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        project.write("data.dvc", f"outs: [{{path: data, md5: {'a' * 32}.dir}}]")
+        project.write("data.dvc", f"outs: [{{hash: md5, path: data, md5: {'a' * 32}.dir}}]")
         project.spec["spec"]["data"]["dvc"] = "data.dvc"
         return compiled(project, dvc=BUCKET, **platform)
 
