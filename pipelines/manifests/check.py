@@ -9,6 +9,7 @@ from pipelines.manifests.bounds import bounds
 from pipelines.manifests.choices import choices
 from pipelines.manifests.claims import claims
 from pipelines.manifests.dashboards import dashboards
+from pipelines.manifests.extensions import extensions
 from pipelines.manifests.finding import Finding
 from pipelines.manifests.images import images
 from pipelines.manifests.index import Index
@@ -38,6 +39,7 @@ from raftops.errors import ManifestError
 DEFAULT_MINOR = "1.33"
 _ALONE: tuple[Callable[[Resource], Iterator[Finding]], ...] = (
     metadata, choices, selectors, quantities, workloads, jobs, schedules, rights, stored, bounds, dashboards,
+    extensions,
 )  # fmt: skip
 """Rules that need one resource only."""
 _BY_MINOR: tuple[Callable[[Resource, int], Iterator[Finding]], ...] = (

@@ -27,6 +27,8 @@ _OF_PODS = {
     "securityContext.seLinuxChangePolicy": ("Recursive", "MountOption"),
     "os.name": ("linux", "windows"),
     "volumes[].image.pullPolicy": _PULLS,
+    "volumes[].hostPath.type": ("", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice",
+                                "BlockDevice"),
     "volumes[].emptyDir.medium": ("", "Memory", "HugePages", "HugePages-2Mi", "HugePages-1Gi"),
 }  # fmt: skip
 _OF_CONTAINERS = {
@@ -43,6 +45,14 @@ _OF_CONTAINERS = {
     "readinessProbe.httpGet.scheme": ("HTTP", "HTTPS"),
     "startupProbe.httpGet.scheme": ("HTTP", "HTTPS"),
     "volumeMounts[].mountPropagation": ("None", "HostToContainer", "Bidirectional"),
+}
+_WEBHOOKS = {
+    "webhooks[].sideEffects": ("None", "NoneOnDryRun"),
+    "webhooks[].failurePolicy": ("Fail", "Ignore"),
+    "webhooks[].matchPolicy": ("Exact", "Equivalent"),
+    "webhooks[].reinvocationPolicy": ("Never", "IfNeeded"),
+    "webhooks[].rules[].operations[]": ("*", "CREATE", "UPDATE", "DELETE", "CONNECT"),
+    "webhooks[].rules[].scope": ("*", "Cluster", "Namespaced"),
 }
 _METRICS = ("Resource", "ContainerResource", "Pods", "Object", "External")
 _OF_KINDS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -80,6 +90,9 @@ _OF_KINDS: dict[str, dict[str, tuple[str, ...]]] = {
         "spec.volumeMode": ("Filesystem", "Block"),
         "spec.accessModes[]": ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"),
     },
+    "ValidatingWebhookConfiguration": _WEBHOOKS,
+    "MutatingWebhookConfiguration": _WEBHOOKS,
+    "IngressClass": {"spec.parameters.scope": ("Cluster", "Namespace")},
     "EndpointSlice": {"addressType": ("IPv4", "IPv6", "FQDN")},
     "PriorityClass": {"preemptionPolicy": ("Never", "PreemptLowerPriority")},
     "NetworkPolicy": {
@@ -143,6 +156,9 @@ _NUMBERS_OF_KINDS: dict[str, dict[str, tuple[int, int]]] = {
         "spec.minReplicas": _POSITIVE, "spec.maxReplicas": _POSITIVE, "spec.behavior.*.policies[].value": _POSITIVE,
         "spec.behavior.*.policies[].periodSeconds": (1, 1800), "spec.behavior.*.stabilizationWindowSeconds": (0, 3600),
     },
+    **dict.fromkeys(("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"),
+                    {"webhooks[].timeoutSeconds": (1, 30)}),
+    "APIService": {"spec.groupPriorityMinimum": (1, 20000), "spec.versionPriority": (1, 1000)},
     "Ingress": {"spec.rules[].http.paths[].backend.service.port.number": _PORT,
                 "spec.defaultBackend.service.port.number": _PORT},
 }  # fmt: skip

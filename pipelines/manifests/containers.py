@@ -34,6 +34,7 @@ def containers(container: Container, minor: int) -> Iterator[Finding]:
             if body.get(field):
                 mend = "remove it, or set restartPolicy: Always"
                 yield resource.finding((*path, field), "not in an init container that ends", mend)
+    yield from _host_ports(container)
     yield from _resizing(container)
     yield from _claimed(container)
 
@@ -71,6 +72,16 @@ def _rule(container: Container, path: Path, rule: Mapping[str, Any], minor: int)
         yield resource.finding((*path, "exitCodes", "operator"), what, "In or NotIn")
     if len(listing(codes.get("values"))) > _MOST_CODES:
         yield resource.finding((*path, "exitCodes", "values"), "too many", f"at most {_MOST_CODES}")
+
+
+def _host_ports(container: Container) -> Iterator[Finding]:
+    """Ports of a container in the node's network: it listens on the node itself."""
+    if container.pod.spec.get("hostNetwork") is not True:
+        return
+    for index, port in enumerate(mapping(one) for one in listing(container.body.get("ports"))):
+        if port.get("hostPort") and port["hostPort"] != port.get("containerPort"):
+            path = (*container.path, "ports", index, "containerPort")
+            yield container.pod.owner.finding(path, "not hostPort, in the node's network", "the same number")
 
 
 def _resizing(container: Container) -> Iterator[Finding]:

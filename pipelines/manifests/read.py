@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from pipelines.manifests.loader import Loader
 from pipelines.manifests.resource import Resource, listing, mapping
 from raftops.errors import ManifestError
 
@@ -55,9 +56,9 @@ def build(folder: Path) -> str:
 
 
 def parse(text: str, source: str) -> Iterator[Resource]:
-    """The documents of a YAML text; a List gives its items. Files of kustomize itself are passed over."""
+    """The documents of a YAML text; a List of any kind gives its items. Files of kustomize itself are passed over."""
     try:
-        documents: list[Any] = list(yaml.load_all(text, _Strict))  # noqa: S506  a safe loader
+        documents: list[Any] = list(yaml.load_all(text, Loader))  # noqa: S506  a safe loader
     except yaml.YAMLError as error:
         raise ManifestError(f"{source}: not valid YAML: {error}", next_step="mend the file") from error
     for number, document in enumerate(documents, 1):
@@ -65,22 +66,19 @@ def parse(text: str, source: str) -> Iterator[Resource]:
             continue
         if not isinstance(document, dict):
             raise ManifestError(f"{source}: document {number} is not a mapping", next_step="mend the file")
-        items = listing(document.get("items")) if document.get("kind") == "List" else [document]
-        for item in items:
+        for item in _items(document):
             yield Resource(mapping(item), f"{source}, document {number}")
 
 
-class _Strict(yaml.SafeLoader):
-    """Refuses a key that stands twice: the second would silently win."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key, _ in node.value:
-            if key.tag != "tag:yaml.org,2002:merge":
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"{key.value} stands twice", key.start_mark)
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
+def _items(document: dict[str, Any]) -> Iterator[Any]:
+    """What a List holds, or a RoleList, whose items need not say that they are Roles; any other document itself."""
+    kind = str(document.get("kind") or "")
+    if kind != "List" and not (kind.endswith("List") and isinstance(document.get("items"), list)):
+        yield document
+        return
+    shared = {"apiVersion": document.get("apiVersion"), "kind": kind.removesuffix("List")}
+    for item in listing(document.get("items")):
+        yield {**shared, **mapping(item)} if kind != "List" and not mapping(item).get("kind") else item
 
 
 def _of_kustomize(document: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipelines.manifests.finding import Finding, Path, show
 
-_MAKERS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")
+_MAKERS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job")
 TEMPLATES: Mapping[str, Path] = {
     "Pod": (),
     "PodTemplate": ("template",),

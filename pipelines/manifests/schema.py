@@ -112,8 +112,15 @@ def definitions(resources: Sequence[Resource]) -> dict[tuple[str, str], Any]:
                 schema = at(version, "schema", "openAPIV3Schema")
                 where = f"{spec.get('group')}/{mapping(version).get('name')}", str(at(spec, "names", "kind"))
                 if isinstance(schema, dict):
-                    found[where] = _closed(schema) | {"$schema": Draft202012Validator.META_SCHEMA["$id"]}
+                    found[where] = _rooted(_closed(schema)) | {"$schema": Draft202012Validator.META_SCHEMA["$id"]}
     return found
+
+
+def _rooted(schema: dict[str, Any]) -> dict[str, Any]:
+    """With the fields that every resource has, whether or not its definition names them."""
+    if "properties" not in schema:
+        return schema
+    return schema | {"properties": schema["properties"] | {"apiVersion": True, "kind": True, "metadata": True}}
 
 
 def _closed(schema: Any) -> Any:

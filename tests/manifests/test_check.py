@@ -108,6 +108,10 @@ class TestSchemasOfOthers:
         found = check(list(parse(CRD + "---\n" + WIDGET % "1, colour: red", "x")))
         assert [f.path for f in found] == ["spec.colour"]
 
+    def test_every_resource_has_the_fields_that_no_definition_need_name(self) -> None:
+        crd = CRD.replace("spec: {type: object, required: [size], properties: {size: {type: integer}}}", "size: {}")
+        assert check(list(parse(crd + "---\n" + (WIDGET % 3).replace("spec: {size: 3}", "size: 3"), "x"))) == []
+
     def test_without_it_the_kind_is_unknown(self) -> None:
         assert [f.path for f in check(list(parse(WIDGET % 3, "x")))] == ["kind"]
 

@@ -1,0 +1,78 @@
+"""What a server refuses about what extends it: webhooks, APIs that others serve, classes of ingresses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from pipelines.manifests.finding import Finding, Path
+from pipelines.manifests.names import SEGMENT, SUBDOMAIN, once
+from pipelines.manifests.resource import Resource, at, listing, mapping
+
+_REVIEWS = ("v1", "v1beta1")
+_SEGMENTS = 3
+"""How many parts the name of a webhook has at least."""
+
+
+def extensions(resource: Resource) -> Iterator[Finding]:
+    """Mistakes in a resource of these kinds."""
+    if resource.kind in _RULES:
+        yield from _RULES[resource.kind](resource)
+
+
+def _webhooks(resource: Resource) -> Iterator[Finding]:
+    hooks = [mapping(hook) for hook in listing(resource.body.get("webhooks"))]
+    yield from once(resource, ("webhooks",), [hook.get("name") for hook in hooks], "name")
+    for index, hook in enumerate(hooks):
+        path: Path = ("webhooks", index)
+        name, versions = str(hook.get("name") or ""), listing(hook.get("admissionReviewVersions"))
+        if not SUBDOMAIN.fullmatch(name) or name.count(".") < _SEGMENTS - 1:
+            yield resource.finding((*path, "name"), f"{name!r:.80} is no full name", "policy.team.example.com")
+        if versions and not set(map(str, versions)) & set(_REVIEWS):
+            what = "none that Kubernetes sends"
+            yield resource.finding((*path, "admissionReviewVersions"), what, f"one of {', '.join(_REVIEWS)}")
+        yield from _client(resource, (*path, "clientConfig"), mapping(hook.get("clientConfig")))
+        for number, rule in enumerate(listing(hook.get("rules"))):
+            operations = listing(mapping(rule).get("operations"))
+            if not operations or ("*" in operations and len(operations) > 1):
+                what = "* beside others" if operations else "missing"
+                yield resource.finding((*path, "rules", number, "operations"), what, "CREATE, UPDATE, or * alone")
+
+
+def _client(resource: Resource, path: Path, client: Mapping[str, object]) -> Iterator[Finding]:
+    if (client.get("url") is None) == (client.get("service") is None):
+        yield resource.finding(path, "exactly one of url and service", "say where the webhook answers")
+    place = at(client, "service", "path")
+    if isinstance(place, str) and place and not place.startswith("/"):
+        yield resource.finding((*path, "service", "path"), f"{place!r:.60} is no absolute path", "begin with /")
+
+
+def _api(resource: Resource) -> Iterator[Finding]:
+    spec = mapping(resource.body.get("spec"))
+    due = f"{spec.get('version')}.{spec.get('group') or ''}"
+    if resource.name and resource.name != due:
+        yield resource.finding(("metadata", "name"), f"is not {due}", "version.group, as in the spec")
+    if spec.get("insecureSkipTLSVerify") and spec.get("caBundle"):
+        yield resource.finding(("spec", "insecureSkipTLSVerify"), "beside a caBundle", "one of them")
+
+
+def _class(resource: Resource) -> Iterator[Finding]:
+    domain, slash, rest = str(at(resource.body, "spec", "controller") or "").partition("/")
+    if not (slash and SUBDOMAIN.fullmatch(domain) and rest):
+        yield resource.finding(("spec", "controller"), "no domain with a path", "example.com/controller")
+    parameters, path = mapping(at(resource.body, "spec", "parameters")), ("spec", "parameters", "namespace")
+    if parameters.get("scope") == "Namespace":
+        if not parameters.get("namespace"):
+            yield resource.finding(path, "missing beside scope: Namespace", "say in which namespace")
+    elif parameters.get("namespace") is not None:
+        yield resource.finding(path, "for parameters of the whole cluster", "scope: Namespace, or remove it")
+    for field in ("kind", "name") if parameters else ():
+        if not SEGMENT.fullmatch(value := str(parameters.get(field) or "")):
+            yield resource.finding(("spec", "parameters", field), f"{value!r:.60} is not allowed", f"say the {field}")
+
+
+_RULES: dict[str, Callable[[Resource], Iterator[Finding]]] = {
+    "ValidatingWebhookConfiguration": _webhooks,
+    "MutatingWebhookConfiguration": _webhooks,
+    "APIService": _api,
+    "IngressClass": _class,
+}
