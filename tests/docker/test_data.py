@@ -48,23 +48,25 @@ class Pods:
         return said.decode()
 
     def _input(self, step: str) -> dict[str, Any]:
+        """What Kubeflow's driver says to a task, with the artifacts in a folder."""
         component = self._pipeline["components"][f"comp-{step}"]
         tasks = {
             name: task for group in self._pipeline["components"].values()
             for name, task in group.get("dag", {}).get("tasks", {}).items()
         }  # fmt: skip
-        inputs, outputs = tasks[step]["inputs"], component["outputDefinitions"]["artifacts"]
-        read = {name: row["taskOutputArtifact"] for name, row in inputs.get("artifacts", {}).items()}
-        config = inputs["parameters"]["config"]["runtimeValue"]["constant"]
-        brought = {name: (f"{row['producerTask']}-{row['outputArtifactKey']}", name) for name, row in read.items()}
-        types = component.get("inputDefinitions", {}).get("artifacts", {})
+        given, types = tasks[step]["inputs"], component.get("inputDefinitions", {}).get("artifacts", {})
+        read = {name: row["taskOutputArtifact"] for name, row in given.get("artifacts", {}).items()}
+        made = component["outputDefinitions"]["artifacts"]
         return {
             "inputs": {
-                "parameterValues": {"config": config},
-                "artifacts": {name: _artifact(place, types[name]) for name, (place, _) in brought.items()},
+                "parameterValues": {"config": given["parameters"]["config"]["runtimeValue"]["constant"]},
+                "artifacts": {
+                    name: _artifact(f"{row['producerTask']}-{row['outputArtifactKey']}", types[name])
+                    for name, row in read.items()
+                },
             },
             "outputs": {
-                "artifacts": {name: _artifact(f"{step}-{name}", row) for name, row in outputs.items()},
+                "artifacts": {name: _artifact(f"{step}-{name}", row) for name, row in made.items()},
                 "outputFile": f"/out/{step}.json",
             },
         }
