@@ -78,11 +78,17 @@ def pushed(project: Any, storage: Storage) -> LoadedSpec:
     """A project whose data DVC tracks, pushed to the bucket of its spec. Needs `KEYS` in the environment."""
     for command in (["git", "init", "-q"], [*DVC, "init", "-q"], [*DVC, "add", "-q", "data"]):
         subprocess.run(command, cwd=project.root, check=True)
+    loaded = in_bucket(project, storage)
+    assert push(loaded) > 0
+    return loaded
+
+
+def in_bucket(project: Any, storage: Storage) -> LoadedSpec:
+    """The project's spec, with its data in the bucket."""
     section = {name: value for name, value in storage.section().items() if name != "push"} | {"uri": "s3://team/dvc"}
     project.spec["spec"]["data"]["dvc"] = "data.dvc"
     project.spec["spec"].setdefault("platform", {})["dvc"] = section
     loaded: LoadedSpec = project.load()
-    assert push(loaded) > 0
     return loaded
 
 

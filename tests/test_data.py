@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,38 @@ from raftops.files import sha256_file, write_jsonl
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model.knowledge import Ingest
 from raftops.steps.ingest import ingest
-from tests.storage import DVC, KEYS, Storage, pushed, storage_fixture
+from tests.conftest import TinyProject
+from tests.storage import DVC, KEYS, Storage, in_bucket, pushed, storage, storage_fixture
 
 __all__ = ["storage_fixture"]
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, bytes]]:
+    """A project that DVC tracks and pushed, and the objects that it pushed: DVC takes seconds, and a copy none."""
+    project = TinyProject(tmp_path_factory.mktemp("template"))
+    with contextmanager(storage)() as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in KEYS.items():
+            patch.setenv(name, value)
+        pushed(project, server)
+        bodies = {n: server.client.get_object(Bucket="team", Key=n)["Body"].read() for n in server.names()}
+    return project.root, bodies
+
+
 @pytest.fixture(name="pushed")
-def pushed_fixture(project: Any, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> LoadedSpec:
+def pushed_fixture(
+    project: TinyProject, storage: Storage, template: tuple[Path, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
+) -> LoadedSpec:
     """A project whose data lies in a bucket, too."""
+    root, bodies = template
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
-    return pushed(project, storage)
+    for name in (".git", ".dvc"):
+        shutil.copytree(root / name, project.root / name)
+    shutil.copyfile(root / "data.dvc", project.root / "data.dvc")
+    for name, body in bodies.items():
+        storage.client.put_object(Bucket="team", Key=name, Body=body)
+    return in_bucket(project, storage)
 
 
 @pytest.fixture
