@@ -57,11 +57,11 @@ def test_production_wants_digests(raftops: Run) -> None:
 
 
 def test_files_are_checked_together_and_folders_by_themselves(raftops: Run, tmp_path: Path) -> None:
-    account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a, namespace: n}\n"
+    account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a, namespace: team}\n"
     binding = (
-        "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: b, namespace: n}\n"
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: b, namespace: team}\n"
         "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}\n"
-        "subjects: [{kind: ServiceAccount, name: a, namespace: n}]\n"
+        "subjects: [{kind: ServiceAccount, name: a, namespace: team}]\n"
     )
     (tmp_path / "a.yaml").write_text(account, encoding="utf-8")
     (tmp_path / "b.yaml").write_text(binding, encoding="utf-8")

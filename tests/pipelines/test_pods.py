@@ -49,7 +49,7 @@ EVERYTHING = {
 def findings(project: Any, platform: dict[str, Any]) -> list[str]:
     project.spec["spec"]["platform"] = platform
     project.spec["spec"]["data"]["dvc"] = "data.dvc"
-    project.write("data.dvc", f"outs: [{{md5: {'a' * 32}.dir, path: data}}]")
+    project.write("data.dvc", f"outs: [{{hash: md5, md5: {'a' * 32}.dir, path: data}}]")
     text = compile_spec(project.load()).text
     read_file(text.encode())
     found = check([Resource(pod, "compiled") for pod in pods(text).values()], "1.36")
