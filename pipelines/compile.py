@@ -42,7 +42,9 @@ def compile_spec(loaded: LoadedSpec) -> Compiled:
     code.keep()
     origin = provenance(loaded.assistant, inputs, loaded.root)
     with ThreadPoolExecutor(1) as apart:  # KFP looks through the whole call stack at each setting: here it is short
-        text = apart.submit(_text, loaded.assistant, keys, origin, sources(loaded.assistant, loaded.root)).result()
+        text = apart.submit(
+            _text, loaded.assistant, keys, origin, sources(loaded.assistant, inputs, loaded.root)
+        ).result()
     check_accepted(text)
     return Compiled(text, keys, inputs)
 

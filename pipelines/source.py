@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from raftops.data import Out, Source, content_of
+from pipelines.inputs import Inputs
+from raftops.data import Out, Source, content_by
 from raftops.errors import StepError
 from raftops.spec.check_pods import PROJECT
 from raftops.spec.model.assistant import Assistant
@@ -20,7 +21,7 @@ READERS: tuple[StepName, ...] = ("validate", "ingest", "train")
 """Steps that read files of the project."""
 
 
-def sources(assistant: Assistant, root: Path) -> dict[StepName, Source]:
+def sources(assistant: Assistant, inputs: Inputs, root: Path) -> dict[StepName, Source]:
     """What each step that reads files has to be brought; nothing without `platform.dvc` and a pointer file.
 
     The adapter that training continues from is named file by file: a changed document is no change of train.
@@ -32,8 +33,9 @@ def sources(assistant: Assistant, root: Path) -> dict[StepName, Source]:
     if spec.platform.dvc is None or not spec.data.dvc:
         return {}
     storage, outs = spec.platform.dvc, tracked(root / spec.data.dvc, root)
+    content = content_by(inputs.documents, inputs.examples, root / spec.data.access)
     found: dict[StepName, Source] = {
-        "validate": Source(storage=storage, outs=outs, content=content_of(spec.data, root)),
+        "validate": Source(storage=storage, outs=outs, content=content),
         "ingest": Source(storage=storage, outs=outs),
     }
     if spec.train.init_from:

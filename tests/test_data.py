@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pipelines.data import push
+from pipelines.inputs import read_inputs
 from pipelines.notes import notes, unseen
 from pipelines.source import folders, sources, tracked
 from raftops.data import OnDemand, Source, bring, content_of
@@ -21,6 +22,7 @@ from raftops.errors import StepError, StorageError
 from raftops.files import sha256_file, write_jsonl
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model.knowledge import Ingest
+from raftops.spec.model.platform import Storage as StorageSection
 from raftops.steps.ingest import ingest
 from tests.conftest import TinyProject
 from tests.storage import DVC, KEYS, Storage, in_bucket, pushed, storage, storage_fixture
@@ -65,8 +67,13 @@ def pod(pushed: LoadedSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return folder
 
 
+def found(loaded: LoadedSpec) -> dict[str, Source]:
+    """What each step is brought, as a compilation finds it."""
+    return {**sources(loaded.assistant, read_inputs(loaded.assistant, loaded.root), loaded.root)}
+
+
 def told(loaded: LoadedSpec, step: str) -> dict[str, Any]:
-    return dict(sources(loaded.assistant, loaded.root)[step].model_dump(mode="json"))  # type: ignore[index]
+    return dict(found(loaded)[step].model_dump(mode="json"))
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -173,10 +180,10 @@ def test_the_adapter_to_continue_from_is_brought_file_by_file(project: Any, push
         project.write(f"data/start/{name}/adapter_model.safetensors", name)
     project.spec["spec"]["train"]["init_from"] = "data/start"
     loaded = project.load()
-    before = sources(loaded.assistant, loaded.root)["train"]
+    before = found(loaded)["train"]
     assert folders(before) == ("/app/data/start/plain", "/app/data/start/raft")
     project.write("data/documents/new.md", "# New\n")
-    assert sources(loaded.assistant, loaded.root)["train"] == before, "a changed document is no change of train"
+    assert found(loaded)["train"] == before, "a changed document is no change of train"
     subprocess.run([*DVC, "add", "-q", "data"], cwd=loaded.root, check=True)
     push(loaded)
     assert bring(before.model_dump(mode="json"), "train") == 2
@@ -229,7 +236,7 @@ def test_a_pointer_file_of_another_kind_is_refused(tmp_path: Path, text: str) ->
 def test_a_pointer_file_in_a_folder_names_paths_below_the_project(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "docs.dvc").write_text(f"outs: [{{hash: md5, path: docs, md5: {'a' * 32}.dir}}]")
-    source = Source(storage={"uri": "s3://team/dvc"}, outs=tracked(tmp_path / "data" / "docs.dvc", tmp_path))  # type: ignore[arg-type]
+    source = Source(storage=StorageSection(uri="s3://team/dvc"), outs=tracked(tmp_path / "data" / "docs.dvc", tmp_path))
     assert [out.path for out in source.outs] == ["data/docs"]
     assert folders(source) == ("/app/data/docs",)
     shutil.rmtree(tmp_path / "data")

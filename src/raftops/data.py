@@ -88,22 +88,22 @@ class OnDemand:
     """Files of a source, fetched when they are asked for; without a source nothing is."""
 
     def __init__(self, told: Mapping[str, Any] | None) -> None:
-        self._source = Source.model_validate(told) if told else None
+        self._source = told or None
 
     def __call__(self, path: Path) -> None:
         """Fetch a file, given below the project, if it is not there; what the source does not know is left alone."""
-        if self._source and not path.is_file() and (file := self._files.get(path.as_posix())):
-            self._remote.fetch(file, Path())
+        if self._source is None or path.is_file():
+            return
+        remote, files = self._known
+        if file := files.get(path.as_posix()):
+            remote.fetch(file, Path())
 
     @cached_property
-    def _remote(self) -> Remote:
-        assert self._source
-        return Remote(self._source.storage)
-
-    @cached_property
-    def _files(self) -> Mapping[str, Out]:
-        assert self._source
-        return {file.path: file for out in self._source.outs for file in self._remote.files(out)}
+    def _known(self) -> tuple[Remote, Mapping[str, Out]]:
+        """The remote, and its files by path."""
+        source = Source.model_validate(self._source)
+        remote = Remote(source.storage)
+        return remote, {file.path: file for out in source.outs for file in remote.files(out)}
 
 
 class Remote:
@@ -141,10 +141,15 @@ def _below(folder: str, name: str) -> str:
 
 def content_of(data: Data, root: Path) -> dict[str, str]:
     """One hash for all documents, one for all examples, one for the access file."""
+    return content_by(document_digests(data, root), example_digests(data, root), root / data.access)
+
+
+def content_by(documents: Mapping[str, str], examples: Mapping[str, str], access: Path) -> dict[str, str]:
+    """The same of documents and examples whose hashes are known."""
     return {
-        "documents": sha256_json(document_digests(data, root)),
-        "examples": sha256_json(example_digests(data, root)),
-        "access": sha256_file(root / data.access),
+        "documents": sha256_json(dict(documents)),
+        "examples": sha256_json(dict(examples)),
+        "access": sha256_file(access),
     }
 
 

@@ -12,6 +12,7 @@ import pytest
 from raftops.errors import StepError
 from raftops.spec.model.learning import Candidate, Train
 from raftops.steps.train import train, train_candidate
+from tests.steps.trained import files, trained
 
 pytestmark = pytest.mark.model
 make_tiny = runpy.run_path(str(Path(__file__).parents[1] / "training" / "tiny.py"))["make_tiny"]
@@ -78,18 +79,6 @@ def steady(value: Any) -> Any:
     return [steady(v) for v in value] if isinstance(value, list) else value
 
 
-def files(adapters: Path) -> dict[str, bytes]:
-    """Everything that is served or measured, by its name."""
-    paths = (path for path in adapters.rglob("*") if path.is_file())
-    return {str(p.relative_to(adapters)): p.read_bytes() for p in paths if p.name not in ("train.json", "loss.png")}
-
-
-def loaded(said: str) -> list[str]:
-    """The adapters that were trained, by what the step said."""
-    notes = (json.loads(line.partition(" ")[2])["note"] for line in said.splitlines() if line.startswith("raftops-"))
-    return [note.partition(":")[0] for note in notes if note.endswith(": loading the base model")]
-
-
 def test_the_candidate_that_learned_goes_on_with_its_settings(whole: Path) -> None:
     told = report(whole / "adapters")
     slow, fast = told["candidates"]
@@ -142,7 +131,7 @@ def test_one_more_candidate_trains_none_of_the_others(
     more = CONFIG.model_copy(update={"candidates": (*CONFIG.candidates, Candidate(name="brief", max_steps=1))})
     capsys.readouterr()
     train(more, base, conversations, tmp_path / "adapters", tmp_path / "cache")
-    assert loaded(capsys.readouterr().out) == ["raft (brief)"]
+    assert trained(capsys.readouterr().out) == ["raft (brief)"]
     assert report(tmp_path / "adapters")["chosen"] == "fast"
 
 
@@ -162,7 +151,7 @@ def test_other_dev_conversations_measure_again_and_train_nothing(
     (tmp_path / "conversations" / "dev.jsonl").write_text(rows("dev", 3, "23 days [1]"))
     capsys.readouterr()
     train(CONFIG, base, tmp_path / "conversations", tmp_path / "adapters", tmp_path / "cache")
-    assert loaded(capsys.readouterr().out) == []
+    assert trained(capsys.readouterr().out) == []
     before, now = (report(folder / "adapters")["candidates"] for folder in (whole, tmp_path))
     assert [one["dev_loss"] for one in now] != [one["dev_loss"] for one in before]
 

@@ -8,6 +8,7 @@ import pytest
 
 from raftops.spec.model.learning import Train
 from raftops.steps.train import train, train_plain
+from tests.steps.trained import files, trained
 
 pytestmark = pytest.mark.model
 make_tiny = runpy.run_path(str(Path(__file__).parents[1] / "training" / "tiny.py"))["make_tiny"]
@@ -52,17 +53,6 @@ def part(base: str, conversations: Path, tmp_path_factory: pytest.TempPathFactor
     metrics = train_plain(CONFIG, base, folder / "conversations", folder / "part", folder / "cache")
     assert metrics["steps"] == 3.0 and "plain_final_loss" in metrics
     return folder / "part"
-
-
-def files(adapters: Path) -> dict[str, bytes]:
-    paths = (path for path in adapters.rglob("*") if path.is_file())
-    return {str(p.relative_to(adapters)): p.read_bytes() for p in paths if p.name not in ("train.json", "loss.png")}
-
-
-def trained(said: str) -> list[str]:
-    """The adapters that were trained, by what the step said."""
-    notes = (json.loads(line.partition(" ")[2])["note"] for line in said.splitlines() if line.startswith("raftops-"))
-    return [note.partition(":")[0] for note in notes if note.endswith(": loading the base model")]
 
 
 def test_the_adapters_are_those_of_one_task(
