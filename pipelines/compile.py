@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
-from kfp import compiler
+from google.protobuf import json_format
 
 from pipelines.code import Code
 from pipelines.inputs import Inputs, read_inputs
+from pipelines.ir_text import ir_text
 from pipelines.keys import Key, step_keys
 from pipelines.provenance import Provenance, provenance
 from pipelines.raft import raft
@@ -51,10 +50,15 @@ def compile_spec(loaded: LoadedSpec) -> Compiled:
 
 def _text(assistant: Assistant, keys: Mapping[StepName, Key], origin: Provenance, found: Sources) -> str:
     pipeline = raft(assistant, keys, origin, found)
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "pipeline.yaml")
-        compiler.Compiler().compile(pipeline, path)
-        return Path(path).read_text(encoding="utf-8")
+    documents = [json_format.MessageToDict(spec) for spec in (pipeline.pipeline_spec, pipeline.platform_spec)]
+    for executor in documents[0]["deploymentSpec"]["executors"].values():
+        shell, flags, call, program = executor["container"]["command"]
+        executor["container"]["command"] = [shell, flags, _BLANKS.sub(" ", call), program]
+    return ir_text(documents)
+
+
+_BLANKS = re.compile(r" {2,}")
+"""The SDK's call of its executor has seventy of them for each task."""
 
 
 def downstream(steps: Sequence[StepName]) -> frozenset[StepName]:

@@ -91,13 +91,17 @@ def _pods(assistant: Assistant, step: StepName) -> _Pods:
     if step == "train":
         return _pods_of_training(assistant.spec.train)
     if step in ("ingest", "index") and platform.shards > 1:
-        return _pods_of_shards(platform.shards, min(platform.shards, platform.shards_at_once))
+        return _pods_of_shards(platform.shards, min(platform.shards, platform.shards_at_once), step == "ingest")
     return _Pods()
 
 
-def _pods_of_shards(count: int, at_once: int) -> _Pods:
-    """A pod for each shard and one that merges; one process would take as long as all that work side by side."""
-    return _Pods(at_once, rounds(count, at_once) + 1, count + 1, candidates=at_once)
+def _pods_of_shards(count: int, at_once: int, listed: bool) -> _Pods:
+    """A pod for each shard, one that merges, and for documents one that lists them before.
+
+    One process would take as long as all that work side by side.
+    """
+    more = 2 if listed else 1
+    return _Pods(at_once, rounds(count, at_once) + more, count + more, candidates=at_once)
 
 
 def _pods_of_training(train: Train) -> _Pods:

@@ -16,6 +16,7 @@ from components.index.component import index
 from components.index.merge import index as index_merge
 from components.index.shard import index_shard
 from components.ingest.component import ingest
+from components.ingest.listed import ingest_documents
 from components.ingest.merge import ingest as ingest_merge
 from components.ingest.shard import ingest_shard
 from components.train.beside import train as train_beside
@@ -40,12 +41,15 @@ class FanOut:
     """What a candidate's training depends on beside the settings of train, which its task is told."""
 
     def ingest(self, accepted: PipelineArtifactChannel) -> PipelineTask:
-        """Documents to passages."""
+        """Documents to passages. Shards are told the documents alone: KFP compares them by what they are told."""
         config = self.config["ingest"]
         if self._whole:
             return self.placer.step("ingest", ingest(config=config, accepted=accepted))
+        listed = ingest_documents(config=config, accepted=accepted)
+        self.placer.shard("ingest", listed, "documents", self._key_of("ingest", "documents"))
+        told = {name: value for name, value in self._part("ingest").items() if name != "source"}
         with self._each("ingest shards") as shard:
-            part = ingest_shard(config=self._part("ingest"), accepted=accepted, shard=shard)
+            part = ingest_shard(config=told, documents=listed.outputs["documents"], shard=shard)
             self.placer.shard("ingest", part)
         merged = ingest_merge(config=config, parts=dsl.Collected(part.outputs["part"]))
         return self.placer.step("ingest", merged)
@@ -72,13 +76,13 @@ class FanOut:
         if not config["train"].get("plain_beside"):
             return None
         raised = augment_plain(config=self.config["augment"], accepted=accepted, passages=passages)
-        self.placer.shard("augment", raised, "plain", self._plain_key("augment"))
+        self.placer.shard("augment", raised, "plain", self._key_of("augment", "plain"))
         tuned = train_plain(config=config, conversations=raised.outputs["conversations"])
-        self.placer.shard("train", tuned, "plain", self._plain_key("train"))
+        self.placer.shard("train", tuned, "plain", self._key_of("train", "plain"))
         return tuned.outputs["part"]
 
-    def _plain_key(self, step: StepName) -> str:
-        return sha256_json([self.placer.keys[step], "plain"])
+    def _key_of(self, step: StepName, part: str) -> str:
+        return sha256_json([self.placer.keys[step], part])
 
     def train(
         self, conversations: PipelineArtifactChannel, on_nodes: bool, plain: PipelineArtifactChannel | None = None
@@ -113,5 +117,5 @@ class FanOut:
         return dsl.ParallelFor(list(range(platform.shards)), name=name, parallelism=at_once)
 
     def _part(self, step: StepName) -> dict[str, Any]:
-        """The step's config with what tells KFP's own cache about the code and the content that the key stands for."""
-        return self.config[step] | {"shards": self.placer.platform.shards, "key": self.placer.keys[step]}
+        """The step's config, whose key tells KFP's own cache of code and content, and how many parts there are."""
+        return self.config[step] | {"shards": self.placer.platform.shards}

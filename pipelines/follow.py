@@ -28,8 +28,8 @@ _KFP = r"^\d\d:\d\d:\d\d\.\d+ - [A-Z]+ - "
 _STARTED = re.compile(_KFP + r"Executing task \W*(?:\[\d+m)?'([\w-]+)'")
 _ENDED = re.compile(_KFP + r"Task \W*(?:\[\d+m)?'([\w-]+)'.* finished with status .*(SUCCESS|FAILURE)")
 _PART_OF: dict[str, StepName] = {
-    "ingest-shard": "ingest", "index-shard": "index", "augment-plain": "augment", "train-candidate": "train",
-    "train-plain": "train", "hold": "evaluate",
+    "ingest-documents": "ingest", "ingest-shard": "ingest", "index-shard": "index", "augment-plain": "augment",
+    "train-candidate": "train", "train-plain": "train", "hold": "evaluate",
 }  # fmt: skip
 """Tasks that are no step of their own."""
 _SILENT = ("hold",)

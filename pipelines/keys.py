@@ -56,6 +56,17 @@ def step_keys(assistant: Assistant, inputs: Inputs, code: Code) -> dict[StepName
     return keys
 
 
+def told(config: Mapping[StepName, dict[str, Any]], digests: Mapping[StepName, str]) -> dict[StepName, dict[str, Any]]:
+    """The steps' arguments with the first digits of their keys.
+
+    Servers of Kubeflow before 2.18 read no cache key: they compare a task by its arguments, its image and the ids of
+    its artifacts. Code and data are in none of these, and a result that is not of this data would be kept for it.
+    """
+    return {step: one | {"key": digests[step][:_DIGITS]} for step, one in config.items()}
+
+
+_DIGITS = 16
+"""Enough to tell the keys of one assistant apart."""
 _UPSTREAM: Mapping[StepName, tuple[StepName, ...]] = {
     "validate": (), "ingest": (), "index": ("ingest",), "augment": (), "train": ("augment",),
     "evaluate": ("index", "train"), "deploy": ("index", "train", "evaluate"),

@@ -20,7 +20,7 @@ from components.finish import finish
 from components.validate.component import validate
 from pipelines.config import configs
 from pipelines.fan_out import FanOut
-from pipelines.keys import Key
+from pipelines.keys import Key, told
 from pipelines.place import Placer
 from pipelines.provenance import Provenance
 from pipelines.source import Sources, folders, with_sources
@@ -36,11 +36,11 @@ def raft(
 
     It has no parameters: the spec is the parameter, the compiled file the record.
     """
-    config, platform = with_sources(configs(assistant), found), assistant.spec.platform
     digests, places = (
         {step: key.digest for step, key in keys.items()},
         {step: folders(found.get(step)) for step in STEPS},
     )
+    config, platform = told(with_sources(configs(assistant), found), digests), assistant.spec.platform
     placer = Placer(platform, digests, assistant.name, origin.annotations(), places)
     fan_out = FanOut(placer, config, keys["train"].without("spec.train"))
     description = f"{assistant.metadata.description}\n\n{origin.line()}".strip()

@@ -21,7 +21,7 @@ from raftops.spec.model.base import STEPS, StepName
 
 RECORDS = 50
 """Records of runs that are kept; plans take times and reasons from them."""
-_PARTS = ("-iteration-", "-plain")
+_PARTS = ("-iteration-", "-plain", "-documents")
 """In the names of folders where KFP's local runner puts what the parts of a step made."""
 
 

@@ -25,6 +25,8 @@ from raftops.spec.model.base import STEPS, StepName
 ENDED = ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELED")
 BESIDE = ("hold", "finish")
 """Tasks that are no step: one ends a run whose gates did not pass, one records how a run ended."""
+LISTING = ("ingest-documents",)
+"""Tasks that only list what the shards of a step share out: no part of its work, so none that is counted."""
 PATIENCE = 20
 """Polls in a row that a server may leave unanswered: the run does not depend on us."""
 _PAINT = re.compile(r"\x1b\[[\d;]*m")
@@ -52,7 +54,7 @@ class StepState:
     error: str = ""
     """What Kubeflow says about it: often nothing."""
     states: Mapping[str, str] = field(default_factory=dict)
-    """Kubeflow's state of every pod, cached ones too; a step has several where parts of it work side by side."""
+    """Kubeflow's state of every pod at its work, cached ones too; several where parts of it work side by side."""
 
 
 def steps_of(run: Mapping[str, Any]) -> dict[StepName, StepState]:
@@ -76,7 +78,8 @@ def _state(step: str, nodes: Sequence[Node], run_state: str) -> StepState:
     pods = tuple(str(e.get("pod_name")) for e in executors if e.get("state") != "SKIPPED")
     error = next((_error(node) for node in (*executors, *own) if _error(node)), "")
     times = sorted(filter(None, map(_span, (*parts, *own))))
-    states = {str(e.get("pod_name")): str(e.get("state")) for e in executors}
+    listing = [e for node in parts if node.get("display_name") in LISTING for e in _executors(node, nodes)]
+    states = {str(e.get("pod_name")): str(e.get("state")) for e in executors if e not in listing}
     return StepState(step, status, _covered(times), sum(end - start for start, end in times), pods, error, states)
 
 

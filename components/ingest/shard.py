@@ -11,7 +11,7 @@ from components.images import image
 def ingest_shard(
     config: dict[str, Any],
     shard: int,
-    accepted: dsl.Input[dsl.Dataset],
+    documents: dsl.Input[dsl.Dataset],
     part: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
 ) -> None:
@@ -25,6 +25,6 @@ def ingest_shard(
     from raftops.steps.ingest import ingest_shard
 
     share = Ingest(**config["ingest"]), config["embedder"], Shard(int(shard), int(config["shards"]))
-    places = Path(accepted.path), Path(part.path), Path(config["cache"])
-    metrics.metadata.update(reported(ingest_shard)(*share, *places, config.get("source")))
+    places = Path(documents.path), Path(part.path), Path(config["cache"])
+    metrics.metadata.update(reported(ingest_shard)(*share, *places))
     write_json(Path(metrics.path), metrics.metadata)

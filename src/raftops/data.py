@@ -98,6 +98,14 @@ class OnDemand:
         if file := files.get(path.as_posix()):
             remote.fetch(file, Path())
 
+    def only(self, paths: Sequence[Path]) -> dict[str, Any]:
+        """The source of these files, each by its own hash; as it was told where all of them are there."""
+        if self._source is None or all(path.is_file() for path in paths):
+            return dict(self._source or {})
+        files = self._known[1]
+        outs = tuple(files[name] for path in paths if (name := path.as_posix()) in files)
+        return Source.model_validate(self._source).model_copy(update={"outs": outs}).model_dump(mode="json")
+
     @cached_property
     def _known(self) -> tuple[Remote, Mapping[str, Out]]:
         """The remote, and its files by path."""

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 BESIDE = (
     "finish",
     "evaluate/hold",
+    "ingest/listed",
     "ingest/shard",
     "ingest/merge",
     "index/shard",

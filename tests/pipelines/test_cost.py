@@ -132,7 +132,8 @@ def test_shards_cost_what_all_their_pods_cost_and_take_less_time(priced: Priced)
     hour = price_of(shared["ingest"].resources, Prices(**PRICES))
     assert (alone["ingest"].hours, shared["ingest"].hours, shared["ingest"].nodes) == (2.0, 0.5, 4)
     assert shared["ingest"].cost == pytest.approx(2 * hour) == alone["ingest"].cost
-    assert shared["ingest"].limit_hours == 3 * alone["ingest"].limit_hours, "two rounds, and the merge"
+    assert shared["ingest"].limit_hours == 4 * alone["ingest"].limit_hours, "the list, two rounds, and the merge"
+    assert shared["index"].limit_hours == 3 * alone["index"].limit_hours, "two rounds, and the merge"
     assert shared["index"].limit_cost == pytest.approx(9 * (alone["index"].limit_cost or 0))
     assert shared["augment"] == alone["augment"]
 

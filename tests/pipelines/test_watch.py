@@ -260,6 +260,15 @@ class TestNodes:
         done = [node("ingest-shard", "SUCCEEDED", "w-1"), node("ingest", "SUCCEEDED", "w-3")]
         assert state_of("ingest", *done).status == "done"
 
+    def test_the_task_that_lists_what_shards_share_out_is_none_of_those_that_are_counted(self) -> None:
+        nodes = [
+            node("ingest-documents", "SUCCEEDED", "w-1", "w-11"), node("ingest-shard", "RUNNING", "w-2", "w-22"),
+            node("executor", "SUCCEEDED", "w-impl-11"), node("executor", "RUNNING", "w-impl-22"),
+        ]  # fmt: skip
+        ingest = state_of("ingest", *nodes)
+        assert (ingest.status, dict(ingest.states)) == ("running", {"w-impl-22": "RUNNING"})
+        assert state_of("ingest", node("ingest-documents", "FAILED", "w-1")).status == "failed"
+
     def test_time_of_tasks_is_counted_once_where_they_overlap_and_not_where_none_works(self) -> None:
         def of(name: str, start: str, end: str) -> Any:
             return node(name, "SUCCEEDED", name) | {

