@@ -6,8 +6,9 @@ Cached steps cost nothing here. The driver pods of Kubeflow, storage and traffic
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from pipelines.compile import downstream
 from pipelines.effort import rounds
 from pipelines.past import PastStep
 from pipelines.plan import PlannedStep
@@ -55,7 +56,13 @@ def cluster_plan(
     assistant: Assistant, planned: Sequence[PlannedStep], past: Sequence[PastStep], unknown: str = ""
 ) -> list[StepCost]:
     """What each step would do, take and cost. `past`: the server's good steps; `unknown`: why it could not be asked."""
-    return [_step(assistant, step, past, not unknown) for step in planned]
+    steps = [_step(assistant, step, past, not unknown) for step in planned]
+    behind = downstream([step.step for step in steps if step.runs])
+    return [replace(s, why=s.why + _BY_KEY) if s.runs is False and s.step in behind else s for s in steps]
+
+
+_BY_KEY = "; by its key, which servers before 2.18 do not read: there it runs"
+"""Behind a step that runs, such a server finds an input that it does not know."""
 
 
 def _step(assistant: Assistant, step: PlannedStep, past: Sequence[PastStep], asked: bool) -> StepCost:

@@ -32,7 +32,7 @@ def ir_text(documents: Iterable[Mapping[str, Any]]) -> str:
     return str(yaml.dump_all(list(documents), Dumper=_Reviewed, width=10**6, sort_keys=True))
 
 
-class _Reviewed(_Dumper):  # type: ignore[misc]  # chosen where the module is loaded
+class _Reviewed(_Dumper):
     def ignore_aliases(self, data: Any) -> bool:
         """Everything is written where it stands: an alias is hard to review."""
         return True

@@ -201,3 +201,11 @@ def test_machines_and_pull_requests_get_the_same_figures(priced: Priced) -> None
     assert told["currency"] == "EUR" and told["total"]["accelerator_hours"] == 1.0
     assert next(s for s in told["steps"] if s["step"] == "train")["cost"] == pytest.approx(2.72)
     assert "about 2.72 EUR" in costs_markdown(priced.assistant, steps, "")
+
+
+def test_what_is_kept_behind_a_step_that_runs_is_said_to_need_a_server_that_reads_keys(priced: Priced) -> None:
+    priced.past = [PastStep(step, f"key of {step}", 60.0, "11112222-3333") for step in STEPS if step != "index"]
+    by_key = {step for step, planned in priced.plan().items() if "servers before 2.18" in planned.why}
+    assert by_key == {"augment", "train", "evaluate", "deploy"}
+    priced.past.append(PastStep("index", "key of index", 60.0, "11112222-3333"))
+    assert not [step for step in priced.plan().values() if "2.18" in step.why]
