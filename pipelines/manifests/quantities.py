@@ -77,7 +77,7 @@ def _within(resource: Resource, path: Path, asked: Mapping[str, Any]) -> Iterato
     requests, limits = mapping(asked.get("requests")), mapping(asked.get("limits"))
     for name in dict.fromkeys([*requests, *limits]):
         low, high = amount(requests.get(name)), amount(limits.get(name))
-        if "/" in str(name) and not str(name).startswith("kubernetes.io/"):
+        if "/" in str(name) and not str(name).startswith(("kubernetes.io/", "requests.")):
             yield from _device(resource, path, str(name), requests, limits)
         elif str(name).startswith("hugepages-"):
             yield from _pages(resource, path, str(name), requests, limits)

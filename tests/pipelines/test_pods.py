@@ -79,7 +79,7 @@ def of_train(**resources: Any) -> dict[str, Any]:
 
 
 def volume(path: str, **more: str) -> dict[str, Any]:
-    return {"claim": "documents", "path": path, **more}
+    return {"claim": "documents", "path": path} | more
 
 
 FLAGS = {"config_map": "flags", "path": "/etc/flags"}
@@ -130,6 +130,20 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "/app/.raftops is where spec.platform.workspace is mounted, too",
     ),
     ({"workspace": "store", "store": "my store"}, "platform.store", "has a blank or a colon"),
+    ({"workspace": "store", "store": "../kept"}, "platform.store", "leaves the project"),
+    ({"volumes": [volume("/s3/")]}, "volumes[0].path", "where Kubeflow mounts a volume of its own"),
+    ({"volumes": [volume("/x", claim="kfp-launcher")]}, "volumes[0].claim", "every such pod has already"),
+    ({"volumes": [volume("/x", claim="raftops-data-1")]}, "volumes[0].claim", "every such pod has already"),
+    ({"workspace": "shared-memory"}, "platform.workspace", "every such pod has already"),
+    (of_train(config_maps=[FLAGS | {"config_map": "var-run-argo"}]), "config_maps[0].config_map", "has already"),
+    (of_train(secrets=[HUB | {"key": "..data"}]), "secrets[0].key", "begin with '..'"),
+    (of_train(config_maps=[{"config_map": "c", "key": ".", "env": "X"}]), "config_maps[0]", "no config map has"),
+    (
+        {"resources": {"evaluate": {"accelerator": {"type": "requests.nvidia.com/gpu"}}}},
+        "accelerator.type",
+        "no device",
+    ),
+    ({"resources": {"evaluate": {"accelerator": {"type": "kubernetes.io/gpu"}}}}, "accelerator.type", "no device"),
     ({"registry": "https://ghcr.io/x"}, "platform.registry", "no scheme, no / at the end"),
     ({"registry": "ghcr.io/x/"}, "platform.registry", "no scheme, no / at the end"),
     ({"images": {"train": f"r.io/Train@sha256:{'a' * 64}"}}, "images.train", "an image by its digest"),

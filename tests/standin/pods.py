@@ -15,9 +15,12 @@ _HARDENED = {
     "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"},
 }  # fmt: skip
 """What KFP's server gives every container beside what the task says."""
-_OWN = ("kfp-launcher", "gcs-scratch", "s3-scratch", "minio-scratch", "dot-local-scratch", "dot-cache-scratch",
-        "dot-config-scratch", "var-run-argo", "tmp-dir-argo")  # fmt: skip
-"""Volumes that KFP and Argo give every pod."""
+_OWN = {
+    "kfp-launcher": "/kfp-launcher", "gcs-scratch": "/gcs", "s3-scratch": "/s3", "minio-scratch": "/minio",
+    "dot-local-scratch": "/.local", "dot-cache-scratch": "/.cache", "dot-config-scratch": "/.config",
+    "var-run-argo": "/var/run/argo", "tmp-dir-argo": "",
+}  # fmt: skip
+"""Volumes that KFP and Argo give every pod, and where the main container has them."""
 
 
 def pods(text: str, namespace: str = "team") -> dict[str, dict[str, Any]]:
@@ -76,7 +79,7 @@ def _variables(patch: dict[str, Any]) -> Iterable[dict[str, Any]]:
 def _volumes(patch: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Argo merges the patch by names: a volume named twice is one, with the sources of both."""
     volumes: dict[str, dict[str, Any]] = {name: {"name": name, "emptyDir": {}} for name in _OWN}
-    mounts: list[dict[str, Any]] = []
+    mounts: list[dict[str, Any]] = [{"name": name, "mountPath": place} for name, place in _OWN.items() if place]
     for row in patch.get("pvcMount", ()):
         claim = _constant(row, "pvcName", "constant")
         source = {"persistentVolumeClaim": {"claimName": claim}}

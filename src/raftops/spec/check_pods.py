@@ -17,6 +17,14 @@ from raftops.spec.project import Check, Problem, Project
 
 PROJECT = PurePosixPath("/app")
 """The project's folder in our images."""
+KUBEFLOWS = {
+    "kfp-launcher": "/kfp-launcher", "gcs-scratch": "/gcs", "s3-scratch": "/s3", "minio-scratch": "/minio",
+    "dot-local-scratch": "/.local", "dot-cache-scratch": "/.cache", "dot-config-scratch": "/.config",
+    "var-run-argo": "/var/run/argo", "tmp-dir-argo": "",
+}  # fmt: skip
+"""Volumes that Kubeflow and Argo give every pod, and where they mount them in ours."""
+_OURS = re.compile(r"shared-memory|raftops-data-\d+")
+"""Volumes that we give a pod: /dev/shm, and folders that data is brought to."""
 _RESOURCES, _SERVICE = "spec.platform.resources", "spec.deploy.kubernetes"
 _DOMAIN = r"(?=.{1,253}/)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/"
 _NAME = r"[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?"
@@ -37,6 +45,9 @@ def requests_are_real(project: Project) -> Iterator[Problem]:
         kind = wanted.accelerator.type if wanted.accelerator else None
         if kind is not None and not _RESOURCE.fullmatch(kind):
             message = f"must be a resource name with its domain, such as nvidia.com/gpu; found {quoted(kind)}"
+            yield Problem(f"{path}.accelerator.type", message)
+        elif kind is not None and ("kubernetes.io/" in kind or kind.startswith("requests.")):
+            message = f"{quoted(kind)} is no device: kubernetes.io/ and requests. are Kubernetes' own"
             yield Problem(f"{path}.accelerator.type", message)
 
 
@@ -130,9 +141,15 @@ def mounts_are_apart(project: Project) -> Iterator[Problem]:
     if platform.workspace and re.search(r"[\s:]", platform.store):
         message = f"{quoted(platform.store)} has a blank or a colon, and spec.platform.workspace is mounted there"
         yield Problem("spec.platform.store", message)
+    elif platform.workspace and ".." in PurePosixPath(platform.store).parts:
+        message = f"{quoted(platform.store)} leaves the project, and spec.platform.workspace is mounted there"
+        yield Problem("spec.platform.store", message)
+    if platform.workspace:
+        yield from _taken("spec.platform.workspace", platform.workspace)
     for index, volume in enumerate(platform.volumes):
         path = f"spec.platform.volumes[{index}]"
         yield from _place(f"{path}.path", volume.path)
+        yield from _taken(f"{path}.claim", volume.claim)
         if volume.sub_path.startswith("/") or ".." in PurePosixPath(volume.sub_path).parts:
             message = f"{quoted(volume.sub_path)} must be a folder inside the volume, without '..' and not absolute"
             yield Problem(f"{path}.sub_path", message)
@@ -157,6 +174,7 @@ def _mounts_of_step(path: str, resources: Resources, claims: Mounts) -> Iterator
         if given.path:
             own.append((f"{path}.config_maps[{index}]", f"config map {given.config_map}", given.path))
             yield from _place(f"{path}.config_maps[{index}].path", given.path)
+            yield from _taken(f"{path}.config_maps[{index}].config_map", given.config_map)
     if own:
         yield from _apart([*claims, *own], len(claims))
     names = {name.removeprefix("claim "): where for where, name, _ in [*claims, *own] if name.startswith("claim ")}
@@ -178,6 +196,14 @@ def _apart(mounts: Mounts, known: int = 0) -> Iterator[Problem]:
 def _place(path: str, place: str) -> Iterator[Problem]:
     if ":" in place or ".." in PurePosixPath(place).parts or not place.strip("/"):
         yield Problem(path, f"{quoted(place)} is no place to mount at: an absolute folder without ':' and '..'")
+    elif str(PurePosixPath(place)) in KUBEFLOWS.values():
+        yield Problem(path, f"{place} is where Kubeflow mounts a volume of its own in every pod; choose another folder")
+
+
+def _taken(path: str, name: str) -> Iterator[Problem]:
+    """A pod knows a claim and a config map by their names, and Kubeflow merges volumes of one name into one."""
+    if name in KUBEFLOWS or _OURS.fullmatch(name):
+        yield Problem(path, f"{quoted(name)} is the name of a volume that every such pod has already; rename it")
 
 
 POD_CHECKS: dict[Check, tuple[str, ...]] = {

@@ -57,7 +57,9 @@ def _memory(quantity: str) -> str:
 
 
 def _number_as_text(value: Any) -> Any:
-    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    return f"{value:f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
 _LABEL = {"pattern": r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"}
@@ -96,7 +98,13 @@ Registry = Annotated[str, Field(pattern=REGISTRY)]
 ImageDigest = Annotated[str, Field(pattern=IMAGE)]
 
 
-DataKey = Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]{1,253}$")]
+def _data_key(key: str) -> str:
+    if key == "." or key.startswith(".."):
+        raise ValueError("must not be '.', nor begin with '..': no secret has such a key")
+    return key
+
+
+DataKey = Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]{1,253}$"), AfterValidator(_data_key)]
 
 
 Cpu = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_cpu), Field(json_schema_extra=_CPU)]

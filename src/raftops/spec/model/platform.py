@@ -39,6 +39,8 @@ class ConfigMapRef(Section):
 
     @model_validator(mode="after")
     def _one_way(self) -> ConfigMapRef:
+        if self.key == "." or self.key.startswith(".."):
+            raise ValueError("key must not be '.', nor begin with '..': no config map has such a key")
         if bool(self.path) == bool(self.env) or bool(self.env) != bool(self.key):
             raise ValueError("needs either key and env, or path")
         return self
