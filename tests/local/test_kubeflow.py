@@ -28,6 +28,7 @@ SMALL = {
         "evaluate": {
             "questions": 2, "unanswerable": 1, "behaviour": 1, "forgetting": 1, "bootstrap": 100, "max_new_tokens": 8
         },
+        "platform": {"shards": 2},
     }
 }  # fmt: skip
 
@@ -96,7 +97,7 @@ def created(server, pipeline, experiment):
 
 def test_kfp_run_create_runs_the_compiled_quickstart_to_its_end(server, pipeline):
     states = created(server, pipeline, "quickstart")
-    assert states["deploy"] == states["train-plain"] == "SUCCEEDED"
+    assert states["deploy"] == states["train-plain"] == states["ingest-documents"] == "SUCCEEDED"
 
 
 def test_the_same_pipeline_submitted_by_raftops_is_all_cached(server, pipeline, overlays):

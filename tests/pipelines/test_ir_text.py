@@ -9,6 +9,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from pipelines.ir_text import LINE, ir_text
 
@@ -24,6 +25,12 @@ VALUES = st.recursive(
 @given(documents=st.lists(st.dictionaries(TEXTS, VALUES, min_size=1, max_size=4), min_size=1, max_size=2))
 def test_what_is_read_is_what_was_written(documents: list[dict[str, Any]]) -> None:
     assert list(yaml.safe_load_all(ir_text(documents))) == documents
+
+
+@given(words=st.lists(st.text("0123456789eE.+-_:xobnyTZ ", max_size=12), min_size=1, max_size=5))
+def test_a_reader_of_yaml_1_2_reads_the_same(words: list[str]) -> None:
+    text = ir_text([{"words": words, "labels": dict.fromkeys(words, "x")}])
+    assert YAML(typ="safe", pure=True).load(text) == yaml.safe_load(text)
 
 
 @pytest.mark.parametrize(

@@ -141,9 +141,8 @@ def mounts_are_apart(project: Project) -> Iterator[Problem]:
     if platform.workspace and re.search(r"[\s:]", platform.store):
         message = f"{quoted(platform.store)} has a blank or a colon, and spec.platform.workspace is mounted there"
         yield Problem("spec.platform.store", message)
-    elif platform.workspace and ".." in PurePosixPath(platform.store).parts:
-        message = f"{quoted(platform.store)} leaves the project, and spec.platform.workspace is mounted there"
-        yield Problem("spec.platform.store", message)
+    elif platform.workspace:
+        yield from _place("spec.platform.store", str(PROJECT / platform.store))
     if platform.workspace:
         yield from _taken("spec.platform.workspace", platform.workspace)
     for index, volume in enumerate(platform.volumes):
