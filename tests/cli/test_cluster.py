@@ -127,6 +127,14 @@ class TestSubmit:
         assert f"error: Kubeflow does not accept the token; run {run} goes on unwatched\n" in ended.err
         assert f"next: renew the token; then raftops status {run[:8]} --wait" in ended.err and ended.code == 1
 
+    def test_a_run_that_is_deleted_while_it_is_watched_does_not_go_on(
+        self, raftops: Run, project: Any, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(commands, "watch", lambda server, run_id, *_: cluster.runs.clear() or server.run(run_id))
+        ended = raftops("submit", project.path, "--wait")
+        assert ended.code == 1 and "was deleted: Kubeflow at" in ended.err and "goes on" not in ended.err
+        assert "next: raftops submit SPEC starts another" in ended.err
+
     def test_a_run_above_the_budget_is_not_submitted(self, raftops: Run, project: Any, cluster: Cluster) -> None:
         project.spec["spec"]["platform"] = {"prices": {"cpu_hour": 1.0}, "budget": 5}
         project.save()
