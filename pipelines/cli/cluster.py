@@ -84,7 +84,9 @@ def _follow(server: Server, run_id: str) -> None:
         with RunScreen(screen) as follower:
             ended = watch(server, run_id, follower, PAUSE, _pod_reasons(server))
     except Gone as gone:
-        raise ClusterError(f"run {run_id} was deleted: {gone}", next_step="raftops submit SPEC starts another") from gone
+        raise ClusterError(
+            f"run {run_id} was deleted: {gone}", next_step="raftops submit SPEC starts another"
+        ) from gone
     except ClusterError as lost:
         step = f"{lost.next_step}; then raftops status {run_id[:8]} --wait"
         raise ClusterError(f"{lost}; run {run_id} goes on unwatched", next_step=step) from lost

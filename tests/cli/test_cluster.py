@@ -50,7 +50,8 @@ class TestSubmit:
     @pytest.fixture(autouse=True)
     def on_a_claim(self, project: Any) -> None:
         """The pods see the data, and the release is kept."""
-        claims = {"volumes": [{"claim": "documents", "path": "/app/data"}], "workspace": "store"}
+        volumes = [{"claim": "documents", "path": "/app/data"}, {"claim": "models", "path": "/app/models"}]
+        claims = {"volumes": volumes, "workspace": "store"}
         project.spec["spec"]["platform"] = claims
         project.save()
 
@@ -60,12 +61,13 @@ class TestSubmit:
         for command in (["submit", project.path], ["compile", project.path, "-o", tmp_path / "x.yaml"]):
             ended = raftops(*command)
             assert ended.code == 0 and ended.err.startswith("note: the pods of a cluster do not see data/")
-            assert "name its bucket in platform.dvc, or mount a claim by platform.volumes" in ended.err
+            assert "name a bucket in the spec, platform: {dvc: {uri: s3://bucket/data}}, and fill it" in ended.err
+            assert "note: the pods of a cluster do not see the models models/base.gguf, models/embedder" in ended.err
             assert "note: on a cluster the release ends with the pod that made it" in ended.err
         ended = raftops("plan", project.path, "--on", "kubeflow", "--markdown")
         assert "\n- the pods of a cluster do not see data/" in ended.out
         ended = raftops("--output", "json", "compile", project.path, "-o", tmp_path / "x.yaml")
-        assert ended.err == "" and len(json.loads(ended.out)["notes"]) == 2
+        assert ended.err == "" and len(json.loads(ended.out)["notes"]) == 3
 
     def test_a_run_is_submitted_and_noted(self, raftops: Run, project: Any, cluster: Cluster) -> None:
         ended = raftops("submit", project.path)
