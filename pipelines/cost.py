@@ -44,12 +44,17 @@ class StepCost:
     """Expected cost, in the currency of the prices; None without prices or without expected hours."""
     limit_cost: float | None
     """Cost of the longest time; None without prices."""
+    limit_accelerator_hours: float = 0.0
+    """Longest time of accelerators, of all pods together."""
 
     @property
     def accelerator_hours(self) -> float | None:
-        """Expected time of accelerators."""
-        count = self.resources.accelerator.count if self.resources.accelerator else 0
-        return None if self.hours is None else self.hours * count * self.nodes
+        """Expected time of accelerators; None where no past run tells it."""
+        return None if self.hours is None else self.hours * _devices(self.resources) * self.nodes
+
+
+def _devices(resources: Resources) -> int:
+    return resources.accelerator.count if resources.accelerator else 0
 
 
 def cluster_plan(
@@ -76,7 +81,7 @@ def _step(assistant: Assistant, step: PlannedStep, past: Sequence[PastStep], ask
     return StepCost(
         step.step, runs, why, step.work if runs is not False else "", resources, pods.at_once, hours, told_by,
         limit * pods.in_turn, None if price is None or hours is None else price * hours * pods.at_once,
-        None if price is None else price * limit * pods.all,
+        None if price is None else price * limit * pods.all, _devices(resources) * limit * pods.all,
     )  # fmt: skip
 
 
@@ -171,12 +176,15 @@ class Total:
     hours: float
     """Expected, of the steps whose time is known."""
     accelerator_hours: float
+    """Expected, of the same steps."""
     cost: float
     """Expected cost of the steps whose time is known."""
     untimed: tuple[StepName, ...]
     """Steps that may run and whose time nobody knows."""
     ceiling: float
     """Expected cost, with those steps at their time limit."""
+    accelerator_ceiling: float = 0.0
+    """Expected time of accelerators, with those steps at their time limit."""
 
 
 def total(steps: Sequence[StepCost]) -> Total:
@@ -184,9 +192,10 @@ def total(steps: Sequence[StepCost]) -> Total:
     timed = [s for s in steps if s.runs is not False and s.hours is not None]
     untimed = [s for s in steps if s.runs is not False and s.hours is None]
     cost = sum(s.cost or 0.0 for s in timed)
+    devices = sum(s.accelerator_hours or 0.0 for s in timed)
     return Total(
-        sum(s.hours or 0.0 for s in timed), sum(s.accelerator_hours or 0.0 for s in timed), cost,
-        tuple(s.step for s in untimed), cost + sum(s.limit_cost or 0.0 for s in untimed),
+        sum(s.hours or 0.0 for s in timed), devices, cost, tuple(s.step for s in untimed),
+        cost + sum(s.limit_cost or 0.0 for s in untimed), devices + sum(s.limit_accelerator_hours for s in untimed),
     )  # fmt: skip
 
 

@@ -12,15 +12,27 @@ from raftops.spec.model.assistant import Assistant
 from raftops.spec.model.base import as_json
 from raftops.spec.model.platform import Resources
 
-COLUMNS = ("step", "", "why", "work", "resources", "hours", "cost")
+COLUMNS = ("step", "", "why", "work", "resources", "hours", "GPU hours", "cost")
 _COUNTED = {True: "run", False: "are skipped", None: "may run"}
 _DECISIONS = {True: "run", False: "skip", None: "?"}
+
+
+_OF_DEVICES = COLUMNS.index("GPU hours")
+
+
+def cost_table(assistant: Assistant, steps: Sequence[StepCost]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Columns and rows; none about accelerators where no step asks for one."""
+    rows = [COLUMNS, *(cost_row(step, assistant) for step in steps)]
+    if not any(step.resources.accelerator for step in steps):
+        rows = [(*row[:_OF_DEVICES], *row[_OF_DEVICES + 1 :]) for row in rows]
+    return rows[0], rows[1:]
 
 
 def cost_row(step: StepCost, assistant: Assistant) -> tuple[str, ...]:
     """A line of the table."""
     resources = "" if step.runs is False else resources_text(step.resources, step.nodes)
-    return (step.step, _DECISIONS[step.runs], step.why, step.work, resources, _hours(step), _cost(step, assistant))
+    told = (step.step, _DECISIONS[step.runs], step.why, step.work, resources)
+    return (*told, _hours(step), _device_hours(step), _cost(step, assistant))
 
 
 def resources_text(resources: Resources, nodes: int = 1) -> str:
@@ -35,6 +47,13 @@ def _hours(step: StepCost) -> str:
     if step.runs is False:
         return "-"
     return f"about {step.hours:.2f}" if step.hours is not None else f"unknown, at most {step.limit_hours:g}"
+
+
+def _device_hours(step: StepCost) -> str:
+    if step.runs is False or step.resources.accelerator is None:
+        return "-"
+    hours = step.accelerator_hours
+    return f"about {hours:.2f}" if hours is not None else f"at most {step.limit_accelerator_hours:g}"
 
 
 def _cost(step: StepCost, assistant: Assistant) -> str:
@@ -60,7 +79,7 @@ def cost_lines(assistant: Assistant, steps: Sequence[StepCost], unknown: str) ->
 
 def _sum(assistant: Assistant, sums: Total) -> str:
     prices = assistant.spec.platform.prices
-    devices = f", {sums.accelerator_hours:.2f} accelerator hours" if sums.accelerator_hours else ""
+    devices = f", {sums.accelerator_hours:.2f} GPU hours" if sums.accelerator_hours else ""
     text = f"about {sums.hours:.2f} hours{devices}"
     if prices:
         text += f", about {sums.cost:.2f} {prices.currency}"
@@ -68,7 +87,9 @@ def _sum(assistant: Assistant, sums: Total) -> str:
         text = "hours unknown"
     if sums.untimed:
         text += f"; no past run tells the time of {', '.join(sums.untimed)}"
-        text += f", so at most {sums.ceiling:.2f} {prices.currency} by the time limits" if prices else ""
+        most = [f"{sums.ceiling:.2f} {prices.currency}"] if prices else []
+        most += [f"{sums.accelerator_ceiling:g} GPU hours"] if sums.accelerator_ceiling else []
+        text += f", so at most {' and '.join(most)} by the time limits" if most else ""
     return text if prices else f"{text}; no cost: platform.prices is not set"
 
 
@@ -93,6 +114,6 @@ def costs_json(assistant: Assistant, steps: Sequence[StepCost], unknown: str) ->
 
 def costs_markdown(assistant: Assistant, steps: Sequence[StepCost], unknown: str) -> str:
     """The plan as a comment on a pull request."""
-    rows = table(COLUMNS, [cost_row(step, assistant) for step in steps])
+    rows = table(*cost_table(assistant, steps))
     lines = [f"- {line}" for line in cost_lines(assistant, steps, unknown)]
     return "\n".join([f"### raftops plan on Kubeflow: {assistant.name}", "", *rows, "", *lines]) + "\n"

@@ -40,7 +40,8 @@ def _repo(loaded: LoadedSpec) -> Iterator[tuple[Repo, str, str | None]]:
     data, storage = loaded.assistant.spec.data, loaded.assistant.spec.platform.dvc
     if not data.dvc:
         raise SpecError(
-            f"{loaded.path}: data.dvc names no pointer file", next_step="dvc add data, then data.dvc: data.dvc"
+            f"{loaded.path}: data.dvc names no pointer file, so there is nothing to pull",
+            next_step="leave it so where git keeps the data; else dvc add data, and write data.dvc: data.dvc",
         )
     config = {"remote": {REMOTE: _settings(storage)}} if storage else {}
     try:

@@ -87,7 +87,13 @@ class Server:
         if known:
             return known
         body = {"display_name": name} | ({"namespace": self.endpoint.namespace} if self.endpoint.namespace else {})
-        return _identity(self._object("POST", "/experiments", body=body), "experiment_id", self.endpoint.url)
+        try:
+            return _identity(self._object("POST", "/experiments", body=body), "experiment_id", self.endpoint.url)
+        except ClusterError:
+            made = self.experiment(name)  # by somebody else, a moment ago
+            if made is None:
+                raise
+            return made
 
     def create_run(self, body: Mapping[str, Any]) -> str:
         """Start a run (a V2beta1Run); its id."""
@@ -157,7 +163,11 @@ def _sound(endpoint: Endpoint) -> str:
 
 
 class Unreachable(ClusterError):
-    """The server did not answer: worth another try."""
+    """The server did not answer, or failed itself: worth another try."""
+
+
+class Gone(ClusterError):
+    """What was asked for is not there (any more)."""
 
 
 def _unreachable(endpoint: Endpoint, error: Exception) -> Unreachable:
@@ -174,10 +184,11 @@ def _unreachable(endpoint: Endpoint, error: Exception) -> Unreachable:
 
 def _refused(endpoint: Endpoint, status: int, data: bytes, has_token: bool) -> ClusterError:
     said = _message(data)
-    if 300 <= status < 400 or (status == 401 and not has_token):
+    login = 300 <= status < 400 or status == 401  # a proxy in front sends people to its login page
+    if login and not has_token:
         step = f"set {endpoint.token_env}, or run where a service account token is mounted"
         return ClusterError(f"Kubeflow at {endpoint.url} asks for a login", next_step=step)
-    if status == 401:
+    if login:
         step = f"renew the token in {endpoint.token_env} (or the token file); it may have expired"
         return ClusterError(f"Kubeflow at {endpoint.url} does not accept the token", next_step=step)
     if status == 403:
@@ -187,15 +198,16 @@ def _refused(endpoint: Endpoint, status: int, data: bytes, has_token: bool) -> C
     if status == 404 and (data.lstrip()[:1] != b"{" or not re.search("ResourceNotFound|not found", said)):
         return _not_kubeflow(endpoint)
     if status == 404:
-        return ClusterError(f"Kubeflow at {endpoint.url}: {said}", next_step="raftops status lists the runs")
-    if status in (502, 503, 504):
+        return Gone(f"Kubeflow at {endpoint.url}: {said}", next_step="raftops status lists the runs")
+    if status in (429, 502, 503, 504):
         return Unreachable(f"{endpoint.url} is not ready (HTTP {status})", next_step="try again in a minute")
     step = "set KFP_NAMESPACE to your profile's namespace" if "namespace cannot be empty" in said else ""
     if "namespace must be empty" in said:
         step = "unset KFP_NAMESPACE and platform.kubeflow.namespace: this Kubeflow has one user"
     if status == 400 and not step:
         step = "compile with this version of raftops; what Kubeflow names is in the compiled file"
-    return ClusterError(f"Kubeflow refused (HTTP {status}): {said}", next_step=step or "read the API server's log")
+    kind = Unreachable if status == 500 else ClusterError  # a busy database is a 500, too
+    return kind(f"Kubeflow refused (HTTP {status}): {said}", next_step=step or "read the API server's log")
 
 
 def _not_kubeflow(endpoint: Endpoint) -> ClusterError:

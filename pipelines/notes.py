@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pipelines.source import tracked
+from pipelines.plain_data import is_in_a_folder
+from pipelines.source import brought
 from raftops.spec.check_pods import PROJECT
 from raftops.spec.model.assistant import Assistant
 
 SHOWN = 3
 """Paths that a note names."""
+_FILE = "file://"
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,17 @@ class Note:
 
 def notes(assistant: Assistant, root: Path) -> Iterator[Note]:
     """Everything to know about a spec before it runs on a cluster."""
+    platform = assistant.spec.platform
     if paths := unseen(assistant, root):
         shown = ", ".join(paths[:SHOWN]) + (f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else "")
-        advice = "dvc add the data and name its bucket in platform.dvc, or mount a claim by platform.volumes"
+        advice = "name a bucket in the spec, platform: {dvc: {uri: s3://bucket/data}}, and fill it by raftops data push"
+        if platform.dvc:
+            advice = "put them into a folder of the project (the one that data.dvc names, where it names one)"
+        advice += "; or mount a claim by platform.volumes"
         yield Note(f"the pods of a cluster do not see {shown}", advice)
-    platform = assistant.spec.platform
+    if models := unseen_models(assistant):
+        advice = "name them as hf://org/name@revision or package://module/file, or mount a claim by platform.volumes"
+        yield Note(f"the pods of a cluster do not see the models {', '.join(models)}", advice)
     if not platform.workspace and not (platform.artifacts and platform.artifacts.push):
         advice = "platform.artifacts with push: true keeps it in a bucket, platform.workspace on a claim"
         yield Note("on a cluster the release ends with the pod that made it", advice)
@@ -39,13 +47,30 @@ def unseen(assistant: Assistant, root: Path) -> list[str]:
 
     The nodes of a TrainJob are brought nothing: an adapter that they continue from lies on a claim.
     """
-    spec, platform = assistant.spec, assistant.spec.platform
-    claimed = [PurePosixPath(volume.path) for volume in platform.volumes]
-    found = tracked(root / spec.data.dvc, root) if platform.dvc and spec.data.dvc else ()
-    held = [*claimed, *(PROJECT / out.path for out in found)]
-    start, read = spec.train.init_from or "", [spec.data.documents.path, spec.data.access, *spec.data.examples]
+    spec = assistant.spec
+    claimed = [PurePosixPath(volume.path) for volume in spec.platform.volumes]
+    held = [*claimed, *(PROJECT / out.path for out in brought(assistant, root))]
+    read = [spec.data.documents.path, spec.data.access, *spec.data.examples]
     lost = [path for path in read if not _lies_in(path, held)]
-    return lost + [path for path in [start] if path and not _lies_in(path, claimed if spec.train.nodes > 1 else held)]
+    start = spec.train.init_from or ""
+    if start and not _lies_in(start, claimed if spec.train.nodes > 1 else [*held, *_beside(assistant, root)]):
+        lost.append(start)
+    return lost
+
+
+def _beside(assistant: Assistant, root: Path) -> list[PurePosixPath]:
+    """Where an adapter may lie that `raftops data push` stores without a pointer file: below the project."""
+    spec = assistant.spec
+    start = spec.train.init_from or ""
+    stored = spec.platform.dvc is not None and not spec.data.dvc and is_in_a_folder(root / start / "raft", root)
+    return [PROJECT / start] if stored else []
+
+
+def unseen_models(assistant: Assistant) -> list[str]:
+    """Paths of models that no pod would see: none is brought to a pod, so each lies on a claim."""
+    models, claims = assistant.spec.models, [PurePosixPath(v.path) for v in assistant.spec.platform.volumes]
+    paths = [m.removeprefix(_FILE) for m in (models.base, models.embedder) if m.startswith(_FILE)]
+    return [path for path in paths if not _lies_in(path, claims)]
 
 
 def _lies_in(path: str, places: Sequence[PurePosixPath]) -> bool:

@@ -1,8 +1,10 @@
-"""Where the pods of a cluster take the project's data from: a bucket, by the hashes that DVC's pointer file records."""
+"""Where the pods of a cluster take the project's data from: a bucket, by the hashes that DVC's pointer file records.
+
+Without a pointer file they are the hashes of the files themselves (see `plain_data.py`).
+"""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import yaml
 
 from pipelines.inputs import Inputs
+from pipelines.plain_data import files_below, listed
 from raftops.data import Out, Source, content_by
 from raftops.errors import StepError
 from raftops.spec.check_pods import PROJECT
@@ -22,25 +25,35 @@ READERS: tuple[StepName, ...] = ("validate", "ingest", "train")
 
 
 def sources(assistant: Assistant, inputs: Inputs, root: Path) -> dict[StepName, Source]:
-    """What each step that reads files has to be brought; nothing without `platform.dvc` and a pointer file.
+    """What each step that reads files has to be brought; nothing without `platform.dvc`.
 
     The adapter that training continues from is named file by file: a changed document is no change of train.
 
     Raises:
         StepError: the pointer file cannot be read.
     """
-    spec = assistant.spec
-    if spec.platform.dvc is None or not spec.data.dvc:
+    spec, outs = assistant.spec, brought(assistant, root)
+    storage = spec.platform.dvc
+    if storage is None or not outs:
         return {}
-    storage, outs = spec.platform.dvc, tracked(root / spec.data.dvc, root)
     content = content_by(inputs.documents, inputs.examples, root / spec.data.access)
     found: dict[StepName, Source] = {
         "validate": Source(storage=storage, outs=outs, content=content),
         "ingest": Source(storage=storage, outs=outs),
     }
-    if spec.train.init_from:
-        found["train"] = Source(storage=storage, outs=_files(root / spec.train.init_from, root))
+    if spec.train.init_from and (start := files_below(root / spec.train.init_from, root)):
+        found["train"] = Source(storage=storage, outs=start)
     return found
+
+
+def brought(assistant: Assistant, root: Path) -> tuple[Out, ...]:
+    """The data that a bucket has for the pods: what the pointer file names, or the files themselves without one."""
+    spec = assistant.spec
+    if spec.platform.dvc is None:
+        return ()
+    if spec.data.dvc:
+        return tracked(root / spec.data.dvc, root)
+    return tuple(folder.out for folder in listed(assistant, root))
 
 
 def tracked(pointer: Path, root: Path) -> tuple[Out, ...]:
@@ -58,16 +71,6 @@ def _hash(row: Mapping[str, Any]) -> str:
     if row["hash"] != "md5":
         raise ValueError(row["hash"])
     return str(row["md5"])
-
-
-def _files(folder: Path, root: Path) -> tuple[Out, ...]:
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return tuple(Out(path=path.relative_to(root).as_posix(), md5=_md5(path)) for path in paths)
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def with_sources(config: Mapping[StepName, dict[str, Any]], found: Sources) -> dict[StepName, dict[str, Any]]:

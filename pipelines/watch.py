@@ -30,6 +30,13 @@ LISTING = ("ingest-documents",)
 PATIENCE = 20
 """Polls in a row that a server may leave unanswered: the run does not depend on us."""
 _PAINT = re.compile(r"\x1b\[[\d;]*m")
+_CURES = {
+    "OOMKilled": "raise platform.resources.{step}.memory and submit again",
+    "ImagePull|InvalidImageName": "check platform.registry, images and image_pull_secrets, and that it was pushed",
+    "CreateContainerConfigError": "make the secret or the config map that it names, in the namespace of the run",
+    "no node takes it": "lower platform.resources.{step}, or mend its node_selector and tolerations, or add a node",
+}
+"""What mends a pod, by what Kubernetes says of it."""
 ASKED = 3
 """Pods of a step that Kubernetes is asked about at a look: where it cannot be reached, each costs seconds."""
 Node = Mapping[str, Any]
@@ -248,4 +255,6 @@ def _step_failure(failed: StepState, log: Sequence[str], pod: str, run_id: str) 
     if not reasons:
         step = "kubectl get events in the run's namespace tells more; Kubeflow keeps neither log nor reason"
         return StepError(f"{failed.step} failed and left no log: its pod may never have started", next_step=step)
-    return StepError(f"{failed.step} failed: {'; '.join(dict.fromkeys(reasons))}", next_step=read)
+    cure = next((cure for said, cure in _CURES.items() if re.search(said, pod)), "") if failed.step in STEPS else ""
+    advice = f"{cure.format(step=failed.step)}; {read}" if cure and last else cure.format(step=failed.step) or read
+    return StepError(f"{failed.step} failed: {'; '.join(dict.fromkeys(reasons))}", next_step=advice)

@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 
+from pipelines import plain_data
 from pipelines.data import push
 from pipelines.inputs import read_inputs
 from pipelines.notes import notes, unseen
+from pipelines.plain_data import listed
 from pipelines.source import folders, sources, tracked
 from raftops.data import OnDemand, Source, bring, content_of
-from raftops.errors import StepError, StorageError
+from raftops.errors import SpecError, StepError, StorageError
 from raftops.files import sha256_file, write_jsonl
 from raftops.shards import Shard
 from raftops.spec.load import LoadedSpec
@@ -244,7 +246,8 @@ def test_nodes_that_train_together_are_brought_nothing(project: Any, pushed: Loa
 
 def test_a_release_that_nothing_keeps_is_noted(project: Any) -> None:
     def told(**platform: Any) -> list[str]:
-        project.spec["spec"]["platform"] = {"volumes": [{"claim": "documents", "path": "/app/data"}]} | platform
+        volumes = [{"claim": "documents", "path": "/app/data"}, {"claim": "models", "path": "/app/models"}]
+        project.spec["spec"]["platform"] = {"volumes": volumes} | platform
         loaded = project.load()
         return [note.message for note in notes(loaded.assistant, loaded.root)]
 
@@ -252,6 +255,77 @@ def test_a_release_that_nothing_keeps_is_noted(project: Any) -> None:
     bucket = {"uri": "s3://team/releases"}
     assert told() == told(artifacts=bucket) == lost
     assert told(artifacts=bucket | {"push": True}) == told(workspace="store") == []
+
+
+def git_alone(project: Any, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> LoadedSpec:
+    """A project without DVC, whose spec names a bucket."""
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    section = {name: value for name, value in storage.section().items() if name != "push"} | {"uri": "s3://team/dvc"}
+    project.spec["spec"]["platform"] = {"dvc": section}
+    loaded: LoadedSpec = project.load()
+    return loaded
+
+
+def test_data_without_dvc_is_listed_and_named_as_dvc_would(project: Any, pushed: LoadedSpec) -> None:
+    for name in ("a/x", "a-b", "a", "Ärger"):
+        project.write(f"data/documents/{name}.md", f"# {name}\n")
+    subprocess.run([*DVC, "add", "-q", "data"], cwd=pushed.root, check=True)
+    [out] = tracked(pushed.root / "data.dvc", pushed.root)
+    push(pushed)
+    project.spec["spec"]["data"].pop("dvc")
+    loaded = project.load()
+    assert [folder.out for folder in listed(loaded.assistant, loaded.root)] == [out]
+    assert plain_data.push(loaded) == 0, "DVC pushed the same files"
+
+
+def test_a_pod_is_brought_data_that_git_alone_keeps(
+    project: Any, storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write("data/documents/notes.tmp", "no document")
+    project.write("data/start/raft/adapter_model.safetensors", "raft")
+    project.write("data/start/plain/adapter_model.safetensors", "plain")
+    project.spec["spec"]["train"]["init_from"] = "data/start"
+    loaded = git_alone(project, storage, monkeypatch)
+    assert unseen(loaded.assistant, loaded.root) == []
+    told_before = {step: source.model_dump(mode="json") for step, source in found(loaded).items()}
+    wanted = {name: body for name, body in files(loaded.root).items() if name.startswith("data/")}
+    wanted.pop("data/documents/notes.tmp")
+    (pod := tmp_path / "app").mkdir()
+    with pytest.raises(StorageError, match="data is not there, or not whole") as missing:
+        bring(told_before["validate"], "validate", loaded.assistant.spec.data, pod)
+    assert "raftops data push" in missing.value.next_step
+    assert plain_data.push(loaded) == len(set(wanted.values()))
+    for step in ("validate", "train"):
+        bring(told_before[step], step, root=pod)
+    assert files(pod) == wanted
+    assert content_of(loaded.assistant.spec.data, pod) == told_before["validate"]["content"]
+    assert plain_data.push(loaded) == 0
+
+
+def test_what_no_pod_can_be_brought_is_noted(project: Any, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    access = (project.root / project.spec["spec"]["data"]["access"]).read_text()
+    project.write("access.yaml", access)
+    project.spec["spec"]["data"]["access"] = "access.yaml"
+    loaded = git_alone(project, storage, monkeypatch)
+    assert unseen(loaded.assistant, loaded.root) == ["access.yaml"]
+    [note, *_] = notes(loaded.assistant, loaded.root)
+    assert note.next_step.startswith("put them into a folder of the project")
+
+
+def test_a_folder_that_a_claim_holds_is_not_stored(
+    project: Any, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git_alone(project, storage, monkeypatch)
+    project.spec["spec"]["platform"]["volumes"] = [{"claim": "documents", "path": "/app/data"}]
+    loaded = project.load()
+    assert found(loaded) == {} and plain_data.push(loaded) == 0 and storage.names() == []
+
+
+def test_data_without_a_bucket_is_told_what_to_write(project: Any) -> None:
+    with pytest.raises(SpecError, match=r"platform\.dvc names no bucket") as caught:
+        plain_data.push(project.load())
+    assert "platform: {dvc: {uri: s3://bucket/data}}" in caught.value.next_step
 
 
 V2 = f"outs: [{{path: data, md5: {'a' * 32}.dir}}]"

@@ -18,7 +18,7 @@ from pipelines.cli.screen import RunScreen, duration, screen
 from pipelines.compile import compile_spec, downstream
 from pipelines.cost import keep_to_budget
 from pipelines.how_far import Parts
-from pipelines.kubeflow import Server, endpoint_of
+from pipelines.kubeflow import Gone, Server, endpoint_of
 from pipelines.submit import Submitted, experiment_of, find, known
 from pipelines.submit import submit as submit_run
 from pipelines.watch import BESIDE, ENDED, StepState, Why, failure, far_of, state_of, steps_of, waits_for, watch
@@ -83,6 +83,10 @@ def _follow(server: Server, run_id: str) -> None:
     try:
         with RunScreen(screen) as follower:
             ended = watch(server, run_id, follower, PAUSE, _pod_reasons(server))
+    except Gone as gone:
+        raise ClusterError(
+            f"run {run_id} was deleted: {gone}", next_step="raftops submit SPEC starts another"
+        ) from gone
     except ClusterError as lost:
         step = f"{lost.next_step}; then raftops status {run_id[:8]} --wait"
         raise ClusterError(f"{lost}; run {run_id} goes on unwatched", next_step=step) from lost

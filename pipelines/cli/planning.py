@@ -16,7 +16,7 @@ from pipelines.cli.authoring import Overlays, SpecPath, store_folder
 from pipelines.cli.screen import duration, screen
 from pipelines.compile import Compiled, compile_spec
 from pipelines.cost import StepCost, cluster_plan, keep_to_budget
-from pipelines.cost_shown import COLUMNS, cost_lines, cost_row, costs_json, costs_markdown
+from pipelines.cost_shown import cost_lines, cost_table, costs_json, costs_markdown
 from pipelines.kubeflow import Server, endpoint_of
 from pipelines.markdown import plan_markdown
 from pipelines.notes import notes
@@ -121,7 +121,7 @@ def _show_cluster_plan(
         more = "".join(f"- {note.message}: {note.next_step}\n" for note in notes(assistant, loaded.root))
         screen.raw(costs_markdown(assistant, steps, unknown) + more)
         return steps
-    screen.table(f"plan of {assistant.name} on Kubeflow", COLUMNS, [cost_row(step, assistant) for step in steps])
+    screen.table(f"plan of {assistant.name} on Kubeflow", *cost_table(assistant, steps))
     for line in cost_lines(assistant, steps, unknown):
         screen.say(escape(line))
     shown = costs_json(assistant, steps, unknown) | {"data": compiled.inputs.dvc}

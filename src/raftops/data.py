@@ -124,7 +124,7 @@ class Remote:
         """The files of a folder, or the file itself."""
         if not out.md5.endswith(FOLDER):
             return [out]
-        name = _name(out.md5)
+        name = object_name(out.md5)
         body = self._bucket.get_bytes(name)
         if body is None or hashlib.md5(body, usedforsecurity=False).hexdigest() != out.md5.removesuffix(FOLDER):
             raise StorageError(f"{self._bucket.uri}/{name}: {out.path} is not there, or not whole", next_step=PUSH)
@@ -132,10 +132,11 @@ class Remote:
 
     def fetch(self, file: Out, root: Path) -> None:
         """Write a file whose content is what its hash says."""
-        self._bucket.get(_name(file.md5), root / file.path, file.md5, "md5", f"{file.path}: {PUSH}")
+        self._bucket.get(object_name(file.md5), root / file.path, file.md5, "md5", f"{file.path}: {PUSH}")
 
 
-def _name(md5: str) -> str:
+def object_name(md5: str) -> str:
+    """Where a DVC remote keeps a content."""
     return f"files/md5/{md5[:2]}/{md5[2:]}"
 
 

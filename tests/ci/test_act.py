@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from raftops.spec.template import write_ci, write_project
 from tests.ci.act import Machine, read_workflow, run_job
@@ -20,10 +22,11 @@ pytestmark = [pytest.mark.forge, pytest.mark.timeout(2400)]
 
 
 def test_from_a_pull_request_to_the_comparison_of_two_releases(forge: Forge) -> None:
+    keep_the_data(forge)
     first = forge.commit("a guide")
     planned = forge.event("plan", "pull_request", first)
     assert planned and planned.result == "success", planned and planned.log
-    assert planned.uploaded == ["build/pipeline.yaml"]
+    assert planned.uploaded == ["build/pipeline.yaml"] and forge.storage.names() == []
     [comment] = forge.comments()
     assert (
         comment.startswith("<!-- raftops plan guide -->\n### raftops plan: guide") and "**7 of 7 steps run**" in comment
@@ -34,6 +37,7 @@ def test_from_a_pull_request_to_the_comparison_of_two_releases(forge: Forge) -> 
     ran = forge.event("run", "push", first)
     assert ran and ran.result == "success", ran and ran.log
     assert ran.outcomes["Say that it failed"] == "skipped"
+    assert "files sent to s3://team/data" in ran.log and len(stored(forge)) == 9, "seven files, the access file, a list"
     assert "### raftops evaluation: guide" in forge.comments()[1]
     assert "There is no earlier report" in forge.comments()[1]
 
@@ -49,6 +53,7 @@ def test_from_a_pull_request_to_the_comparison_of_two_releases(forge: Forge) -> 
     forge.ends = ["0.9"]
     compared = forge.event("run", "push", second)
     assert compared and compared.result == "success", compared and compared.log
+    assert len(stored(forge)) == 11, "a changed document, and another list"
     report = forge.comments()[2]
     assert "| `served.answer_contained` | 0.250 | 0.900 | +0.650 |" in report and "| better |" in report
     assert "paired over the 20 questions" in report
@@ -58,6 +63,18 @@ def test_from_a_pull_request_to_the_comparison_of_two_releases(forge: Forge) -> 
     shown += [text for ended in (planned, ran, again, compared) for text in (ended.log, ended.summary)]
     for secret in (TOKEN, "github-token-of-the-test", KEYS["ARTIFACTS_SECRET_KEY"]):
         assert not [text for text in shown if secret in text]
+
+
+def keep_the_data(forge: Forge) -> None:
+    """Name a bucket for the data, which git keeps."""
+    overlay = yaml.safe_load((forge.root / "cluster.yaml").read_text())
+    section = {name: value for name, value in forge.storage.section().items() if name != "push"}
+    overlay["spec"]["platform"]["dvc"] = section | {"uri": "s3://team/data"}
+    (forge.root / "cluster.yaml").write_text(json.dumps(overlay))
+
+
+def stored(forge: Forge) -> list[str]:
+    return [name for name in forge.storage.names() if name.startswith("data/files/md5/")]
 
 
 def test_a_run_that_fails_fails_the_job_and_says_so_and_nothing_is_recorded(forge: Forge) -> None:

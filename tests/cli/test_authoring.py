@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,27 @@ def test_what_init_writes_is_valid_and_named_after_its_folder(
     monkeypatch.chdir(tmp_path / "My Handbook")
     checked = raftops("--output", "json", "validate", "raftops.yaml")
     assert (checked.code, json.loads(checked.out or "{}").get("name")) == (0, "my-handbook"), checked.err
+
+
+def test_what_init_writes_for_a_cluster_is_valid_without_its_signs_of_a_comment(raftops: Run, tmp_path: Path) -> None:
+    assert raftops("init", tmp_path, "--name", "desk").code == 0
+    spec = tmp_path / "raftops.yaml"
+    text = spec.read_text(encoding="utf-8")
+    begin = text.index("  # platform:")
+    for sign in ("^  # ", "^ +# "):  # the buckets, and then what may be left out, too
+        block = re.sub(sign, lambda found: found[0].replace("# ", ""), text[begin:], flags=re.MULTILINE)
+        spec.write_text(text := text[:begin] + block, encoding="utf-8")
+        ended = raftops("validate", spec)
+        assert ended.code == 0, ended.err
+    assert "uri: s3://my-bucket/desk" in text
+
+
+def test_git_is_told_to_leave_out_the_store_and_what_it_was_told_before_stays(raftops: Run, tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("*.log\nbuild\n", encoding="utf-8")
+    assert raftops("init", tmp_path).code == 0
+    assert (tmp_path / ".gitignore").read_text(encoding="utf-8") == "*.log\nbuild\n.raftops/\n.venv/\n"
+    assert raftops("init", tmp_path / "other").code == 0
+    assert (tmp_path / "other" / ".gitignore").read_text(encoding="utf-8") == ".raftops/\nbuild/\n.venv/\n"
 
 
 def test_init_overwrites_nothing(raftops: Run, tmp_path: Path) -> None:

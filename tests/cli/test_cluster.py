@@ -50,7 +50,8 @@ class TestSubmit:
     @pytest.fixture(autouse=True)
     def on_a_claim(self, project: Any) -> None:
         """The pods see the data, and the release is kept."""
-        claims = {"volumes": [{"claim": "documents", "path": "/app/data"}], "workspace": "store"}
+        volumes = [{"claim": "documents", "path": "/app/data"}, {"claim": "models", "path": "/app/models"}]
+        claims = {"volumes": volumes, "workspace": "store"}
         project.spec["spec"]["platform"] = claims
         project.save()
 
@@ -60,12 +61,13 @@ class TestSubmit:
         for command in (["submit", project.path], ["compile", project.path, "-o", tmp_path / "x.yaml"]):
             ended = raftops(*command)
             assert ended.code == 0 and ended.err.startswith("note: the pods of a cluster do not see data/")
-            assert "name its bucket in platform.dvc, or mount a claim by platform.volumes" in ended.err
+            assert "name a bucket in the spec, platform: {dvc: {uri: s3://bucket/data}}, and fill it" in ended.err
+            assert "note: the pods of a cluster do not see the models models/base.gguf, models/embedder" in ended.err
             assert "note: on a cluster the release ends with the pod that made it" in ended.err
         ended = raftops("plan", project.path, "--on", "kubeflow", "--markdown")
         assert "\n- the pods of a cluster do not see data/" in ended.out
         ended = raftops("--output", "json", "compile", project.path, "-o", tmp_path / "x.yaml")
-        assert ended.err == "" and len(json.loads(ended.out)["notes"]) == 2
+        assert ended.err == "" and len(json.loads(ended.out)["notes"]) == 3
 
     def test_a_run_is_submitted_and_noted(self, raftops: Run, project: Any, cluster: Cluster) -> None:
         ended = raftops("submit", project.path)
@@ -126,6 +128,14 @@ class TestSubmit:
         run = last(cluster).run_id
         assert f"error: Kubeflow does not accept the token; run {run} goes on unwatched\n" in ended.err
         assert f"next: renew the token; then raftops status {run[:8]} --wait" in ended.err and ended.code == 1
+
+    def test_a_run_that_is_deleted_while_it_is_watched_does_not_go_on(
+        self, raftops: Run, project: Any, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(commands, "watch", lambda server, run_id, *_: cluster.runs.clear() or server.run(run_id))
+        ended = raftops("submit", project.path, "--wait")
+        assert ended.code == 1 and "was deleted: Kubeflow at" in ended.err and "goes on" not in ended.err
+        assert "next: raftops submit SPEC starts another" in ended.err
 
     def test_a_run_above_the_budget_is_not_submitted(self, raftops: Run, project: Any, cluster: Cluster) -> None:
         project.spec["spec"]["platform"] = {"prices": {"cpu_hour": 1.0}, "budget": 5}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipelines.cost import StepCost, cluster_plan, cpus, gibibytes, keep_to_budget, price_of, total
-from pipelines.cost_shown import cost_lines, cost_row, costs_json, costs_markdown
+from pipelines.cost_shown import cost_lines, cost_row, cost_table, costs_json, costs_markdown
 from pipelines.past import PastStep
 from pipelines.plan import PlannedStep
 from raftops.errors import BudgetExceeded
@@ -163,11 +163,32 @@ def test_the_sum_leaves_out_what_is_not_known_and_says_so(priced: Priced) -> Non
     assert "no past run tells the time of train" in text and "EUR" in text
 
 
+def test_gpu_hours_stand_beside_each_step_and_count_up_to_the_time_limit_where_no_run_tells(priced: Priced) -> None:
+    priced.past = [PastStep("train", "old", 7200.0, "r1")]
+    columns, rows = cost_table(priced.assistant, list(priced.plan().values()))
+    shown = {row[0]: row[columns.index("GPU hours")] for row in rows}
+    assert (shown["train"], shown["index"]) == ("about 2.00", "-")
+    priced.past, priced.platform["resources"] = [], {"train": GPU | {"accelerator": {"count": 3}}}
+    priced.project.spec["spec"]["train"]["plain_beside"] = True
+    steps = list(priced.plan().values())
+    columns, rows = cost_table(priced.assistant, steps)
+    assert {row[columns.index("GPU hours")] for row in rows} == {"-", "at most 96"}, "2 pods, 2 tries of 8 h, 3 GPUs"
+    [line] = [text for text in cost_lines(priced.assistant, steps, "") if "of 7 steps" in text]
+    assert line.endswith("EUR and 96 GPU hours by the time limits")
+    assert costs_json(priced.assistant, steps, "")["total"]["accelerator_ceiling"] == 96.0
+
+
+def test_a_plan_without_accelerators_has_no_column_for_them(priced: Priced) -> None:
+    priced.platform["resources"] = {}
+    columns, rows = cost_table(priced.assistant, list(priced.plan().values()))
+    assert "GPU hours" not in columns and {len(row) for row in rows} == {len(columns)}
+
+
 def test_without_prices_hours_are_told_and_no_cost(priced: Priced) -> None:
     priced.platform = {"resources": {"train": GPU}}
     priced.past = [PastStep(s, "old", 3600.0, "r") for s in STEPS]
     [line, *_] = cost_lines(priced.assistant, list(priced.plan().values()), "")
-    assert "of 7 steps 7 run" in line and "platform.prices is not set" in line and "1.00 accelerator hours" in line
+    assert "of 7 steps 7 run" in line and "platform.prices is not set" in line and "1.00 GPU hours" in line
 
 
 class TestTheBudget:

@@ -124,6 +124,21 @@ def test_who_may_not_is_told_why(cluster: Cluster, standin: StandIn, token: str,
     assert not token or token not in str(caught.value).replace("PermissionDenied", "")
 
 
+def test_an_experiment_that_somebody_else_makes_at_the_same_moment_is_taken(standin: StandIn) -> None:
+    made = of(standin.url).make_experiment("handbook")
+
+    class Late(Server):
+        """Sees the other's experiment only at the second look."""
+
+        looks = 0
+
+        def experiment(self, name: str) -> str | None:
+            self.looks += 1
+            return super().experiment(name) if self.looks > 1 else None
+
+    assert Late(Endpoint(standin.url)).make_experiment("handbook") == made
+
+
 def test_an_unknown_run_is_told_and_how_to_find_one(standin: StandIn) -> None:
     with pytest.raises(ClusterError, match="Run 123 not found") as caught:
         of(standin.url).run("123")
@@ -178,6 +193,7 @@ class _Web(BaseHTTPRequestHandler):
         (302, "asks for a login"),
         (200, "answers, but not as Kubeflow Pipelines does"),
         (404, "answers, but not as Kubeflow Pipelines does"),
+        (429, "is not ready"),
         (503, "is not ready"),
         (500, r"Kubeflow refused \(HTTP 500\): <html>hello</html>"),
     ],
@@ -190,6 +206,24 @@ def test_another_web_server_is_recognised(status: int, says: str) -> None:
             of(f"http://127.0.0.1:{web.server_port}/{status}").runs()
         thread.join()
     assert caught.value.next_step and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_server_that_fails_itself_is_worth_another_try(status: int) -> None:
+    with HTTPServer(("127.0.0.1", 0), _Web) as web:
+        (thread := Thread(target=web.handle_request, daemon=True)).start()
+        with pytest.raises(Unreachable):
+            of(f"http://127.0.0.1:{web.server_port}/{status}").runs()
+        thread.join()
+
+
+def test_a_login_page_behind_a_token_says_that_the_token_is_not_taken() -> None:
+    with HTTPServer(("127.0.0.1", 0), _Web) as web:
+        (thread := Thread(target=web.handle_request, daemon=True)).start()
+        with pytest.raises(ClusterError, match="does not accept the token") as caught:
+            of(f"http://127.0.0.1:{web.server_port}/302", "expired").runs()
+        thread.join()
+    assert "renew the token" in caught.value.next_step and "expired" not in str(caught.value)
 
 
 def test_warnings_of_the_http_library_stay_away(standin: StandIn) -> None:

@@ -103,7 +103,7 @@ FAILED = [{"run": "RUNNING", "train": "RUNNING"}, {"train": "FAILED", "evaluate"
         ("step 1\nKilled\n", "out of memory (OOMKilled, limit 2Gi)",
          "train failed: out of memory (OOMKilled, limit 2Gi); it was killed, perhaps because memory ran out",
          "raftops logs"),
-        ("", "ImagePullBackOff: no such image", "train failed: ImagePullBackOff: no such image", "raftops logs"),
+        ("", "ImagePullBackOff: no such image", "train failed: ImagePullBackOff: no such image", "platform.registry"),
         ("", "", "train failed and left no log: its pod may never have started", "kubectl get events"),
     ],
 )  # fmt: skip
@@ -116,6 +116,25 @@ def test_a_failure_names_the_step_why_and_what_next(
     assert next_step in error.next_step
     assert run.of("train")[-1] == ("failed", "train")
     assert run.of("evaluate") == []
+
+
+@pytest.mark.parametrize(
+    ("pod", "log", "next_step"),
+    [
+        ("out of memory (OOMKilled, limit 2Gi)", "", "raise platform.resources.train.memory and submit again"),
+        ("out of memory (OOMKilled)", "step 3", "submit again; raftops logs"),
+        ("ErrImagePull: not found", "", "check platform.registry, images and image_pull_secrets"),
+        ("ImagePullBackOff: Back-off", "", "check platform.registry, images and image_pull_secrets"),
+        ('CreateContainerConfigError: secret "raftops-artifacts" not found', "", "make the secret or the config map"),
+        ("no node takes it: 0/3 nodes are available", "", "lower platform.resources.train, or mend its node_selector"),
+        ("exit code 3", "step 3", "raftops logs"),
+    ],
+)
+def test_what_kubernetes_says_of_a_pod_has_its_cure(script: Script, pod: str, log: str, next_step: str) -> None:
+    run = script({"run": "RUNNING", "train": "RUNNING"}, {"train": "FAILED", "run": "FAILED"}, train=log)
+    error = failure(run.server, run.to_its_end(), lambda _: pod)
+    assert error is not None and pod in str(error)
+    assert error.next_step.startswith(next_step) or next_step in error.next_step
 
 
 def test_kubernetes_is_asked_about_the_pod_that_worked(script: Script) -> None:

@@ -24,6 +24,9 @@ SCHEMA = "schema/raftops.schema.json"
 CI = {"github": ".github/workflows/raftops.yml", "gitlab": ".gitlab-ci.yml"}
 """Where each forge looks for what `write_ci` writes."""
 MODELS = "requirements-models.txt"
+IGNORE = ".gitignore"
+IGNORED = (".raftops/", "build/", ".venv/")
+"""What of a project git does not keep: its store, where tokens and models lie, and what is made anew."""
 _OF_ONE = ".github/workflows/raftops-{name}.yml"
 """One assistant's workflow among several of a repository."""
 
@@ -38,7 +41,17 @@ def write_project(folder: Path, name: str) -> list[Path]:
     _check_free(folder, written)
     for path in sorted(texts):
         write_text(folder / path, texts[path])
-    return written
+    return _ignored(folder / IGNORE) + written
+
+
+def _ignored(path: Path) -> list[Path]:
+    """Add to git's list what is not in it; what is there stays."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    known = {line.strip().strip("/") for line in lines}
+    missing = [name for name in IGNORED if name.strip("/") not in known]
+    if missing:
+        write_text(path, "\n".join([*lines, *missing]) + "\n")
+    return [path] if missing else []
 
 
 def write_ci(folder: Path, forge: str, spec: str, name: str) -> list[Path]:

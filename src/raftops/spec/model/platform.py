@@ -231,7 +231,8 @@ class Platform(Section):
     """Bucket that releases and reports are pushed to and that a cluster keeps its artifacts in; none if absent."""
     dvc: Storage | None = None
     """Bucket that DVC keeps the data in: `raftops data pull` takes it from there instead of the remote in .dvc/config,
-    and so do the pods of a cluster, by the hashes of the pointer file that `data.dvc` names."""
+    and so do the pods of a cluster, by the hashes of the pointer file that `data.dvc` names. Where it names none, they
+    take the files that `raftops data push` stored there in the same form; git keeps the data then, and needs no DVC."""
     resources: Annotated[dict[StepName, Resources], BeforeValidator(_with_the_usual)] = Field(
         default_factory=dict, validate_default=True
     )
