@@ -9,6 +9,8 @@ from pipelines.manifests.bounds import bounds
 from pipelines.manifests.choices import choices
 from pipelines.manifests.claims import claims
 from pipelines.manifests.dashboards import dashboards
+from pipelines.manifests.definitions import kinds
+from pipelines.manifests.disks import disks
 from pipelines.manifests.extensions import extensions
 from pipelines.manifests.finding import Finding
 from pipelines.manifests.images import images
@@ -39,7 +41,7 @@ from raftops.errors import ManifestError
 DEFAULT_MINOR = "1.33"
 _ALONE: tuple[Callable[[Resource], Iterator[Finding]], ...] = (
     metadata, choices, selectors, quantities, workloads, jobs, schedules, rights, stored, bounds, dashboards,
-    extensions,
+    extensions, disks, kinds,
 )  # fmt: skip
 """Rules that need one resource only."""
 _BY_MINOR: tuple[Callable[[Resource, int], Iterator[Finding]], ...] = (

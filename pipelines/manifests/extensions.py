@@ -1,7 +1,9 @@
-"""What a server refuses about what extends it: webhooks, APIs that others serve, classes of ingresses."""
+"""What a server refuses about what extends it: webhooks, APIs that others serve, classes of ingresses; and
+what operators refuse: sources of applications, times of monitors."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 from pipelines.manifests.finding import Finding, Path
@@ -9,6 +11,7 @@ from pipelines.manifests.names import SEGMENT, SUBDOMAIN, once
 from pipelines.manifests.resource import Resource, at, listing, mapping
 
 _REVIEWS = ("v1", "v1beta1")
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 _SEGMENTS = 3
 """How many parts the name of a webhook has at least."""
 
@@ -30,7 +33,7 @@ def _webhooks(resource: Resource) -> Iterator[Finding]:
         if versions and not set(map(str, versions)) & set(_REVIEWS):
             what = "none that Kubernetes sends"
             yield resource.finding((*path, "admissionReviewVersions"), what, f"one of {', '.join(_REVIEWS)}")
-        yield from _client(resource, (*path, "clientConfig"), mapping(hook.get("clientConfig")))
+        yield from client(resource, (*path, "clientConfig"), mapping(hook.get("clientConfig")))
         for number, rule in enumerate(listing(hook.get("rules"))):
             operations = listing(mapping(rule).get("operations"))
             if not operations or ("*" in operations and len(operations) > 1):
@@ -38,10 +41,11 @@ def _webhooks(resource: Resource) -> Iterator[Finding]:
                 yield resource.finding((*path, "rules", number, "operations"), what, "CREATE, UPDATE, or * alone")
 
 
-def _client(resource: Resource, path: Path, client: Mapping[str, object]) -> Iterator[Finding]:
-    if (client.get("url") is None) == (client.get("service") is None):
+def client(resource: Resource, path: Path, config: Mapping[str, object]) -> Iterator[Finding]:
+    """Mistakes in how a server reaches a webhook."""
+    if (config.get("url") is None) == (config.get("service") is None):
         yield resource.finding(path, "exactly one of url and service", "say where the webhook answers")
-    place = at(client, "service", "path")
+    place = at(config, "service", "path")
     if isinstance(place, str) and place and not place.startswith("/"):
         yield resource.finding((*path, "service", "path"), f"{place!r:.60} is no absolute path", "begin with /")
 
@@ -70,9 +74,46 @@ def _class(resource: Resource) -> Iterator[Finding]:
             yield resource.finding(("spec", "parameters", field), f"{value!r:.60} is not allowed", f"say the {field}")
 
 
+def _application(resource: Resource) -> Iterator[Finding]:
+    spec = mapping(resource.body.get("spec"))
+    sources: list[tuple[Path, object]] = [
+        (("spec", "sources", i), s) for i, s in enumerate(listing(spec.get("sources")))
+    ]
+    if spec.get("source") is not None:
+        sources.append((("spec", "source"), spec["source"]))
+    if not sources and spec.get("sourceHydrator") is None:
+        yield resource.finding(("spec", "source"), "missing", "say which repository, and the path in it")
+    for path, source in sources:
+        given = [name for name in ("path", "chart", "ref") if at(source, name)]
+        if not given or ("path" in given and "chart" in given):
+            what = "both path and chart" if given else "neither path nor chart"
+            yield resource.finding(path, what, "path of a folder in the repository, or the name of a chart")
+    where = [name for name in ("server", "name") if at(spec, "destination", name)]
+    if len(where) != 1:
+        what = "both server and name" if where else "neither server nor name"
+        yield resource.finding(("spec", "destination"), what, "exactly one of them")
+
+
+def _monitor(resource: Resource) -> Iterator[Finding]:
+    for index, endpoint in enumerate(listing(at(resource.body, "spec", "endpoints"))):
+        every, wait = (_seconds(mapping(endpoint).get(field)) for field in ("interval", "scrapeTimeout"))
+        if every is not None and wait is not None and wait > every:
+            path: Path = ("spec", "endpoints", index, "scrapeTimeout")
+            yield resource.finding(path, "longer than the interval", "at most the interval")
+
+
+def _seconds(text: object) -> float | None:
+    """A duration of Prometheus, or None where it is none."""
+    parts = re.findall(r"([0-9]+)(ms|[smhdwy])", str(text or ""))
+    whole = "".join(number + unit for number, unit in parts)
+    return sum(int(number) * _UNITS[unit] for number, unit in parts) if parts and whole == text else None
+
+
 _RULES: dict[str, Callable[[Resource], Iterator[Finding]]] = {
     "ValidatingWebhookConfiguration": _webhooks,
     "MutatingWebhookConfiguration": _webhooks,
     "APIService": _api,
     "IngressClass": _class,
+    "Application": _application,
+    "ServiceMonitor": _monitor,
 }

@@ -79,6 +79,19 @@ def _policy(index: Index, resource: Resource) -> Iterator[Finding]:
             spaces = _spaces(index, resource, mapping(peer))
             if wanted and spaces and not of_others(wanted) and not any(index.matching(name, wanted) for name in spaces):
                 yield resource.finding((*path, "podSelector"), "finds no pod", "give it labels that a template has")
+    found = index.matching(resource.namespace, selector) if selector else []
+    for path, port in select(resource.body, "spec.ingress[].ports[]"):
+        yield from _opened(resource, path, mapping(port), found)
+
+
+def _opened(resource: Resource, path: Path, port: Mapping[str, Any], found: list[Labelled]) -> Iterator[Finding]:
+    """A port that is opened and that no container of these pods listens on."""
+    listened = [ports(container) for labelled in found if labelled.pod for container in labelled.pod.containers()]
+    known = {one for names, numbers in listened for one in (*names, *numbers)}
+    wanted, all_known = port.get("port"), all(labelled.pod for labelled in found)
+    if known and all_known and wanted is not None and port.get("endPort") is None and wanted not in known:
+        mend = f"one of {', '.join(sorted(map(str, known)))}"
+        yield resource.finding((*path, "port"), f"no container of these pods listens on {wanted}", mend)
 
 
 def _spaces(index: Index, resource: Resource, peer: Mapping[str, Any]) -> list[str]:

@@ -1,11 +1,14 @@
-"""What a server refuses about roles and bindings: rules without verbs, groups or resources, foreign references."""
+"""What a server refuses about roles and bindings: rules without verbs, groups or resources, foreign references; and
+rights to what no server has."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from pipelines.manifests.finding import Finding
+from pipelines.manifests.finding import Finding, Path
 from pipelines.manifests.resource import Resource, at, listing, mapping
+from pipelines.manifests.verbs import unknown
 
 GROUP = "rbac.authorization.k8s.io"
 _ROLES = ("Role", "ClusterRole")
@@ -17,10 +20,7 @@ def rights(resource: Resource) -> Iterator[Finding]:
     if resource.kind in _ROLES:
         yield from _reach(resource)
         for index, rule in enumerate(listing(resource.body.get("rules"))):
-            urls = listing(mapping(rule).get("nonResourceURLs"))
-            for field in ("verbs",) if urls else ("verbs", "apiGroups", "resources"):
-                if not listing(mapping(rule).get(field)):
-                    yield resource.finding(("rules", index, field), "empty", f"a rule needs {field}")
+            yield from _rule(resource, ("rules", index), mapping(rule))
     if resource.kind in _BINDINGS:
         if (group := at(resource.body, "roleRef", "apiGroup")) != GROUP:
             yield resource.finding(("roleRef", "apiGroup"), f"{group!r:.60} is not allowed", GROUP)
@@ -32,6 +32,14 @@ def rights(resource: Resource) -> Iterator[Finding]:
             if group is not None and group not in allowed:
                 mend = "remove it" if kind == "ServiceAccount" else GROUP
                 yield resource.finding(("subjects", index, "apiGroup"), f"{group!r:.60} is not allowed", mend)
+
+
+def _rule(resource: Resource, path: Path, rule: Mapping[str, Any]) -> Iterator[Finding]:
+    for field in ("verbs",) if listing(rule.get("nonResourceURLs")) else ("verbs", "apiGroups", "resources"):
+        if not listing(rule.get(field)):
+            yield resource.finding((*path, field), "empty", f"a rule needs {field}")
+    for place, what, mend in unknown(rule):
+        yield resource.finding((*path, *place), what, mend)
 
 
 def _reach(resource: Resource) -> Iterator[Finding]:

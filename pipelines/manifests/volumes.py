@@ -92,9 +92,14 @@ def _token(pod: Pod, path: Path, token: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _csi(pod: Pod, path: Path, source: Mapping[str, Any]) -> Iterator[Finding]:
-    driver = str(source.get("driver") or "")
-    if len(driver) > _DRIVER_LETTERS or not SUBDOMAIN.fullmatch(driver.lower()):
+    driver = source.get("driver") or ""
+    if not is_driver(driver):
         yield pod.owner.finding((*path, "driver"), f"{driver!r:.80} is no name of a driver", "csi.example.com")
+
+
+def is_driver(name: Any) -> bool:
+    """Whether a driver of storage may have a name."""
+    return len(str(name)) <= _DRIVER_LETTERS and bool(SUBDOMAIN.fullmatch(str(name).lower()))
 
 
 def _image(pod: Pod, path: Path, source: Mapping[str, Any]) -> Iterator[Finding]:

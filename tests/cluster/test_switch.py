@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from raftops.client import ask as ask_service
+from raftops.cluster import switch
 from raftops.cluster.api import ApiRefused, Cluster
-from raftops.cluster.resources import Serving
+from raftops.cluster.resources import Serving, deployment
 from raftops.cluster.rollout import RolloutFailed
 from raftops.cluster.switch import deploy_release
 from raftops.errors import ClusterError, IndexUnusable, ServiceError
@@ -193,6 +194,101 @@ def test_two_that_deploy_at_once_do_not_both_switch(assistant, api):
     assistant.asks = switch_meanwhile
     with pytest.raises(ClusterError, match="was switched to green by somebody else meanwhile"):
         assistant.deploy("bbbb")
+
+
+def test_whoever_comes_second_leaves_the_pods_that_have_the_traffic(assistant, kubelet, cluster):
+    """Two runs of one release: the other one is done while this one asks its pods."""
+    assistant.deploy("aaaa")
+    other, done = Assistant(kubelet, cluster), []
+
+    def overtaken(address):
+        if not done:
+            done.append(other.deploy("bbbb"))
+
+    assistant.asks = overtaken
+    with pytest.raises(ClusterError, match="was switched to green by somebody else meanwhile"):
+        assistant.deploy("bbbb")
+    assert assistant.served() == ["bbbb", "bbbb"] and assistant.running() == {"blue": 0, "green": 2}
+
+
+def test_a_release_that_another_deploy_put_into_the_slot_gets_no_traffic_unasked(assistant, cluster):
+    assistant.deploy("aaaa")
+    begun = []
+
+    def meanwhile(address):
+        if not begun:
+            environment = {"RAFTOPS_RELEASE": "/app/.raftops/releases/handbook/cccc"}
+            other = Serving(
+                "handbook", "cccc", "ghcr.io/x/deploy:1", "store", "/app/.raftops", environment, Kubernetes()
+            )
+            begun.append(cluster.apply(deployment(other, "green"), force=True))
+
+    assistant.asks = meanwhile
+    with pytest.raises(ClusterError, match="another release into slot green"):
+        assistant.deploy("bbbb")
+    assert assistant.served() == ["aaaa", "aaaa"] and assistant.running()["green"] == 2, "the other deploy goes on"
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, RuntimeError("grpc: channel closed"), SystemExit])
+def test_however_the_alias_fails_the_traffic_goes_back(assistant, failure):
+    assistant.deploy("aaaa")
+
+    def fail():
+        raise failure
+
+    assistant.alias.point = fail
+    with pytest.raises((KeyboardInterrupt, RuntimeError, SystemExit)):
+        assistant.deploy("bbbb")
+    assert assistant.served() == ["aaaa", "aaaa"] and assistant.running() == {"blue": 2, "green": 0}
+
+
+def test_a_switch_whose_answer_was_lost_is_taken_back(assistant, cluster, monkeypatch):
+    assistant.deploy("aaaa")
+    apply, lost = cluster.apply, []
+
+    def unheard(body, **how):
+        applied = apply(body, **how)
+        if body["kind"] == "Service" and not how and not lost:
+            lost.append(body)
+            raise ClusterError("Service handbook: the API server cannot be reached (timed out)")
+        return applied
+
+    monkeypatch.setattr(cluster, "apply", unheard)
+    with pytest.raises(ClusterError, match="timed out"):
+        assistant.deploy("bbbb")
+    assert assistant.served() == ["aaaa", "aaaa"] and assistant.running() == {"blue": 2, "green": 0}
+    assert assistant.deploy("bbbb").slot == "green" and assistant.served() == ["bbbb", "bbbb"]
+
+
+def test_a_first_release_whose_alias_fails_serves_nobody(assistant):
+    assistant.alias.broken = True
+    with pytest.raises(IndexUnusable):
+        assistant.deploy("aaaa")
+    assert assistant.running() == {"blue": 0}
+    assistant.alias.broken = False
+    assert assistant.deploy("aaaa").pods == 2 and assistant.served() == ["aaaa", "aaaa"]
+
+
+@pytest.mark.parametrize("place", ["_start", "_switch", "_retire"])
+def test_a_deploy_that_is_killed_anywhere_is_made_whole_by_the_next(assistant, monkeypatch, place):
+    """Killed: nothing is cleaned up. Before and after each of its parts, and twice."""
+    assistant.deploy("aaaa")
+    part = getattr(switch, place)
+    for after in (False, True):
+
+        def killed(*args, after=after):
+            if after:
+                part(*args)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(switch, place, killed)
+            patch.setattr(switch, "_give_up", lambda *args: None)
+            assistant.deploy("bbbb")
+        assert set(assistant.served()) in ({"aaaa"}, {"bbbb"})
+    assistant.deploy("bbbb")
+    assert assistant.served() == ["bbbb", "bbbb"] and assistant.running() == {"blue": 0, "green": 2}
+    assert assistant.alias.at == "handbook_bbbb"
 
 
 def test_a_deploy_that_was_killed_after_the_switch_is_finished_by_the_next(assistant, monkeypatch):

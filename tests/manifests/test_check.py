@@ -109,7 +109,9 @@ class TestSchemasOfOthers:
         assert [f.path for f in found] == ["spec.colour"]
 
     def test_every_resource_has_the_fields_that_no_definition_need_name(self) -> None:
-        crd = CRD.replace("spec: {type: object, required: [size], properties: {size: {type: integer}}}", "size: {}")
+        crd = CRD.replace(
+            "spec: {type: object, required: [size], properties: {size: {type: integer}}}", "size: {type: integer}"
+        )
         assert check(list(parse(crd + "---\n" + (WIDGET % 3).replace("spec: {size: 3}", "size: 3"), "x"))) == []
 
     def test_without_it_the_kind_is_unknown(self) -> None:

@@ -12,10 +12,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from raftops.cluster.api import Body, Cluster
+from raftops.cluster.api import ApiRefused, Body, Cluster
 from raftops.cluster.resources import (
     LEAVE_SECONDS,
     RELEASE,
@@ -32,11 +33,13 @@ from raftops.cluster.resources import (
     service,
 )
 from raftops.cluster.rollout import Pod, Tell, pods, wait_for
-from raftops.errors import ClusterError, RaftopsError
+from raftops.errors import ClusterError
 
 SCALER = "raftops-replicas"
 """Field manager of the number of pods, which an autoscaler may take over."""
 DRAIN_LOOK_SECONDS = 1.0
+SERVER_ERROR = 500
+"""From this status on, a server may have done what it says that it failed to do."""
 QUEUE = re.compile(r"^raftops_questions_in_queue (\S+)$", re.MULTILINE)
 Ask = Callable[[str], None]
 """Puts the smoke questions to the pod at an address; raises if an answer is not as it should be."""
@@ -90,7 +93,8 @@ def deploy_release(cluster: Cluster, serving: Serving, ask: Ask, alias: Alias | 
         _switch(cluster, serving, slot, before, alias)
     except BaseException:
         if changed:
-            _stop(cluster, serving.name, slot)
+            with suppress(ClusterError):  # why it failed is to be told, and the next run cleans up
+                _give_up(cluster, serving, slot)
         raise
     _retire(cluster, serving, _idle(slot))
     served_before = (before.service or {}).get("metadata", {}).get("annotations", {}).get(RELEASE, "")
@@ -141,26 +145,49 @@ def _replicas(serving: Serving, before: _State) -> int:
 
 
 def _switch(cluster: Cluster, serving: Serving, slot: Slot, before: _State, alias: Alias | None) -> None:
-    """Traffic, then the alias. If the alias cannot be moved, the traffic goes back."""
+    """Traffic, then the alias. If either fails, whatever the reason, the traffic goes back."""
     now = _look(cluster, serving.name)
-    if now.active != before.active:
-        raise ClusterError(
-            f"service {serving.name} was switched to {now.active} by somebody else meanwhile",
-            next_step="look who deploys at the same time (raftops.io/release on the service), then run again",
-        )
+    _still_ours(cluster, serving, slot, before, now)
     body = service(serving.name, slot, serving.release, serving.port)
     if now.service:  # refused with a conflict if it changes between this look and the next line
         body["metadata"]["resourceVersion"] = now.service["metadata"]["resourceVersion"]
-    cluster.apply(body)
-    if alias is None:
-        return
     try:
-        alias.point()
-    except RaftopsError:
-        if before.active:
-            released = (before.service or {})["metadata"].get("annotations", {}).get(RELEASE, "")
-            cluster.apply(service(serving.name, before.active, released, serving.port))
+        cluster.apply(body)
+        if alias is not None:
+            alias.point()
+    except BaseException as error:
+        if not (isinstance(error, ApiRefused) and error.refusal.status < SERVER_ERROR):  # refused: not written
+            _take_back(cluster, serving, slot, before)
         raise
+
+
+def _still_ours(cluster: Cluster, serving: Serving, slot: Slot, before: _State, now: _State) -> None:
+    """Nobody else switched the traffic, or put another release where ours was asked."""
+    step = "look who deploys at the same time (raftops.io/release on the service), then run again"
+    if now.active != before.active:
+        raise ClusterError(f"service {serving.name} was switched to {now.active} by somebody else meanwhile",
+                           next_step=step)  # fmt: skip
+    if not _serves(cluster.get("Deployment", f"{serving.name}-{slot}"), serving):
+        raise ClusterError(f"somebody else put another release into slot {slot} of {serving.name} meanwhile",
+                           next_step=step)  # fmt: skip
+
+
+def _take_back(cluster: Cluster, serving: Serving, slot: Slot, before: _State) -> None:
+    """The traffic as it was before; where there was none, no pods for it."""
+    if not before.active:
+        _stop(cluster, serving.name, slot)
+        return
+    found = before.service or {}
+    released = found["metadata"].get("annotations", {}).get(RELEASE, "")
+    ports = found["spec"].get("ports") or [{}]
+    cluster.apply(service(serving.name, before.active, released, ports[0].get("targetPort", serving.port)))
+
+
+def _give_up(cluster: Cluster, serving: Serving, slot: Slot) -> None:
+    """End the pods of a release that is not served: none that have the traffic, and none of another deploy."""
+    there = cluster.get("Deployment", f"{serving.name}-{slot}")
+    if _serves(there, serving) and _look(cluster, serving.name).active != slot:
+        _stop(cluster, serving.name, slot)
 
 
 def _stop(cluster: Cluster, name: str, slot: Slot) -> None:
