@@ -1,4 +1,5 @@
-"""What no server refuses and yet would go wrong on a cluster: files that no pod sees, a release that nothing keeps."""
+"""What no server refuses and yet would go wrong on a cluster: files that no pod sees, a release that nothing keeps, GPUs
+that nothing uses."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ class Note:
 
 def notes(assistant: Assistant, root: Path) -> Iterator[Note]:
     """Everything to know about a spec before it runs on a cluster."""
-    platform = assistant.spec.platform
+    spec, platform = assistant.spec, assistant.spec.platform
     if paths := unseen(assistant, root):
         shown = ", ".join(paths[:SHOWN]) + (f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else "")
         advice = "name a bucket in the spec, platform: {dvc: {uri: s3://bucket/data}}, and fill it by raftops data push"
@@ -40,6 +41,10 @@ def notes(assistant: Assistant, root: Path) -> Iterator[Note]:
     if not platform.workspace and not (platform.artifacts and platform.artifacts.push):
         advice = "platform.artifacts with push: true keeps it in a bucket, platform.workspace on a claim"
         yield Note("on a cluster the release ends with the pod that made it", advice)
+    for step, resources in platform.resources.items():
+        if (asked := resources.accelerator) and asked.count > 1 and not (step == "train" and spec.train.nodes > 1):
+            advice = "count: 1; more GPUs train as a TrainJob, by train.nodes" if step == "train" else "count: 1"
+            yield Note(f"{step} asks for {asked.count} {asked.type} and uses one of them", advice)
 
 
 def unseen(assistant: Assistant, root: Path) -> list[str]:

@@ -257,6 +257,19 @@ def test_a_release_that_nothing_keeps_is_noted(project: Any) -> None:
     assert told(artifacts=bucket | {"push": True}) == told(workspace="store") == []
 
 
+def test_gpus_that_nothing_uses_are_noted(project: Any) -> None:
+    def told(nodes: int, **counts: int) -> list[str]:
+        asked = {step: {"accelerator": {"count": count}} for step, count in counts.items()}
+        mounted = [{"claim": "documents", "path": "/app/data"}]
+        project.spec["spec"]["platform"] = {"workspace": "store", "volumes": mounted, "resources": asked}
+        project.spec["spec"]["train"] |= {"nodes": nodes, "batch_size": 8}
+        loaded = project.load()
+        return [note.message.partition(" asks")[0] for note in notes(loaded.assistant, loaded.root)]
+
+    assert told(1, train=1, evaluate=1) == told(2, train=4) == []
+    assert told(1, train=2) == ["train"] and told(2, train=2, evaluate=2) == ["evaluate"]
+
+
 def git_alone(project: Any, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> LoadedSpec:
     """A project without DVC, whose spec names a bucket."""
     for name, value in KEYS.items():

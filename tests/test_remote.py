@@ -85,6 +85,27 @@ def test_half_a_pull_leaves_nothing(storage: Storage, tmp_path: Path) -> None:
     assert list((tmp_path / "b").iterdir()) == []
 
 
+class Overtaken(Bucket):
+    """A bucket from which somebody else pulls the same release meanwhile."""
+
+    other: Bucket
+    releases: Path
+
+    def get(self, name: str, target: Path, digest: str) -> None:
+        if not list(self.releases.glob("[!.]*")):
+            pull_release("handbook", "", self.releases, self.other)
+        super().get(name, target, digest)
+
+
+def test_two_pulls_at_once_leave_one_release_and_no_draft(storage: Storage, tmp_path: Path) -> None:
+    release = made(tmp_path / "a")
+    push_release(release, storage.bucket())
+    bucket = Overtaken(storage.artifacts, KEYS)
+    bucket.other, bucket.releases = storage.bucket(), tmp_path / "b"
+    assert pull_release(release.name, "", tmp_path / "b", bucket).hash == release.hash
+    assert [path.name for path in (tmp_path / "b").iterdir()] == [release.short]
+
+
 def test_a_release_with_one_altered_byte_is_refused(storage: Storage, tmp_path: Path) -> None:
     release = made(tmp_path / "a")
     push_release(release, storage.bucket())

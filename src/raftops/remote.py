@@ -93,11 +93,19 @@ def pull_release(name: str, prefix: str, releases: Path, bucket: Bucket) -> Rele
         if open_release(draft).short != short:
             raise StorageError(f"{bucket.uri}/{_manifest(name, short)}: lists another release", next_step=_PUSH)
         draft.chmod(0o755)
-        os.replace(draft, target)
-    except BaseException:
+        _appear(draft, target)
+    finally:
         shutil.rmtree(draft, ignore_errors=True)
-        raise
     return open_release(target)
+
+
+def _appear(draft: Path, target: Path) -> None:
+    """A finished folder under its name; where another pull was faster, that one's is as good."""
+    try:
+        os.replace(draft, target)
+    except OSError:
+        if not target.is_dir():
+            raise
 
 
 def pull_report(name: str, prefix: str, folder: Path, bucket: Bucket) -> str:

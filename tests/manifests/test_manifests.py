@@ -12,6 +12,7 @@ import yaml
 from components.images import image
 from pipelines.manifests import MINORS, Resource, check
 from pipelines.manifests.index import Index
+from pipelines.manifests.read import read
 from tests.manifests.samples import FOLDER, OVERLAYS, all_kinds, everything, overlay
 
 FOLDERS = [FOLDER / "base", *sorted(FOLDER.glob("components/*")), *sorted(FOLDER.glob("overlays/*"))]
@@ -195,6 +196,17 @@ class TestService:
         assert spec["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
         assert of("HorizontalPodAutoscaler")["raftops-service"]["spec"]["minReplicas"] >= 2
         assert of("PodDisruptionBudget")["raftops-service"]["spec"]["maxUnavailable"] == 1
+
+
+def test_argo_cd_keeps_an_overlay_that_there_is() -> None:
+    spec = read(FOLDER / "argo-cd")[0].body["spec"]
+    assert (FOLDER.parent / spec["source"]["path"] / "kustomization.yaml").is_file()
+
+
+def test_the_api_server_of_a_laptop_is_reached_at_minikubes_port() -> None:
+    rules = of("NetworkPolicy", overlay("laptop"))["allow-steps"]["spec"]["egress"]
+    wide = [rule for rule in rules if any("ipBlock" in peer for peer in rule["to"])]
+    assert [{port["port"] for port in rule["ports"]} for rule in wide] == [{443, 6443, 8443}]
 
 
 def test_kubeflow_and_the_specs_mean_the_same_bucket() -> None:

@@ -82,3 +82,11 @@ def test_a_forward_pass_stays_within_its_token_budget() -> None:
     assert todo.micro == 2
     assert plan(rows_of([800] * 8), CONFIG.model_copy(update={"batch_size": 8})).micro == 1 + (loop.device() == "cuda")
     assert math.gcd(todo.micro, todo.batch) == todo.micro
+
+
+def test_a_process_trains_on_one_gpu_however_many_it_sees(tmp_path: Path) -> None:
+    arguments = loop._arguments(plan(ROWS, CONFIG), CONFIG, tmp_path)
+    one = arguments.train_batch_size
+    arguments._n_gpu = 2
+    assert arguments.train_batch_size == 2 * one, "transformers would take them all"
+    assert loop.on_one_device(arguments).train_batch_size == one

@@ -99,7 +99,7 @@ def run(  # noqa: PLR0913  model, data, settings, place and listener
     set_threads(config.threads)
     last = _last_checkpoint(work)
     trainer = _Trainer(
-        model=model, args=_arguments(todo, config, work), processing_class=tokenizer,
+        model=model, args=on_one_device(_arguments(todo, config, work)), processing_class=tokenizer,
         train_dataset=Dataset.from_list([{"input_ids": r.input_ids, "labels": r.labels} for r in todo.rows]),
         callbacks=[_Watch(tell)],
     )  # fmt: skip
@@ -124,6 +124,12 @@ def _arguments(todo: Plan, config: Train, work: Path) -> SFTConfig:
         activation_checkpointing=cuda, use_cpu=not cuda, bf16=cuda and compute_dtype() == torch.bfloat16,
         dataloader_pin_memory=cuda, log_level="error", ddp_find_unused_parameters=False if ranks.count() > 1 else None,
     )  # fmt: skip
+
+
+def on_one_device(arguments: SFTConfig) -> SFTConfig:
+    """One GPU for each process: transformers would else copy the model to all that it sees, for larger batches."""
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
 
 
 class _Trainer(SFTTrainer):
