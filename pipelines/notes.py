@@ -1,5 +1,5 @@
-"""What no server refuses and yet would go wrong on a cluster: files that no pod sees, a release that nothing keeps, GPUs
-that nothing uses."""
+"""What no server refuses and yet would go wrong on a cluster: files that no pod sees, a release that nothing keeps,
+GPUs that nothing uses."""
 
 from __future__ import annotations
 

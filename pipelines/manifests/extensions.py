@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from ipaddress import ip_address
 
 from pipelines.manifests.finding import Finding, Path
-from pipelines.manifests.names import SEGMENT, SUBDOMAIN, once
+from pipelines.manifests.names import LABEL, SEGMENT, SUBDOMAIN, once
 from pipelines.manifests.resource import Resource, at, listing, mapping
 
 _REVIEWS = ("v1", "v1beta1")
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
+_FAMILIES = {"IPv4": 4, "IPv6": 6}
 _SEGMENTS = 3
 """How many parts the name of a webhook has at least."""
 
@@ -74,6 +76,39 @@ def _class(resource: Resource) -> Iterator[Finding]:
             yield resource.finding(("spec", "parameters", field), f"{value!r:.60} is not allowed", f"say the {field}")
 
 
+def _runtime(resource: Resource) -> Iterator[Finding]:
+    if not LABEL.fullmatch(handler := str(resource.body.get("handler") or "")):
+        yield resource.finding(("handler",), f"{handler!r:.60} is no name", "lower-case letters, digits and -")
+
+
+def _slice(resource: Resource) -> Iterator[Finding]:
+    family = _FAMILIES.get(str(resource.body.get("addressType")))
+    for index, endpoint in enumerate(listing(resource.body.get("endpoints"))):
+        for number, text in enumerate(listing(mapping(endpoint).get("addresses"))):
+            if family and _version(text) != family:
+                what = f"{text!r:.60} is no address of {resource.body.get('addressType')}"
+                yield resource.finding(("endpoints", index, "addresses", number), what, "one of its family")
+
+
+def _version(text: object) -> int | None:
+    try:
+        return ip_address(str(text)).version
+    except ValueError:
+        return None
+
+
+def _admission(resource: Resource) -> Iterator[Finding]:
+    spec = mapping(resource.body.get("spec"))
+    if not listing(spec.get("validations")) and not listing(spec.get("auditAnnotations")):
+        yield resource.finding(("spec", "validations"), "none, and no auditAnnotations", "say what must hold")
+
+
+def _lease(resource: Resource) -> Iterator[Finding]:
+    seconds = at(resource.body, "spec", "leaseDurationSeconds")
+    if isinstance(seconds, int) and seconds < 1:
+        yield resource.finding(("spec", "leaseDurationSeconds"), f"{seconds}", "more than 0")
+
+
 def _application(resource: Resource) -> Iterator[Finding]:
     spec = mapping(resource.body.get("spec"))
     sources: list[tuple[Path, object]] = [
@@ -116,4 +151,8 @@ _RULES: dict[str, Callable[[Resource], Iterator[Finding]]] = {
     "IngressClass": _class,
     "Application": _application,
     "ServiceMonitor": _monitor,
+    "RuntimeClass": _runtime,
+    "EndpointSlice": _slice,
+    "ValidatingAdmissionPolicy": _admission,
+    "Lease": _lease,
 }

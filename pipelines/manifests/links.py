@@ -105,6 +105,11 @@ def _spaces(index: Index, resource: Resource, peer: Mapping[str, Any]) -> list[s
 
 def _autoscaler(index: Index, resource: Resource) -> Iterator[Finding]:
     target = mapping(at(resource.body, "spec", "scaleTargetRef"))
+    for other in index.resources:
+        same = (other.kind, other.namespace) == (resource.kind, resource.namespace) and other is not resource
+        if same and mapping(at(other.body, "spec", "scaleTargetRef")) == target and other.name < resource.name:
+            what = f"{target.get('name')} is scaled by {other.name} too: neither would be heard"
+            yield resource.finding(("spec", "scaleTargetRef"), what, "one autoscaler for each")
     found = index.get(str(target.get("kind")), resource.namespace, target.get("name"))
     if found is None and at(resource.body, "metadata", "annotations", TARGET_MADE_BY):
         return

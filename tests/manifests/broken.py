@@ -209,6 +209,8 @@ BROKEN = (
     Broken("an opening to no pods", NET, "spec.egress[2].to[0].podSelector.matchExpressions[0].values",
            ["service"], "spec.egress[2].to[0].podSelector"),
     Broken("an autoscaler of nothing", HPA, "spec.scaleTargetRef.name", "service"),
+    Broken("two autoscalers of one deployment", "HorizontalPodAutoscaler/handbook-green", "spec.scaleTargetRef.name",
+           "handbook-blue", "spec.scaleTargetRef"),
     Broken("an autoscaler that is fought", S, "spec.replicas", 2),
     Broken("a role that there is not", "RoleBinding/raftops-runner", "roleRef.name", "runner"),
     Broken("an account of a binding that there is not", "RoleBinding/raftops-runner", "subjects[0].name", "runner"),
