@@ -260,11 +260,11 @@ def test_a_release_that_nothing_keeps_is_noted(project: Any) -> None:
 def test_gpus_that_nothing_uses_are_noted(project: Any) -> None:
     def told(nodes: int, **counts: int) -> list[str]:
         asked = {step: {"accelerator": {"count": count}} for step, count in counts.items()}
-        mounted = [{"claim": "documents", "path": "/app/data"}]
-        project.spec["spec"]["platform"] = {"workspace": "store", "volumes": mounted, "resources": asked}
+        project.spec["spec"]["platform"] = {"workspace": "store", "resources": asked}
         project.spec["spec"]["train"] |= {"nodes": nodes, "batch_size": 8}
         loaded = project.load()
-        return [note.message.partition(" asks")[0] for note in notes(loaded.assistant, loaded.root)]
+        told = [note.message for note in notes(loaded.assistant, loaded.root)]
+        return [message.partition(" asks for ")[0] for message in told if " asks for " in message]
 
     assert told(1, train=1, evaluate=1) == told(2, train=4) == []
     assert told(1, train=2) == ["train"] and told(2, train=2, evaluate=2) == ["evaluate"]
