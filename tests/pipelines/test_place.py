@@ -68,7 +68,7 @@ class TestDataFromABucket:
     def test_those_that_read_it_get_an_empty_folder_and_the_keys(self, project: Any) -> None:
         _, pods = self.compiled(project, shards=2)
         brought = {name for name, pod in pods.items() if pod.get("emptyDirMounts")}
-        assert brought == {"exec-validate", "exec-ingest", "exec-ingest-shard"}
+        assert brought == {"exec-validate", "exec-ingest", "exec-ingest-documents", "exec-ingest-shard"}
         for name in brought:
             assert pods[name]["emptyDirMounts"] == [{"volumeName": "raftops-data-1", "mountPath": "/app/data"}]
             given = [row["envVar"] for secret in pods[name]["secretAsEnv"] for row in secret["keyToEnv"]]
