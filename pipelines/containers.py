@@ -29,7 +29,7 @@ from pipelines.limits import Limits, limits
 from pipelines.sandbox import STORE_LABEL, Site, container_arguments, is_remote, named_outside, own
 from pipelines.store import Store
 from raftops.errors import StepError
-from raftops.progress import PROGRESS
+from raftops.progress import FAILURE, PROGRESS
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model.base import STEPS
 
@@ -166,17 +166,25 @@ class Task:
         code = int(state["ExitCode"])
         if code == 0 and not self._late:
             return status.Status.SUCCESS
-        print(f"{self._name} | {self._reason(code, bool(state.get('OOMKilled')), said)}")  # noqa: T201  as above
+        ended = self._ended_by_force(code, bool(state.get("OOMKilled")))
+        last = f"{said} (exit code {code})" if said else f"it ended with exit code {code}, without a message"
+        print(f"{self._name} | {FAILURE + json.dumps(ended) if ended else last}")  # noqa: T201  as above
         return status.Status.FAILURE
 
-    def _reason(self, code: int, out_of_memory: bool, said: str) -> str:
+    def _ended_by_force(self, code: int, out_of_memory: bool) -> dict[str, str]:
+        """What to say of a step that could not say it itself, marked as it would have; empty where it ended alone."""
+        settings = f"platform.resources.{self._name.partition('-')[0]}"
+        again = "then run again: what is finished is kept"
         if self._late:
-            return f"it was stopped: it ran longer than {self._limit.seconds} s"
+            message = f"it was stopped: it ran longer than {self._limit.seconds} s"
+            return {"message": message, "next": f"raise timeout_minutes of {settings}, {again}"}
         if out_of_memory:
-            return f"it was killed: it needed more than its {self._limit.memory / 2**20:,.0f} MiB of memory"
+            message = f"it was killed: it needed more than its {self._limit.memory / 2**20:,.0f} MiB of memory"
+            return {"message": message, "next": f"raise memory of {settings}, {again}"}
         if code == _KILLED:
-            return f"it was killed, perhaps because memory ran out (exit code {code})"
-        return f"{said} (exit code {code})" if said else f"it ended with exit code {code}, without a message"
+            message = f"it was killed, perhaps because the machine's memory ran out (exit code {code})"
+            return {"message": message, "next": f"make room (its own limit is memory of {settings}), {again}"}
+        return {}
 
     @contextmanager
     def _deadline(self, container: Container) -> Iterator[None]:

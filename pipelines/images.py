@@ -26,6 +26,8 @@ from raftops.spec.model.base import STEPS
 
 PYTHON = "python:3.11-slim"
 _BASE = re.compile(r"^ARG BASE=(\S+)$", re.MULTILINE)
+_WHO = re.compile(r"(?<=://)[^/]*@")
+"""Who asks, in an address: runners of CI clone with their token there, and a label is for everyone."""
 DIGESTS = Path("build/images.yaml")
 """Overlay with the images by digest, as the registry got them."""
 
@@ -79,7 +81,7 @@ def labels_of(step: str, root: Path, now: datetime) -> dict[str, str]:
     """Version, source, commit, time and code of an image."""
     return {
         "VERSION": __version__,
-        "SOURCE": _git(root, "remote", "get-url", "origin"),
+        "SOURCE": _WHO.sub("", _git(root, "remote", "get-url", "origin")),
         "REVISION": _git(root, "rev-parse", "HEAD"),
         "CREATED": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "CODE": Code().hash_of(f"components.{step}.component"),

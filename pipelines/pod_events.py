@@ -50,18 +50,24 @@ def _reason(api: client.CoreV1Api, namespace: str, name: str) -> str:
 
 
 def _ended(pod: Any) -> str:
-    """How the containers ended: out of memory, exit code, deadline."""
+    """How it ended: what was done to the pod as a whole, or how its containers ended.
+
+    The pod comes first: its containers tell of the kill alone, and newer kubelets keep that beside the pod's reason.
+    """
+    if pod.status.reason == "DeadlineExceeded":
+        return "its time was over (DeadlineExceeded): raise timeout_minutes in platform.resources"
+    if pod.status.reason:
+        return f"{pod.status.reason}: {pod.status.message or ''}".strip(": ")
     for status in _containers(pod):
         for state in (status.state, status.last_state):
             ended = state.terminated if state else None
             if ended and ended.exit_code:
                 if ended.reason == "OOMKilled":
                     limit = _memory(pod, status.name)
-                    return f"out of memory (OOMKilled{f', limit {limit}' if limit else ''})"
+                    told = f"out of memory (OOMKilled{f', limit {limit}' if limit else ''})"
+                    return f"{told}: raise memory in platform.resources"
                 return _MEANING.get(ended.exit_code, f"exit code {ended.exit_code}")
-    if pod.status.reason == "DeadlineExceeded":
-        return "its time was over (DeadlineExceeded): raise timeout_minutes in platform.resources"
-    return f"{pod.status.reason}: {pod.status.message or ''}".strip(": ") if pod.status.reason else ""
+    return ""
 
 
 def _waiting(pod: Any) -> str:

@@ -18,9 +18,13 @@ import kubernetes.client
 import kubernetes.config
 import pytest
 
+from pipelines.kubeflow import Server as Kubeflow
 from pipelines.manifests import read
+from pipelines.pod_events import reasons
+from pipelines.watch import failure
 from raftops.client import ask
 from raftops.cluster.resources import APP, SLOTS, deployment
+from raftops.errors import ClusterError
 from raftops.release import Parts
 from raftops.releases import read_current
 from raftops.spec.model.base import SecretRef
@@ -190,6 +194,86 @@ def test_the_shipped_deployment_becomes_ready_and_ends_well(released: Place) -> 
     released.apps.patch_namespaced_deployment("raftops-service", NAMESPACE, {"spec": {"replicas": 0}})
     gone = f"metadata.name={pod.metadata.name}"
     _wait(lambda: not released.core.list_namespaced_pod(NAMESPACE, field_selector=gone).items, pod.to_str, GRACE - 15)
+
+
+HUNGRY = "print('step 3 of 6', flush=True); b = bytearray(300 * 2**20)"
+SMALL = {"limits": {"memory": "64Mi"}}
+
+
+@pytest.mark.parametrize(
+    ("container", "pod", "told"),
+    [
+        ({"command": ["python3", "-c", HUNGRY], "resources": SMALL}, {},
+         "out of memory (OOMKilled, limit 64Mi): raise memory in platform.resources; step 3 of 6"),
+        ({"command": ["sh", "-c", f'python3 -c "{HUNGRY}"; exit 1'], "resources": SMALL}, {},
+         "out of memory (OOMKilled, limit 64Mi): raise memory in platform.resources; step 3 of 6"),
+        ({"command": ["sh", "-c", "echo step 3 of 6; sleep 600"]}, {"activeDeadlineSeconds": 4},
+         "its time was over (DeadlineExceeded): raise timeout_minutes in platform.resources"),
+        ({"command": ["sh", "-c", "echo no such file >&2; exit 3"]}, {}, "exit code 3; no such file"),
+    ],
+    ids=["memory", "memory of a child, as below Kubeflow's launcher", "time", "exit code"],
+)  # fmt: skip
+def test_what_a_kubelet_did_to_a_step_is_what_raftops_says(
+    place: Place, monkeypatch: pytest.MonkeyPatch, container: dict[str, Any], pod: dict[str, Any], told: str
+) -> None:
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(place.machine.kubeconfig))
+    name = _suffering(place, container, pod)
+    _wait(lambda: place.core.read_namespaced_pod(name, NAMESPACE).status.phase == "Failed", place.machine.log)
+    error = failure(PodLogs(place.core), _run(name), reasons(NAMESPACE))
+    assert str(error).startswith(f"train failed: {told}")
+    assert error is not None and error.next_step == "raftops logs 3b1e0000 train"
+
+
+@pytest.mark.parametrize(
+    ("container", "told"),
+    [
+        ({"image": "raftops.test/never:1", "imagePullPolicy": "Never"}, "ErrImageNeverPull: "),
+        ({"envFrom": [{"secretRef": {"name": "absent"}}]}, 'CreateContainerConfigError: secret "absent" not found'),
+        ({"resources": {"limits": {"nvidia.com/gpu": "1"}}}, "no node takes it: 0/1 nodes are available"),
+        ({"resources": {"limits": {"memory": "900Gi"}}}, "no node takes it: 0/1 nodes are available"),
+        ({"volumeMounts": [{"name": "gone", "mountPath": "/gone"}]}, "FailedMount: "),
+    ],
+    ids=["image", "secret", "gpu", "memory", "volume"],
+)  # fmt: skip
+def test_what_a_pod_of_a_real_kubelet_waits_for_is_said(
+    place: Place, monkeypatch: pytest.MonkeyPatch, container: dict[str, Any], told: str
+) -> None:
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(place.machine.kubeconfig))
+    volumes = [{"name": "gone", "configMap": {"name": "absent"}}] if "volumeMounts" in container else []
+    name = _suffering(place, {"command": ["sleep", "600"], **container}, {"volumes": volumes})
+    why = reasons(NAMESPACE)
+    _wait(lambda: why(name).startswith(told), lambda: why(name))
+    place.core.delete_namespaced_pod(name, NAMESPACE, grace_period_seconds=0)
+
+
+class PodLogs(Kubeflow):
+    """Kubeflow's server as far as a failure asks it: the logs of pods, from the cluster itself."""
+
+    def __init__(self, core: kubernetes.client.CoreV1Api) -> None:
+        self._core = core
+
+    def log(self, run_id: str, pod: str) -> str:
+        try:
+            return str(self._core.read_namespaced_pod_log(pod, NAMESPACE, container="main"))
+        except kubernetes.client.ApiException as error:
+            raise ClusterError(error.reason, next_step="") from error
+
+
+def _suffering(place: Place, container: dict[str, Any], pod: dict[str, Any]) -> str:
+    """A pod of a step, as Kubeflow names its container; its name."""
+    main = {"name": "main", "image": PAUSE, "imagePullPolicy": "Never"} | container
+    spec = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 1, "containers": [main]} | pod
+    body = {"metadata": {"generateName": "train-", "labels": {"app": "suffering"}}, "spec": spec}
+    return str(place.core.create_namespaced_pod(NAMESPACE, body).metadata.name)
+
+
+def _run(pod: str) -> dict[str, Any]:
+    """A run as Kubeflow's server tells it, whose step train failed in this pod."""
+    nodes = [
+        {"display_name": "train", "state": "FAILED", "child_tasks": [{"pod_name": pod}]},
+        {"display_name": "executor", "state": "FAILED", "pod_name": pod},
+    ]
+    return {"run_id": "3b1e0000", "state": "FAILED", "run_details": {"task_details": nodes}}
 
 
 def _ready(pods: list[Any]) -> bool:

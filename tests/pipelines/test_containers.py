@@ -78,13 +78,48 @@ def test_a_container_is_removed_after_its_code_was_read_and_also_when_reading_fa
     [
         (Box((b"no such file\n", b"raftops-progress {}\n"), {"ExitCode": 3}), "no such file (exit code 3)"),
         (Box((), {"ExitCode": 3}), "it ended with exit code 3, without a message"),
-        (Box((b"x\n",), {"ExitCode": 137}), "it was killed, perhaps because memory ran out (exit code 137)"),
-        (Box((b"x\n",), {"ExitCode": 137, "OOMKilled": True}), "it was killed: it needed more than its 512 MiB"),
     ],
 )
 def test_the_last_line_says_why_it_failed(box: Box, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
     ran(box, memory=2**29)
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"train | {reason}")
+
+
+TRACEBACK = (
+    b"Traceback (most recent call last):\n",
+    b'  File "a.py", line 1\n',
+    b"OSError: a cache that was not there\n",
+)
+"""Of something that went on: the kill came later."""
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "advice"),
+    [
+        ({"ExitCode": 137}, "it was killed, perhaps because the machine's memory ran out", "make room"),
+        ({"ExitCode": 137, "OOMKilled": True}, "it was killed: it needed more than its 512 MiB", "raise memory of"),
+        ({"ExitCode": 1, "OOMKilled": True}, "it was killed: it needed more than its 512 MiB", "raise memory of"),
+    ],
+)
+def test_a_kill_is_told_with_what_to_do_whatever_the_step_said_before(
+    state: dict[str, Any], reason: str, advice: str, tmp_path: Path, tiny_run: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran(Box(TRACEBACK, state), memory=2**29)
+    error = heard(capsys.readouterr().out, tmp_path, tiny_run)
+    assert str(error).startswith(f"train: {reason}")
+    assert error.next_step.startswith(advice) and "platform.resources.train" in error.next_step
+
+
+def heard(out: str, folder: Path, tiny_run: Any) -> StepError:
+    """What a run says of a task that printed this and failed."""
+    steps = {step: StepRecord("key", {}) for step in STEPS}
+    record = RunRecord("1", "tiny", "spec", "now", steps, documents={}, examples={})
+    follower = Follower(record, folder, tiny_run.heard)
+    follower.write("11:11:11.111 - INFO - Executing task 'train'\n")
+    follower.write("".join(f"    {line}\n" for line in out.splitlines()))
+    follower.write("11:11:11.111 - ERROR - Task 'train' finished with status FAILURE\n")
+    follower.close_log()
+    return follower.failure(RuntimeError())
 
 
 def test_every_line_stands_behind_the_name_of_its_task(capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,17 +128,10 @@ def test_every_line_stands_behind_the_name_of_its_task(capsys: pytest.CaptureFix
 
 
 def test_the_follower_hears_a_container_as_it_hears_a_process(tmp_path: Path, tiny_run: Any) -> None:
-    steps = {step: StepRecord("key", {}) for step in STEPS}
-    record = RunRecord("1", "tiny", "spec", "now", steps, documents={}, examples={})
-    follower = Follower(record, tmp_path, tiny_run.heard)
     said = ['raftops-progress {"done": 1, "total": 2, "note": "a"}', "Traceback (most recent call last):", "  File"]
-    follower.write("11:11:11.111 - INFO - Executing task 'train'\n")
-    for line in [*said, "KeyError: 'x'"]:
-        follower.write(f"    train | {line}\n")
-    follower.write("11:11:11.111 - ERROR - Task 'train' finished with status FAILURE\n")
-    follower.close_log()
+    error = heard("".join(f"train | {line}\n" for line in [*said, "KeyError: 'x'"]), tmp_path, tiny_run)
     assert tiny_run.heard.events == [("started", "train"), ("progressed", "train", 1, 2, "a"), ("failed", "train")]
-    assert str(follower.failure(RuntimeError())) == "train failed: KeyError: 'x'"
+    assert str(error) == "train failed: KeyError: 'x'"
 
 
 def test_lines_are_whole_although_letters_come_in_halves() -> None:

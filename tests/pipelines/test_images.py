@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -81,6 +82,22 @@ def test_the_label_of_the_code_is_the_part_of_the_key(tmp_path: Path) -> None:
     assert labels["CODE"] == Code().hash_of("components.ingest.component")
     assert labels["CREATED"] == "2026-05-04T03:02:01Z"
     assert labels["REVISION"] == labels["SOURCE"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("origin", "told"),
+    [
+        ("https://gitlab-ci-token:glcbt-64_s3cr3t@git.example/team/repo.git", "https://git.example/team/repo.git"),
+        ("https://s3cr3t@github.com/team/repo", "https://github.com/team/repo"),
+        ("https://me:p@ss@git.example:8443/r", "https://git.example:8443/r"),
+        ("git@github.com:team/repo.git", "git@github.com:team/repo.git"),
+        ("https://git.example/team/@scope/repo", "https://git.example/team/@scope/repo"),
+    ],
+)
+def test_the_label_of_the_source_has_no_credentials(tmp_path: Path, origin: str, told: str) -> None:
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    subprocess.run(["git", "-C", str(tmp_path), "remote", "add", "origin", origin], check=True)
+    assert labels_of("ingest", tmp_path, datetime(2026, 5, 4, tzinfo=UTC))["SOURCE"] == told
 
 
 def test_an_unknown_step_is_told(capsys: pytest.CaptureFixture[str]) -> None:

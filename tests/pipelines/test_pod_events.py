@@ -71,7 +71,9 @@ def container(name: str, **state: Any) -> dict[str, Any]:
 
 def test_out_of_memory_names_the_limit(reason: Reason) -> None:
     killed = container("main", terminated={"exitCode": 137, "reason": "OOMKilled"})
-    assert reason(containerStatuses=[killed]) == "out of memory (OOMKilled, limit 2Gi)"
+    assert reason(containerStatuses=[killed]) == (
+        "out of memory (OOMKilled, limit 2Gi): raise memory in platform.resources"
+    )
 
 
 def test_our_container_comes_before_argos(reason: Reason) -> None:
@@ -96,6 +98,13 @@ def test_a_pod_without_a_node_is_said(reason: Reason) -> None:
 
 def test_a_pod_past_its_time_is_said(reason: Reason) -> None:
     assert "timeout_minutes" in reason(reason="DeadlineExceeded", message="active on the node longer")
+
+
+@pytest.mark.parametrize(("why", "told"), [("DeadlineExceeded", "its time was over"), ("Evicted", "Evicted: low")])
+def test_why_a_pod_was_ended_comes_before_the_kill_of_its_containers(reason: Reason, why: str, told: str) -> None:
+    """Kubelets since 1.22 keep the containers' exit codes of a pod that they ended."""
+    killed = container("main", terminated={"exitCode": 137, "reason": "Error"})
+    assert reason(reason=why, message="low", containerStatuses=[killed]).startswith(told)
 
 
 def test_an_evicted_pod_is_said(reason: Reason) -> None:
