@@ -1,4 +1,5 @@
-"""What is in an image, as CycloneDX 1.6: Python packages by cyclonedx-py, Debian packages by dpkg's own list.
+"""What is in an image, as CycloneDX 1.6: Python packages by cyclonedx-py, Debian packages by dpkg's own list,
+and Python itself where the base compiled it.
 
 Reads the image, not the lock. Does not look for known vulnerabilities: scanners read these files.
 """
@@ -21,6 +22,7 @@ from raftops.errors import StepError
 from raftops.files import write_json
 
 _PACKAGES = "cd /opt/raftops/lib/python3*/site-packages && tar -cf - *.dist-info"
+_INTERPRETER = "readlink -f /opt/raftops/bin/python3; /opt/raftops/bin/python3 --version"
 _SYSTEM = "cat /var/lib/dpkg/status; cat /var/lib/dpkg/status.d/* 2>/dev/null; true"
 
 
@@ -39,6 +41,7 @@ def sbom(name: str) -> dict[str, Any]:
     """The bill of materials of an image of ours. StepError where the image is not there."""
     bill = _python(_inside(name, _PACKAGES))
     bill["components"] += list(debian(_inside(name, _SYSTEM).decode("utf-8", "replace")))
+    bill["components"] += list(interpreter(_inside(name, _INTERPRETER).decode()))
     repository, _, version = name.rpartition(":")
     bill.setdefault("metadata", {})["component"] = {
         "type": "container", "bom-ref": "image", "name": repository, "version": version,
@@ -54,6 +57,20 @@ def debian(status: str) -> Iterator[dict[str, str]]:
             package, version = fields["Package"], fields["Version"]
             address = f"pkg:deb/debian/{package}@{version.replace(':', '%3A')}?arch={fields.get('Architecture', 'all')}"
             yield {"type": "library", "bom-ref": address, "name": package, "version": version, "purl": address}
+
+
+def interpreter(told: str) -> Iterator[dict[str, str]]:
+    """Python itself, by its path and what it says of its version, where no Debian package brought it.
+
+    The official images compile it into /usr/local; scanners know it by its CPE.
+    """
+    path, words = told.splitlines()
+    version = words.split()[-1]
+    if not path.startswith("/usr/bin/"):
+        yield {
+            "type": "application", "bom-ref": "cpython", "name": "cpython", "version": version,
+            "purl": f"pkg:generic/cpython@{version}", "cpe": f"cpe:2.3:a:python:python:{version}:*:*:*:*:*:*:*",
+        }  # fmt: skip
 
 
 def _python(archive: bytes) -> dict[str, Any]:

@@ -73,6 +73,17 @@ def test_kubeflows_client_and_the_command_line_are_not_in_it(engine: Any, step_i
     assert "kfp_server_api" not in found
 
 
+def test_its_bill_of_materials_names_every_package_that_python_finds_in_it(
+    engine: Any, step_image: tuple[str, str]
+) -> None:
+    program = "import importlib.metadata as m; print(*(f'{d.name}=={d.version}'.lower() for d in m.distributions()))"
+    found = set(said(engine, step_image[1], "python3", "-c", program).split())
+    system = ("pkg:deb/", "pkg:generic/")
+    parts = [part for part in sbom(step_image[1])["components"] if not part.get("purl", "").startswith(system)]
+    assert {f"{part['name']}=={part['version']}".lower() for part in parts} == found
+    assert any(name.startswith("raftops==") for name in found)
+
+
 def test_its_bill_of_materials_is_valid_and_names_libraries_and_system(step_image: tuple[str, str]) -> None:
     bill = sbom(step_image[1])
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bill)) is None

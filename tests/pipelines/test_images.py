@@ -11,7 +11,7 @@ import pytest
 from components.images import image
 from pipelines.code import Code
 from pipelines.images import DIGESTS, Build, base_of, build_command, labels_of, main
-from pipelines.sbom import debian
+from pipelines.sbom import debian, interpreter
 from raftops.errors import StepError
 from raftops.files import write_text
 from raftops.spec.model.base import STEPS
@@ -152,3 +152,9 @@ def test_signing_needs_a_key_a_record_and_cosign(
     assert "records no image of train" in capsys.readouterr().err
     assert main([what, "--key", "cosign.key"]) == 1
     assert "cosign is not on the PATH" in capsys.readouterr().err
+
+
+def test_a_python_that_is_no_debian_package_is_a_component() -> None:
+    [python] = interpreter("/usr/local/bin/python3.11\nPython 3.11.16\n")
+    assert python["cpe"] == "cpe:2.3:a:python:python:3.11.16:*:*:*:*:*:*:*" and python["version"] == "3.11.16"
+    assert list(interpreter("/usr/bin/python3.11\nPython 3.11.2\n")) == []
