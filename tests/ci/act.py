@@ -203,7 +203,7 @@ def _action(name: str, given: dict[str, str], environment: dict[str, str], machi
     elif name == "actions/setup-python":
         environment["PATH"] = f"{machine.python}:{environment['PATH']}"
     elif name == "actions/upload-artifact":
-        found = sorted(ended.workspace.glob(given["path"]))
+        found = sorted(path for line in given["path"].split() for path in ended.workspace.glob(line))
         assert found or given.get("if-no-files-found") != "error", f"{given['path']}: no file"
         ended.uploaded += [path.relative_to(ended.workspace).as_posix() for path in found]
     else:
