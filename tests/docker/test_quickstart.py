@@ -76,6 +76,21 @@ def test_a_run_that_is_terminated_takes_its_container_along(project: Path, engin
     assert engine.containers.list(all=True, filters={"label": "io.raftops.task"}) == []
 
 
+def test_a_step_that_needs_more_memory_than_it_may_have_is_told_with_what_to_do(project: Path) -> None:
+    resources = {"validate": {"memory": "128Mi"}}
+    (project / "small.yaml").write_text(yaml.safe_dump({"spec": {"platform": {"resources": resources}}}))
+    words = ["-f", "box.yaml", "-f", "small.yaml", "--in", "containers", "--force", "validate"]
+    command = [*PROGRAM, "run", "specs/quickstart.yaml", *words]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, env=_environment())
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "validate: it was killed: it needed more than its 128 MiB of memory" in done.stdout + done.stderr
+    assert "raise memory of platform.resources.validate" in done.stdout + done.stderr
+    newest = max((project / ".raftops-box" / "runs").glob("*/run.json"))
+    record = json.loads(newest.read_text(encoding="utf-8"))
+    assert (record["status"], record["steps"]["validate"]["status"]) == ("failed", "failed")
+    assert record["steps"]["validate"]["artifacts"] == {}, "what it had half written is no result"
+
+
 def _wait(until: Callable[[], bool], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not until():
