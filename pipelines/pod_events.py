@@ -64,8 +64,7 @@ def _ended(pod: Any) -> str:
             if ended and ended.exit_code:
                 if ended.reason == "OOMKilled":
                     limit = _memory(pod, status.name)
-                    told = f"out of memory (OOMKilled{f', limit {limit}' if limit else ''})"
-                    return f"{told}: raise memory in platform.resources"
+                    return f"out of memory (OOMKilled{f', limit {limit}' if limit else ''})"
                 return _MEANING.get(ended.exit_code, f"exit code {ended.exit_code}")
     return ""
 

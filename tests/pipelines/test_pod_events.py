@@ -71,9 +71,7 @@ def container(name: str, **state: Any) -> dict[str, Any]:
 
 def test_out_of_memory_names_the_limit(reason: Reason) -> None:
     killed = container("main", terminated={"exitCode": 137, "reason": "OOMKilled"})
-    assert reason(containerStatuses=[killed]) == (
-        "out of memory (OOMKilled, limit 2Gi): raise memory in platform.resources"
-    )
+    assert reason(containerStatuses=[killed]) == "out of memory (OOMKilled, limit 2Gi)"
 
 
 def test_our_container_comes_before_argos(reason: Reason) -> None:
