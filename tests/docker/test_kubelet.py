@@ -205,7 +205,7 @@ SMALL = {"limits": {"memory": "64Mi"}}
         ({"command": ["python3", "-c", HUNGRY], "resources": SMALL}, {},
          "out of memory (OOMKilled, limit 64Mi); step 3 of 6"),
         ({"command": ["sh", "-c", f'python3 -c "{HUNGRY}"; exit 1'], "resources": SMALL}, {},
-         "out of memory (OOMKilled, limit 64Mi); step 3 of 6"),
+         "out of memory (OOMKilled, limit 64Mi); it was killed, perhaps because memory ran out"),
         ({"command": ["sh", "-c", "echo step 3 of 6; sleep 600"]}, {"activeDeadlineSeconds": 4},
          "its time was over (DeadlineExceeded): raise timeout_minutes in platform.resources"),
         ({"command": ["sh", "-c", "echo no such file >&2; exit 3"]}, {}, "exit code 3; no such file"),
