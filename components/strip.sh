@@ -1,6 +1,7 @@
 #!/bin/sh
 # Take out of an environment what no step runs (installers, tests, headers, static libraries, Arrow's RPC), and where
-# PyTorch is that for the CPU what runs on other devices, else what runs on other makes and older CUDA; then compile the rest. strip.sh ENVIRONMENT cpu|cuda
+# PyTorch is that for the CPU what runs on other devices, else what runs on other makes and older CUDA; then compile the
+# rest. strip.sh ENVIRONMENT cpu|cuda
 set -e
 site=$(echo "$1"/lib/python3*/site-packages)
 rm -rf "$site"/pip "$site"/pip-*.dist-info "$site"/setuptools "$site"/setuptools-*.dist-info "$site"/pkg_resources \

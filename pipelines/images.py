@@ -15,10 +15,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import yaml
+
 from components.images import REGISTRY, image
 from pipelines.code import Code
 from pipelines.image_signing import sign_images, verify_images
 from pipelines.manifests import recorded
+from pipelines.manifests.resource import at, mapping
 from raftops import __version__
 from raftops.errors import RaftopsError, StepError
 from raftops.files import write_text
@@ -32,6 +35,10 @@ DIGESTS = Path("build/images.yaml")
 """Overlay with the images by digest, as the registry got them."""
 
 
+EXPORTERS = ("index",)
+"""Steps that need PyTorch only to write a model in another form: no GPU helps them, and CUDA weighs gigabytes."""
+
+
 @dataclass(frozen=True)
 class Build:
     """How images are built."""
@@ -42,7 +49,7 @@ class Build:
     builder: str = ""
     """Image that installs, where the base has no pip; the base if empty."""
     torch: str = "cuda"
-    """cpu takes PyTorch's wheels without CUDA, which are a tenth of the size."""
+    """cpu takes PyTorch's wheels without CUDA, which are a tenth of the size; so do `EXPORTERS` in any case."""
     release: bool = False
     """Refuse a base without a digest."""
     more: tuple[str, ...] = ()
@@ -69,7 +76,8 @@ def dockerfile(step: str, root: Path) -> Path:
 def build_command(step: str, build: Build, root: Path, labels: Mapping[str, str]) -> list[str]:
     """The call of `docker build` for a step; `labels` are the build arguments that become labels."""
     base = base_of(step, build, root)
-    arguments = {"BASE": base, "BUILDER": build.builder or base, "TORCH": build.torch, **labels}
+    torch = "cpu" if step in EXPORTERS else build.torch
+    arguments = {"BASE": base, "BUILDER": build.builder or base, "TORCH": torch, **labels}
     return [
         "docker", "build", "--file", f"components/{step}/Dockerfile", "--tag", image(step, build.registry),
         *(word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")),
@@ -106,9 +114,16 @@ def push_images(steps: Sequence[str], registry: str, root: Path) -> Path:
         repository = image(step, registry).rpartition(":")[0]
         known = json.loads(_said("image", "inspect", "--format", "{{json .RepoDigests}}", image(step, registry)))
         digests[step] = next(digest for digest in known if digest.startswith(f"{repository}@"))
-    lines = ["spec:", "  platform:", "    images:", *(f"      {step}: {digest}" for step, digest in digests.items())]
-    write_text(root / DIGESTS, "\n".join(lines) + "\n")
-    return root / DIGESTS
+    return record_digests(root / DIGESTS, digests)
+
+
+def record_digests(path: Path, digests: Mapping[str, str]) -> Path:
+    """Write the overlay that names images by digest; those of other steps stay as an earlier push recorded them."""
+    found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    known = mapping(at(found, "spec", "platform", "images")) | digests
+    ordered = {step: known[step] for step in STEPS if step in known}
+    write_text(path, yaml.safe_dump({"spec": {"platform": {"images": ordered}}}, sort_keys=False, width=10**6))
+    return path
 
 
 def pin_base(root: Path) -> str:

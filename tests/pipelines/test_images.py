@@ -10,7 +10,8 @@ import pytest
 
 from components.images import image
 from pipelines.code import Code
-from pipelines.images import DIGESTS, Build, base_of, build_command, labels_of, main
+from pipelines.images import DIGESTS, Build, base_of, build_command, labels_of, main, record_digests
+from pipelines.manifests import recorded
 from pipelines.sbom import debian, interpreter
 from raftops.errors import StepError
 from raftops.files import write_text
@@ -41,6 +42,18 @@ def test_a_build_names_file_tag_and_arguments(tmp_path: Path) -> None:
     assert arguments(command) == {
         "BASE": PINNED, "BUILDER": PINNED, "TORCH": "cpu", "CODE": "c0de",
     }  # fmt: skip
+
+
+def test_a_step_that_no_gpu_helps_takes_pytorch_without_cuda(tmp_path: Path) -> None:
+    root = pin(tmp_path, PINNED)
+    assert {step: arguments(build_command(step, Build(), root, {}))["TORCH"] for step in ("index", "train")} == {
+        "index": "cpu", "train": "cuda",
+    }  # fmt: skip
+
+
+def test_a_push_of_one_step_keeps_what_is_recorded_of_the_others(tmp_path: Path) -> None:
+    path = record_digests(tmp_path / DIGESTS, {"ingest": "r/ingest@sha256:a", "train": "r/train@sha256:a"})
+    assert recorded(record_digests(path, {"train": "r/train@sha256:b"})) == ["r/ingest@sha256:a", "r/train@sha256:b"]
 
 
 def test_the_base_is_the_one_that_was_pinned(tmp_path: Path) -> None:
