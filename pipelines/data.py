@@ -30,9 +30,20 @@ def pull(loaded: LoadedSpec) -> int:
 
 
 def push(loaded: LoadedSpec) -> int:
-    """Store the data that the pointer file names; returns the number of files sent."""
+    """Store the data that the pointer file names; returns the number of files sent.
+
+    Raises:
+        SpecError: the spec names no pointer file.
+        StorageError: the remote refuses, or the data is neither there nor in DVC's cache, which DVC passes over.
+    """
     with _repo(loaded) as (repo, pointer, remote):
-        return int(repo.push(targets=[pointer], remote=remote))
+        sent = int(repo.push(targets=[pointer], remote=remote))
+        kept = repo.cloud.get_remote_odb(remote)
+        outs = [out for stage in repo.stage.collect(pointer) for out in stage.outs]
+        if lost := [str(out) for out in outs if not kept.exists(out.hash_info.value)]:
+            message = f"{pointer}: {', '.join(lost)} as it names them are neither in DVC's cache here nor in the remote"
+            raise StorageError(message, next_step=f"dvc commit {pointer}, or dvc add the data again, then push")
+    return sent
 
 
 @contextmanager

@@ -120,7 +120,7 @@ def push_images(steps: Sequence[str], registry: str, root: Path) -> Path:
 def record_digests(path: Path, digests: Mapping[str, str]) -> Path:
     """Write the overlay that names images by digest; those of other steps stay as an earlier push recorded them."""
     found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    known = mapping(at(found, "spec", "platform", "images")) | digests
+    known = {**mapping(at(found, "spec", "platform", "images")), **digests}
     ordered = {step: known[step] for step in STEPS if step in known}
     write_text(path, yaml.safe_dump({"spec": {"platform": {"images": ordered}}}, sort_keys=False, width=10**6))
     return path

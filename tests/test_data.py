@@ -102,6 +102,15 @@ def test_what_is_there_stays_and_asks_for_no_network(pushed: LoadedSpec, pod: Pa
     assert list(files(pod)) == ["data/mine.md"]
 
 
+def test_a_push_of_what_dvc_does_not_have_is_refused(pushed: LoadedSpec, storage: Storage) -> None:
+    shutil.rmtree(pushed.root / ".dvc" / "cache")
+    assert push(pushed) == 0
+    for name in storage.names():
+        storage.client.delete_object(Bucket="team", Key=name)
+    with pytest.raises(StorageError, match="data as it names them are neither in DVC's cache here nor in the remote"):
+        push(pushed)
+
+
 def test_data_that_was_changed_and_not_pushed_is_refused(pushed: LoadedSpec, pod: Path) -> None:
     document = next((pushed.root / "data").rglob("*.md"))
     document.unlink()
