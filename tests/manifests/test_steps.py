@@ -47,7 +47,8 @@ def _pod(name: str, container: dict[str, Any], told: dict[str, Any]) -> Resource
     ours = {k: int(v) if isinstance(v, str) else v for k, v in told["securityContext"].items()}
     mounts = [{"name": n, "mountPath": mount["mountPath"]} for n, mount in (claims | empty).items()]
     volumes = [{"name": n, "persistentVolumeClaim": {"claimName": m["constant"]}} for n, m in claims.items()]
-    volumes += [{"name": n, "emptyDir": {"medium": m["medium"], "sizeLimit": m["sizeLimit"]}} for n, m in empty.items()]
+    told_of = ("medium", "sizeLimit")
+    volumes += [{"name": n, "emptyDir": {key: m[key] for key in told_of if key in m}} for n, m in empty.items()]
     main = {
         "name": "main", "image": f"ghcr.io/raftops/step@{DIGEST}", "volumeMounts": mounts,
         "env": [_variable(row) for row in told.get("secretAsEnv", [])],
