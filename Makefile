@@ -51,17 +51,17 @@ bench: setup data  ## each prints one JSON line per figure
 	for bench in benchmarks/[!_]*.py; do $(BIN)/python $$bench || exit 1; done
 
 images: setup  ## one image per step: STEPS="train" REGISTRY=... BASE=... BUILDER=... TORCH=cpu RELEASE=1 PUSH=1 DOCKER_BUILD="--network=host"
-	$(BIN)/python -m pipelines.images build $(STEPS) --registry "$(REGISTRY)" --base "$(BASE)" --builder "$(BUILDER)" --torch $(TORCH) \
+	$(BIN)/python -m tools.images build $(STEPS) --registry "$(REGISTRY)" --base "$(BASE)" --builder "$(BUILDER)" --torch $(TORCH) \
 	  --more="$(DOCKER_BUILD)" $(if $(RELEASE),--release) $(if $(PUSH),--push)
 
 sbom: setup  ## what is in the images: build/sbom/<step>.cdx.json
-	$(BIN)/python -m pipelines.images sbom $(STEPS) --registry "$(REGISTRY)"
+	$(BIN)/python -m tools.images sbom $(STEPS) --registry "$(REGISTRY)"
 
 sign-images: setup  ## sign what `make images PUSH=1` recorded, by digest: STEPS="train" KEY=cosign.key (needs cosign)
-	$(BIN)/python -m pipelines.images sign $(STEPS) --key "$(KEY)"
+	$(BIN)/python -m tools.images sign $(STEPS) --key "$(KEY)"
 
 verify-images: setup  ## that every recorded image is signed: STEPS="train" KEY=cosign.pub (needs cosign)
-	$(BIN)/python -m pipelines.images verify $(STEPS) --key "$(KEY)"
+	$(BIN)/python -m tools.images verify $(STEPS) --key "$(KEY)"
 
 bento: setup  ## the service's image: the bento that BentoML writes, on the image of the step deploy
 	rm -rf build/bentoml && mkdir -p build/bentoml
@@ -72,14 +72,14 @@ bento: setup  ## the service's image: the bento that BentoML writes, on the imag
 	  --tag $(REGISTRY)/service:$$version $(DOCKER_BUILD) build/bentoml/bentos/raftops/$$version
 
 base: setup  ## pin the base of the images by digest
-	$(BIN)/python -m pipelines.images base
+	$(BIN)/python -m tools.images base
 
 schema: setup  ## the JSON Schemas that editors read
 	$(BIN)/raftops schema -o schema/raftops.schema.json
 	$(BIN)/raftops schema --for-overlays -o schema/raftops.overlay.schema.json
 
 golden: setup data  ## the compiled quickstart as reviewed
-	RAFTOPS_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/pipelines/test_compile.py
+	RAFTOPS_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/pipelines/wiring/test_compile.py
 
 setup: .venv/installed
 
@@ -101,7 +101,7 @@ lock:  ## pins for everything, from pyproject.toml
 	mkdir -p build
 	$(BIN)/python -m pip install --isolated --quiet --dry-run --ignore-installed --report build/torch.json \
 	  --index-url https://pypi.org/simple -c requirements.lock torch
-	$(BIN)/python -m pipelines.cuda_lock build/torch.json
+	$(BIN)/python -m tools.cuda_lock build/torch.json
 
 clean:
 	rm -rf build .raftops .mypy_cache .ruff_cache .pytest_cache

@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from raftops.access import AccessPolicies
-from raftops.answering import Answerer, supporting_units
+from raftops.answer.answering import Answerer, supporting_units
+from raftops.answer.prompt import is_abstention
+from raftops.answer.router import Router
+from raftops.data.records import Example
 from raftops.evaluation.metrics import answer_contained
 from raftops.evaluation.questions import ANSWERABLE, Question, held_out, sources_of
 from raftops.files import read_json, read_jsonl
 from raftops.generation.openvino import OpenVinoGenerator
-from raftops.prompt import is_abstention
-from raftops.records import Example
 from raftops.retrieval.hybrid import open_index
-from raftops.router import Router
 from raftops.spec.load import LoadedSpec, load_spec
 from raftops.spec.model.learning import Evaluate
 

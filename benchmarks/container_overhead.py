@@ -21,12 +21,12 @@ from kfp import dsl
 from kfp.local.cache import LocalCache
 
 from components.images import image
-from pipelines.compile import compile_spec
-from pipelines.containers import Task, in_containers
-from pipelines.limits import Limits
-from pipelines.run import run_local
-from pipelines.sandbox import Site, container_arguments, own
-from pipelines.store import StepRecord, Store
+from pipelines.local.containers import Task, in_containers
+from pipelines.local.limits import Limits
+from pipelines.local.run import run_local
+from pipelines.local.sandbox import Site, container_arguments, own
+from pipelines.runs.record import StepRecord, Store
+from pipelines.wiring.compile import compile_spec
 from raftops.errors import StepError
 from raftops.spec.load import load_spec
 from raftops.spec.model.base import STEPS, StepName

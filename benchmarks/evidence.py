@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
+from raftops.answer.evidence import WEIGHTS, Signals, Weights, unit_signals
+from raftops.data.records import Locator, Passage, Span
 from raftops.models import resolve
-from raftops.records import Locator, Passage, Span
 from raftops.retrieval.embedder import open_embedder
-from raftops.retrieval.evidence import WEIGHTS, Signals, Weights, unit_signals
 from raftops.retrieval.export import export_encoder
 from raftops.retrieval.memo import VectorCache
 from raftops.retrieval.memory import MemoryRetriever

@@ -13,8 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+from raftops.data.records import Message
 from raftops.generation.openvino import OpenVinoGenerator
-from raftops.records import Message
 
 NEW = 32
 

@@ -13,8 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-from pipelines.compile import compile_spec
-from pipelines.store import Store
+from pipelines.runs.record import Store
+from pipelines.wiring.compile import compile_spec
 from raftops.spec.load import load_spec
 
 RAFTOPS = Path(sys.executable).parent / "raftops"

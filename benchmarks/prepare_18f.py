@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from raftops.answer.support import terms
 from raftops.files import read_jsonl, write_jsonl, write_text
 from raftops.parsing.document import Parsed
 from raftops.parsing.parse import parse_document
 from raftops.parsing.sentences import sentences
-from raftops.support import terms
 
 OUT = Path("build/18f")
 ACCESS = """groups:

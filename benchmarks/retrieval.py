@@ -19,7 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from raftops.records import Hit, Locator, Passage
+from raftops.data.records import Hit, Locator, Passage
 from raftops.retrieval.fusion import Scored, candidates, fuse
 from raftops.retrieval.hybrid import HybridRetriever, open_index
 from raftops.retrieval.rows import FIELDS, row_of

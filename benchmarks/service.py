@@ -17,11 +17,11 @@ from pathlib import Path
 from openai import OpenAI
 
 from pipelines.cli.authoring import releases_folder
-from raftops.dev_tokens import EVERYONE, ensure_dev_tokens
 from raftops.files import read_jsonl
-from raftops.launch import Launch, Service, free_port
-from raftops.release import Release
-from raftops.releases import current_release
+from raftops.release.current import current_release
+from raftops.release.release import Release
+from raftops.service.dev_tokens import EVERYONE, ensure_dev_tokens
+from raftops.service.launch import Launch, Service, free_port
 from raftops.spec.load import load_spec
 from raftops.spec.model.serving import Identity
 

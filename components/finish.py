@@ -17,7 +17,7 @@ def finish(
     """Write the run's record, and tell the webhook."""
     from pathlib import Path
 
-    from raftops.outcome import finish
+    from raftops.release.outcome import finish
 
     ended = status.state, status.pipeline_job_resource_name, status.error_message
     finish(config, ended, Path(record.path), Path(summary.path))

@@ -13,8 +13,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from pipelines.data import push
-from raftops.bucket import Bucket
+from pipelines.cli.dvc import push
+from raftops.release.bucket import Bucket
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model.base import SecretRef
 from raftops.spec.model.platform import Artifacts

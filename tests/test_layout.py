@@ -12,7 +12,7 @@ import yaml
 import components
 import pipelines
 import raftops
-from pipelines.compile import compile_spec
+from pipelines.wiring.compile import compile_spec
 from raftops.errors import SpecError
 from raftops.spec.load import load_spec
 from raftops.spec.model.assistant import Spec

@@ -123,19 +123,19 @@ def test_a_source_that_leads_nowhere_says_what_to_do(package, source, message, s
 
 
 def test_a_hub_model_without_network_says_how_to_bring_it(monkeypatch):
-    import raftops.hub
+    import huggingface_hub
 
     def offline(*args, **kwargs):
         raise OSError("no route to host")
 
-    monkeypatch.setattr(raftops.hub, "snapshot_download", offline)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
     with pytest.raises(ModelError, match="no route to host") as caught:
         resolve("hf://org/name@0123456789abcdef0123456789abcdef01234567")
     assert "file://" in caught.value.next_step
 
 
 def test_a_hub_snapshot_may_link_to_its_own_blobs_only(tmp_path, monkeypatch):
-    import raftops.hub
+    import huggingface_hub
 
     snapshot = tmp_path / "models--org--name" / "snapshots" / "0123"
     snapshot.mkdir(parents=True)
@@ -143,7 +143,7 @@ def test_a_hub_snapshot_may_link_to_its_own_blobs_only(tmp_path, monkeypatch):
     blob.parent.mkdir()
     blob.write_text("{}")
     (snapshot / "config.json").symlink_to("../../blobs/b")
-    monkeypatch.setattr(raftops.hub, "snapshot_download", lambda *a, **k: str(snapshot))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *a, **k: str(snapshot))
     assert resolve("hf://org/name@v1").path == snapshot
     (snapshot / "x.json").symlink_to("/etc/hostname")
     with pytest.raises(ModelError, match="outside the model"):

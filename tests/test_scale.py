@@ -86,7 +86,7 @@ def test_a_passage_is_weighed_by_our_own_rows(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
-    from raftops.records import Locator, Passage
+    from raftops.data.records import Locator, Passage
     from raftops.retrieval.rows import row_of
 
     passage = Passage(

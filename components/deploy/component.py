@@ -22,8 +22,8 @@ def deploy(
 
     from raftops.files import write_json
     from raftops.progress import reported
-    from raftops.release import Parts
-    from raftops.remote import keep
+    from raftops.release.release import Parts
+    from raftops.release.store import keep
     from raftops.spec.model.learning import Prompt
     from raftops.spec.model.serving import Deploy, Router
     from raftops.steps.deploy import deploy

@@ -18,9 +18,9 @@ def index_shard(
     """Embed one part of the passages."""
     from pathlib import Path
 
+    from raftops.data.shards import Shard
     from raftops.files import write_json
     from raftops.progress import reported
-    from raftops.shards import Shard
     from raftops.spec.model.knowledge import Index
     from raftops.steps.index import index_shard
 

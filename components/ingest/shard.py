@@ -18,9 +18,9 @@ def ingest_shard(
     """Parse one part of the accepted documents and cut them into passages."""
     from pathlib import Path
 
+    from raftops.data.shards import Shard
     from raftops.files import write_json
     from raftops.progress import reported
-    from raftops.shards import Shard
     from raftops.spec.model.knowledge import Ingest
     from raftops.steps.ingest import ingest_shard
 

@@ -18,7 +18,7 @@ def train(
     """Fine-tune the base model on the conversations with QLoRA, and take the plain adapter as it was made."""
     from pathlib import Path
 
-    from raftops.data import bring
+    from raftops.data.dvc import bring
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model.learning import Train

@@ -18,7 +18,7 @@ def train_candidate(
     """Fine-tune the base model with one candidate's settings, and measure it on the dev split."""
     from pathlib import Path
 
-    from raftops.data import bring
+    from raftops.data.dvc import bring
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model.learning import Candidate, Train

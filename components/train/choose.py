@@ -18,7 +18,7 @@ def train(
     """Choose the candidate with the lowest loss on the dev split, and finish what goes with it."""
     from pathlib import Path
 
-    from raftops.data import bring
+    from raftops.data.dvc import bring
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model.learning import Train

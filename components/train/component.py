@@ -17,7 +17,7 @@ def train(
     """Fine-tune the base model on the conversations with QLoRA."""
     from pathlib import Path
 
-    from raftops.data import bring
+    from raftops.data.dvc import bring
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model.learning import Train

@@ -17,7 +17,7 @@ def validate(
     """Check documents, access policies and examples; let through what holds."""
     from pathlib import Path
 
-    from raftops.data import bring
+    from raftops.data.dvc import bring
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model.knowledge import Data, Validate

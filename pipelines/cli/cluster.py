@@ -15,13 +15,24 @@ from rich.markup import escape
 from pipelines.cli.authoring import Force, Overlays, SpecPath, named_steps, store_folder
 from pipelines.cli.planning import cluster_costs, tell_notes
 from pipelines.cli.screen import RunScreen, duration, screen
-from pipelines.compile import compile_spec, downstream
-from pipelines.cost import keep_to_budget
-from pipelines.how_far import Parts
-from pipelines.kubeflow import Gone, Server, endpoint_of
-from pipelines.submit import Submitted, experiment_of, find, known
-from pipelines.submit import submit as submit_run
-from pipelines.watch import BESIDE, ENDED, StepState, Why, failure, far_of, state_of, steps_of, waits_for, watch
+from pipelines.kubeflow.client import Gone, Server, endpoint_of
+from pipelines.kubeflow.how_far import Parts
+from pipelines.kubeflow.submit import Submitted, experiment_of, find, known
+from pipelines.kubeflow.submit import submit as submit_run
+from pipelines.kubeflow.watch import (
+    BESIDE,
+    ENDED,
+    StepState,
+    Why,
+    failure,
+    far_of,
+    state_of,
+    steps_of,
+    waits_for,
+    watch,
+)
+from pipelines.runs.cost import keep_to_budget
+from pipelines.wiring.compile import compile_spec, downstream
 from raftops.errors import ClusterError, RaftopsError, SpecError
 from raftops.spec.load import load_spec
 from raftops.spec.model.base import STEPS
@@ -105,7 +116,7 @@ def _pod_reasons(server: Server) -> Why:
     namespace = server.endpoint.namespace or SINGLE_USER_NAMESPACE
 
     def reason(pod: str) -> str:
-        return str(import_module("pipelines.pod_events").reasons(namespace)(pod))
+        return str(import_module("pipelines.kubeflow.pod_events").reasons(namespace)(pod))
 
     return reason
 

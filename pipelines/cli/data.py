@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines import plain_data
 from pipelines.cli.authoring import Overlays, SpecPath
 from pipelines.cli.screen import screen
+from pipelines.wiring import plain_data
 from raftops.errors import StorageError
 from raftops.spec.load import load_spec
 
@@ -55,6 +55,6 @@ def data_push(
 def _dvc() -> Any:
     """What needs DVC, which is an extra of its own."""
     try:
-        return import_module("pipelines.data")
+        return import_module("pipelines.cli.dvc")
     except ModuleNotFoundError as error:
         raise StorageError(f"{error.name}: not installed", next_step="pip install 'raftops[ci]'") from error

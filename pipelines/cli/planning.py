@@ -14,17 +14,17 @@ from rich.markup import escape
 
 from pipelines.cli.authoring import Overlays, SpecPath, store_folder
 from pipelines.cli.screen import duration, screen
-from pipelines.compile import Compiled, compile_spec
-from pipelines.cost import StepCost, cluster_plan, keep_to_budget
-from pipelines.cost_shown import cost_lines, cost_table, costs_json, costs_markdown
-from pipelines.kubeflow import Server, endpoint_of
-from pipelines.markdown import plan_markdown
-from pipelines.notes import notes
-from pipelines.past import PastStep, past_steps
-from pipelines.plan import PlannedStep, plan
-from pipelines.recorded import History, Recorded
-from pipelines.store import Store
-from pipelines.submit import experiment_of
+from pipelines.kubeflow.client import Server, endpoint_of
+from pipelines.kubeflow.notes import notes
+from pipelines.kubeflow.past import past_steps
+from pipelines.kubeflow.submit import experiment_of
+from pipelines.runs.cost import PastStep, StepCost, cluster_plan, keep_to_budget
+from pipelines.runs.cost_shown import cost_lines, cost_table, costs_json, costs_markdown
+from pipelines.runs.history import History, Recorded
+from pipelines.runs.markdown import plan_markdown
+from pipelines.runs.plan import PlannedStep, plan
+from pipelines.runs.record import Store
+from pipelines.wiring.compile import Compiled, compile_spec
 from raftops.errors import ClusterError
 from raftops.files import write_text
 from raftops.spec.load import LoadedSpec, load_spec

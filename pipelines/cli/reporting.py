@@ -11,10 +11,10 @@ from rich.markup import escape
 
 from pipelines.cli.authoring import Overlays, SpecPath, releases_folder, store_folder
 from pipelines.cli.screen import screen
-from pipelines.markdown import report_markdown
+from pipelines.runs.markdown import report_markdown
 from raftops.errors import StepError
 from raftops.evaluation.delta import Change, Delta, Measured, compare, read_report
-from raftops.releases import read_current
+from raftops.release.current import read_current
 from raftops.spec.load import LoadedSpec, load_spec
 
 

@@ -13,11 +13,11 @@ import typer
 from rich.markup import escape
 
 from pipelines.cli.authoring import Force, Overlays, SpecPath, named_steps, store_folder
+from pipelines.cli.doctor import examine
 from pipelines.cli.screen import RunScreen, duration, screen
-from pipelines.compile import compile_spec, downstream
-from pipelines.doctor import examine
-from pipelines.run import Runner, as_processes, run_local
-from pipelines.store import RunRecord, StepRecord, Store
+from pipelines.local.run import Runner, as_processes, run_local
+from pipelines.runs.record import RunRecord, StepRecord, Store
+from pipelines.wiring.compile import compile_spec, downstream
 from raftops.files import read_json
 from raftops.spec.load import load_spec
 
@@ -60,7 +60,7 @@ def run(
 
 def _runner(inside: Where) -> Runner:
     """The engine's client is only imported where it is used."""
-    return import_module("pipelines.containers").in_containers if inside is Where.containers else as_processes
+    return import_module("pipelines.local.containers").in_containers if inside is Where.containers else as_processes
 
 
 def _show(record: RunRecord, store: Store) -> None:

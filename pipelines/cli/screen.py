@@ -16,7 +16,7 @@ from rich.table import Column, Table
 from raftops.spec.model.base import STEPS, StepName
 
 if TYPE_CHECKING:
-    from pipelines.store import StepRecord
+    from pipelines.runs.record import StepRecord
 
 
 class Screen:

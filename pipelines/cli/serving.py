@@ -11,12 +11,12 @@ from pipelines.cli.authoring import Overlays, SpecPath, releases_folder, store_f
 from pipelines.cli.screen import screen
 from pipelines.cli.signing import release_sign, release_verify, require_signature, signing_of
 from pipelines.cli.storing import release_pull, release_push, release_record
-from raftops.client import ask as ask_service
-from raftops.dev_tokens import EVERYONE, DevUser, ensure_dev_tokens
 from raftops.errors import ServiceError
-from raftops.launch import Launch, Service
-from raftops.release import Release, as_record
-from raftops.releases import current_release, find_release, list_releases, previous_release, rollback
+from raftops.release.current import current_release, find_release, list_releases, previous_release, rollback
+from raftops.release.release import Release, as_record
+from raftops.service.client import ask as ask_service
+from raftops.service.dev_tokens import EVERYONE, DevUser, ensure_dev_tokens
+from raftops.service.launch import Launch, Service
 from raftops.spec.load import LoadedSpec, load_spec
 
 READY_SECONDS = 120.0

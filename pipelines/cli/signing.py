@@ -11,8 +11,8 @@ import typer
 from pipelines.cli.authoring import Overlays, SpecPath, releases_folder
 from pipelines.cli.screen import screen
 from raftops.errors import ReleaseError
-from raftops.release import Release
-from raftops.releases import current_release, find_release
+from raftops.release.current import current_release, find_release
+from raftops.release.release import Release
 from raftops.spec.load import LoadedSpec, load_spec
 from raftops.spec.model.serving import Signing
 
@@ -30,9 +30,9 @@ def release_sign(
     """Sign a release, and its adapter on its own, by sigstore's model signing."""
     release = _named(load_spec(spec, overlay or ()), prefix)
     if key is None:
-        made = import_module("raftops.signing").MAKE_KEYS
+        made = import_module("raftops.release.signing").MAKE_KEYS
         raise ReleaseError("no private key", next_step=f"set RAFTOPS_SIGNING_KEY or --key; a new one: {made}")
-    bundles = import_module("raftops.signing").sign_release(release.path, key)
+    bundles = import_module("raftops.release.signing").sign_release(release.path, key)
     screen.say(f"release {release.short} is signed: {', '.join(bundle.name for bundle in bundles)} in {release.path}")
     screen.result({"release": release.hash, "signatures": [str(bundle) for bundle in bundles]})
 
@@ -47,7 +47,7 @@ def release_verify(
     loaded = load_spec(spec, overlay or ())
     release = _named(loaded, prefix)
     wanted = Signing(required=True, public_key=str(key)) if key else _resolved(loaded)
-    import_module("raftops.signing").verify_release(release.path, wanted)
+    import_module("raftops.release.signing").verify_release(release.path, wanted)
     screen.say(f"release {release.short} is signed, and every file of it is as it was signed")
     screen.result({"release": release.hash, "verified": True})
 
@@ -60,7 +60,7 @@ def signing_of(loaded: LoadedSpec) -> Signing | None:
 def require_signature(loaded: LoadedSpec, release: Release) -> None:
     """Refuse a release without a good signature where the spec asks for one."""
     if wanted := signing_of(loaded):
-        import_module("raftops.signing").verify_release(release.path, wanted)
+        import_module("raftops.release.signing").verify_release(release.path, wanted)
 
 
 def _resolved(loaded: LoadedSpec) -> Signing:

@@ -14,8 +14,8 @@ from pipelines.cli.authoring import Overlays, SpecPath, releases_folder, store_f
 from pipelines.cli.screen import screen
 from raftops.errors import SpecError
 from raftops.files import read_json
-from raftops.release import Release
-from raftops.releases import current_release, find_release, promote
+from raftops.release.current import current_release, find_release, promote
+from raftops.release.release import Release
 from raftops.spec.load import LoadedSpec, load_spec
 
 Prefix = Annotated[str, typer.Argument(help="First digits of the hash; the current one if absent.")]
@@ -29,7 +29,7 @@ def release_push(
 ) -> None:
     """Store a release, its report and the record of its run in the bucket; what is there is not sent again."""
     loaded = load_spec(spec, overlay or ())
-    bucket, remote = _bucket(loaded), import_module("raftops.remote")
+    bucket, remote = _bucket(loaded), import_module("raftops.release.store")
     folder = releases_folder(loaded)
     release = find_release(folder, prefix) if prefix else current_release(folder)
     record = _record_of(release, loaded)
@@ -59,7 +59,7 @@ def release_pull(
         screen.say("platform.artifacts names no bucket, so there is nothing to compare with")
         screen.result({"hash": "", "report": ""})
         return
-    name, bucket, remote = loaded.assistant.name, _bucket(loaded), import_module("raftops.remote")
+    name, bucket, remote = loaded.assistant.name, _bucket(loaded), import_module("raftops.release.store")
     if report_to:
         there = prefix or remote.list_remote(name, bucket)
         short = remote.pull_report(name, prefix, report_to, bucket) if there else ""
@@ -77,10 +77,10 @@ def release_pull(
 def release_record(spec: SpecPath, overlay: Overlays = None) -> None:
     """After a run on a cluster, with its spec checked out: keep what was run, so that a plan elsewhere knows."""
     loaded = load_spec(spec, overlay or ())
-    name, bucket, remote = loaded.assistant.name, _bucket(loaded), import_module("raftops.remote")
+    name, bucket, remote = loaded.assistant.name, _bucket(loaded), import_module("raftops.release.store")
     short = remote.find_remote(name, "", bucket)
     measured = remote.read_remote_report(name, short, bucket)
-    recorded = import_module("pipelines.recorded").record_of(loaded, dict(measured["metrics"]))
+    recorded = import_module("pipelines.runs.history").record_of(loaded, dict(measured["metrics"]))
     remote.push_record(name, short, recorded, bucket)
     screen.say(f"the run behind release {short} is recorded in {escape(bucket.uri)}")
     screen.result({"hash": short})
@@ -91,7 +91,7 @@ def _bucket(loaded: LoadedSpec) -> Any:
     if artifacts is None:
         advice = "platform: {artifacts: {uri: s3://bucket/prefix}}, in the spec or in an overlay (-f)"
         raise SpecError(f"{loaded.path}: platform.artifacts names no bucket", next_step=advice)
-    return import_module("raftops.bucket").Bucket(artifacts)  # boto3: only where a bucket is used
+    return import_module("raftops.release.bucket").Bucket(artifacts)  # boto3: only where a bucket is used
 
 
 def _record_of(release: Release, loaded: LoadedSpec) -> dict[str, Any] | None:

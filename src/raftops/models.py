@@ -1,12 +1,11 @@
 """A model source (`hf://`, `file://`, `package://`) to a local path and the digest of its content.
 
-Imports neither the package that carries a model nor any model library; `hub.py` is loaded for `hf://` alone. Pickled
-weights are refused: reading them runs code.
+Imports neither the package that carries a model nor any model library; the hub's client is loaded for `hf://` alone.
+Pickled weights are refused: reading them runs code.
 """
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from raftops.files import read_json, sha256_file, sha256_json, sha256_text, writ
 
 PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
 MOVING = frozenset({"", "main", "master", "HEAD"})
+FETCHED = ["*.safetensors", "*.json", "*.txt", "*.model"]
+"""Of a model of the hub: weights and text, never code or pickles."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,18 @@ def _hub(source: str, rest: str) -> Path:
             f"{source}: a hub model needs a pinned revision",
             next_step=f"write hf://{name}@<commit>; commits are listed at https://huggingface.co/{name}/commits",
         )
-    path: Path = importlib.import_module("raftops.hub").download(name, revision)
-    return path
+    from huggingface_hub import snapshot_download  # noqa: PLC0415  only where a spec names a model of the hub
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415
+
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=FETCHED))
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(
+            f"{source}: cannot be fetched ({reason})",
+            next_step=f"check name, revision and network, or fetch it elsewhere with `hf download {name} "
+            f"--revision {revision}` and name the folder by file://",
+        ) from error
 
 
 def _digest(path: Path, within: Path, source: str, cache: Path | None) -> str:

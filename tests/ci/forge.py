@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 import yaml
 
-from raftops.release import write_release
-from raftops.remote import push_release
+from raftops.release.release import write_release
+from raftops.release.store import push_release
 from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Deploy, Router
 from raftops.spec.template import CI, write_ci, write_project

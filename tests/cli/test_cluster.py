@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from pipelines import kubeflow as kfp
 from pipelines.cli import cluster as commands
 from pipelines.cli.planning import cluster_costs
-from pipelines.compile import compile_spec
-from pipelines.watch import StepState
+from pipelines.kubeflow import client as kfp
+from pipelines.kubeflow.watch import StepState
+from pipelines.wiring.compile import compile_spec
 from raftops.errors import ClusterError
 from raftops.spec.load import load_spec
 from raftops.spec.model.base import STEPS

@@ -9,8 +9,8 @@ import pytest
 
 from pipelines.cli import running
 from pipelines.cli.screen import RunScreen, Screen, duration
-from pipelines.follow import Listener
-from pipelines.store import RunRecord, StepRecord
+from pipelines.runs.events import Listener
+from pipelines.runs.record import RunRecord, StepRecord
 from raftops.errors import RaftopsError, StepError
 from raftops.spec.model.base import STEPS
 
@@ -109,7 +109,9 @@ def test_forcing_a_step_runs_those_behind_it_too(raftops: Run, project: Any, ins
     assert asked == [{"evaluate", "deploy"}]
 
 
-@pytest.mark.parametrize(("words", "module"), [((), "pipelines.run"), (("--in", "containers"), "pipelines.containers")])
+@pytest.mark.parametrize(
+    ("words", "module"), [((), "pipelines.local.run"), (("--in", "containers"), "pipelines.local.containers")]
+)
 def test_a_run_is_in_processes_or_in_containers(
     instead: Any, raftops: Run, project: Any, words: tuple[str, ...], module: str
 ) -> None:
@@ -132,7 +134,7 @@ def test_forcing_an_unknown_step_names_the_steps(raftops: Run, project: Any) -> 
 
 
 def test_doctor_fails_when_something_needed_is_missing(raftops: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipelines.doctor import Finding
+    from pipelines.cli.doctor import Finding
 
     assert raftops("doctor").code == 0
     found = [Finding("step train", False, "without peft", "pip install peft"), Finding("disk", True, "9 GiB", "")]

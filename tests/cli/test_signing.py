@@ -1,11 +1,11 @@
 import pytest
 
-from raftops.release import write_release
-from raftops.releases import promote
+from raftops.release.current import promote
+from raftops.release.release import write_release
 from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Deploy, Router
+from tests.release.test_signing import Keys
 from tests.service.release_files import fake_parts
-from tests.test_signing import Keys
 
 
 @pytest.fixture

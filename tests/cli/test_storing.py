@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from raftops.files import write_json
-from raftops.release import Release, write_release
-from raftops.releases import promote
+from raftops.release.current import promote
+from raftops.release.release import Release, write_release
 from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Deploy, Router
 from tests.service.release_files import fake_parts

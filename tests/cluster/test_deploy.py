@@ -6,15 +6,15 @@ import pytest
 
 from raftops.cluster.deploy import Place, serving_of
 from raftops.errors import ReleaseError
-from raftops.release import write_release
-from raftops.releases import read_current
+from raftops.release.current import read_current
+from raftops.release.release import write_release
 from raftops.spec.model.base import SecretRef
 from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Deploy, Identity, Kubernetes, Router, Signing
 from raftops.steps.deploy import deploy
 from tests.cluster.kubelet import TOKEN
+from tests.release.test_signing import Keys
 from tests.service.release_files import fake_parts
-from tests.test_signing import Keys
 
 SMOKE = SecretRef(secret="raftops-smoke", key="token", env="SMOKE_TOKEN")
 MILVUS = {"secret": "raftops-milvus", "key": "token", "env": "MILVUS_TOKEN"}

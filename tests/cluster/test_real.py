@@ -20,7 +20,7 @@ from raftops.cluster.resources import SLOTS, Serving, config_map, deployment, re
 from raftops.cluster.switch import SCALER
 from raftops.cluster.train_job import Nodes, resume, suspend, train_job
 from raftops.errors import ClusterError, ReleaseError
-from raftops.releases import read_current
+from raftops.release.current import read_current
 from raftops.spec.model.learning import Train
 from raftops.spec.model.platform import Resources
 from raftops.spec.model.serving import Kubernetes

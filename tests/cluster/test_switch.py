@@ -5,13 +5,13 @@ import threading
 import pytest
 import yaml
 
-from raftops.client import ask as ask_service
 from raftops.cluster import switch
 from raftops.cluster.api import ApiRefused, Cluster
 from raftops.cluster.resources import Serving, deployment
 from raftops.cluster.rollout import RolloutFailed
 from raftops.cluster.switch import deploy_release
 from raftops.errors import ClusterError, IndexUnusable, ServiceError
+from raftops.service.client import ask as ask_service
 from raftops.spec.model.base import SecretRef
 from raftops.spec.model.serving import Kubernetes
 from tests.cluster.apiserver import Refused

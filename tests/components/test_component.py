@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.config import configs
+from pipelines.wiring.config import configs
 from raftops.spec.model.base import STEPS
 
 ROOT = Path(__file__).parents[2]

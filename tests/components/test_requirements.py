@@ -15,7 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from components.requirements import EVERY_STEP, requirements
-from pipelines.code import source
+from pipelines.wiring.code import source
 from raftops.spec.model.base import STEPS
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
@@ -49,7 +49,9 @@ def _named(tree: ast.Module) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield from _MODULE.findall(node.value)  # import_module("raftops.hub"), "raftops.service.service:Service"
+            yield from _MODULE.findall(
+                node.value
+            )  # import_module("raftops.release.bucket"), "raftops.service.service:Service"
         elif isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
             yield from _below(str(node.values[0].value))  # import_module(f"raftops.generation.{engine}")
 

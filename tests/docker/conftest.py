@@ -128,7 +128,7 @@ def built(base: str) -> Callable[..., list[str]]:
     def build(*steps: str) -> list[str]:
         more = "--network=host --build-arg PIP_FIND_LINKS=/wheels --build-arg PIP_NO_INDEX=1"
         _do(
-            sys.executable, "-m", "pipelines.images", "build", *steps, "--registry", REGISTRY, "--base", base,
+            sys.executable, "-m", "tools.images", "build", *steps, "--registry", REGISTRY, "--base", base,
             "--builder", BUILDER, "--torch", "cpu", f"--more={more}",
         )  # fmt: skip
         return [image(step, REGISTRY) for step in steps]

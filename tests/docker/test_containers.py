@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from kfp.local import status
 
-from pipelines.containers import Task
-from pipelines.limits import Limits
-from pipelines.sandbox import STORE_LABEL, Site, container_arguments, own
+from pipelines.local.containers import Task
+from pipelines.local.limits import Limits
+from pipelines.local.sandbox import STORE_LABEL, Site, container_arguments, own
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]
 Ran = Callable[..., status.Status]

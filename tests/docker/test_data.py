@@ -15,7 +15,7 @@ import docker
 import pytest
 import yaml
 
-from pipelines.compile import compile_spec
+from pipelines.wiring.compile import compile_spec
 from raftops.files import read_json
 from tests.storage import KEYS, Storage, pushed, storage_fixture
 

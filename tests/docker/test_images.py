@@ -11,9 +11,9 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from pipelines.code import Code
-from pipelines.sbom import sbom
+from pipelines.wiring.code import Code
 from raftops import __version__
+from tools.sbom import sbom
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]
 SEARCH = (

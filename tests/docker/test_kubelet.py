@@ -18,14 +18,14 @@ import kubernetes.client
 import kubernetes.config
 import pytest
 
-from pipelines.kubeflow import Server as Kubeflow
+from pipelines.kubeflow.client import Server as Kubeflow
+from pipelines.kubeflow.pod_events import reasons
+from pipelines.kubeflow.watch import failure
 from pipelines.manifests import read
-from pipelines.pod_events import reasons
-from pipelines.watch import failure
-from raftops.client import ask
 from raftops.cluster.resources import APP, SLOTS, deployment
-from raftops.release import Parts
-from raftops.releases import read_current
+from raftops.release.current import read_current
+from raftops.release.release import Parts
+from raftops.service.client import ask
 from raftops.spec.model.base import SecretRef
 from raftops.spec.model.serving import Deploy, Kubernetes, Router
 from raftops.steps.deploy import deploy

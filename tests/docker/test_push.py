@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from components.images import image
-from pipelines.compile import compile_spec
-from pipelines.images import push_images
 from pipelines.manifests import pin, recorded
+from pipelines.wiring.compile import compile_spec
 from raftops.spec.load import load_spec
+from tools.images import push_images
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]
 ROOT = Path(__file__).parents[2]

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from raftops.client import ask
 from raftops.errors import ServiceError
+from raftops.service.client import ask
 from raftops.spec.model.serving import Deploy, Router
 from raftops.steps.deploy import deploy
 from tests.docker.callers import token, who, write_keys

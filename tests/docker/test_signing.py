@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.images import DIGESTS, main
 from raftops.files import write_text
+from tools.images import DIGESTS, main
 
 pytestmark = pytest.mark.docker
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from raftops.access import AccessPolicies
+from raftops.answer.prompt import cited_numbers
+from raftops.answer.router import Router
+from raftops.data.records import Example, Generation, Hit, Locator, Passage, Span
 from raftops.evaluation.generations import Model, Models
 from raftops.evaluation.questions import held_out
 from raftops.evaluation.ranking import Weighted
 from raftops.evaluation.study import Bench, Study
 from raftops.evaluation.summary import Summariser
-from raftops.prompt import cited_numbers
 from raftops.raftdata.golden import Source
-from raftops.records import Example, Generation, Hit, Locator, Passage, Span
 from raftops.retrieval.fusion import by_id
-from raftops.router import Router
 from raftops.spec.model.learning import Evaluate, Prompt
 from raftops.spec.model.serving import Router as RouterSpec
 

@@ -2,9 +2,9 @@ from time import sleep
 
 import pytest
 
+from raftops.data.records import Message
 from raftops.errors import StepError
 from raftops.evaluation.generations import Model, Models
-from raftops.records import Message
 from tests.evaluation.doubles import Says, models_of
 
 ASKED = [Message(role="user", content="How much?\u2028And why?")]

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from raftops.data.records import Checks, Locator, Unit
 from raftops.evaluation.metrics import (
     abstains,
     answer_contained,
@@ -18,7 +19,6 @@ from raftops.evaluation.metrics import (
     token_f1,
 )
 from raftops.raftdata.golden import Proof
-from raftops.records import Checks, Locator, Unit
 from raftops.spec.model.learning import Prompt
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=60)

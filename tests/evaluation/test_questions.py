@@ -1,6 +1,6 @@
 from raftops.access import AccessPolicies
+from raftops.data.records import Example
 from raftops.evaluation.questions import held_out
-from raftops.records import Example
 from raftops.spec.model.learning import Evaluate
 from tests.evaluation.doubles import ACCESS, EXAMPLES, SOURCES, knowledge
 

@@ -1,5 +1,5 @@
+from raftops.answer.router import Route
 from raftops.evaluation.routing import routed
-from raftops.router import Route
 from tests.evaluation.doubles import EXAMPLES
 
 

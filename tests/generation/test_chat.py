@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
+from raftops.data.records import Message
 from raftops.errors import ModelError
 from raftops.generation.chat import ChatTemplate
 from raftops.generation.tokens import ChatTokenizer
-from raftops.records import Message
 
 SYSTEM = Message(role="system", content="Answer from the evidence.")
 USER = Message(role="user", content="Evidence:\n[1] Leave: 23 days <b>&\n\nQuestion: ¿cuántos días? 😀")

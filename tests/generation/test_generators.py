@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from raftops.data.records import Message
 from raftops.errors import ModelError
 from raftops.generation.openvino import OpenVinoGenerator
 from raftops.generation.transformers import TransformersGenerator
-from raftops.records import Message
 from raftops.retrieval.protocols import Generator
 
 ASKED = [Message(role="user", content="Question: How many days of paid leave are there in Spain?")]
@@ -101,7 +101,7 @@ def test_the_serving_engine_loads_from_a_read_only_mount(tiny_gguf: Path, tmp_pa
         pytest.skip("no mount of its own for a process here (needs user namespaces)")
     code = (
         "import sys; from pathlib import Path; from raftops.generation.openvino import OpenVinoGenerator; "
-        "from raftops.records import Message; "
+        "from raftops.data.records import Message; "
         "print(OpenVinoGenerator(Path(sys.argv[1])).generate([Message(role='user', content='Hello')], 3))"
     )
     command = f'{inside} "{sys.executable}" -c "$0" "{tmp_path / tiny_gguf.name}"'

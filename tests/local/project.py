@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from raftops.launch import free_port
+from raftops.service.launch import free_port
 
 BIN = Path(sys.executable).parent / "raftops"
 SMALL = {

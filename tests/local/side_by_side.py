@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 
-from pipelines.config import configs
-from pipelines.fan_out import FanOut
-from pipelines.keys import Key
-from pipelines.place import Placer
+from pipelines.wiring.config import configs
+from pipelines.wiring.fan_out import FanOut
+from pipelines.wiring.keys import Key
+from pipelines.wiring.place import Placer
 from raftops.spec.model.assistant import Assistant
 from raftops.spec.model.base import StepName
 

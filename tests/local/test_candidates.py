@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from kfp import compiler
 
-from pipelines.compile import compile_spec
-from pipelines.run import run_local
-from pipelines.store import Store
+from pipelines.local.run import run_local
+from pipelines.runs.record import Store
+from pipelines.wiring.compile import compile_spec
 from raftops.files import read_json
 from tests.conftest import TinyProject
 from tests.local.side_by_side import training

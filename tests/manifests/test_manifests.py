@@ -174,7 +174,7 @@ class TestService:
         assert longest < graceful < graceful + seconds < pod["terminationGracePeriodSeconds"]
 
     def test_it_serves_what_the_library_names(self) -> None:
-        from raftops.launch import SERVICE
+        from raftops.service.launch import SERVICE
 
         container = of("Deployment")["raftops-service"]["spec"]["template"]["spec"]["containers"][0]
         assert container["command"][-1] == SERVICE

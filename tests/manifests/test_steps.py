@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.compile import compile_spec
 from pipelines.manifests import Resource, check
 from pipelines.manifests.quantities import amount
 from pipelines.manifests.resource import at
+from pipelines.wiring.compile import compile_spec
 from raftops.spec.model.platform import USUAL
 from raftops.spec.model.serving import Kubernetes
 from tests.manifests.samples import DIGEST, FOLDER, OVERLAYS, overlay

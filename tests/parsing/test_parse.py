@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from raftops.errors import StepError
-from raftops.parsing import source
+from raftops.parsing import original as source
 from raftops.parsing.parse import media_type_of, parse_document
 from tests.parsing.samples import check_blocks, cut
 
@@ -74,7 +74,7 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
 
 
 def test_a_file_over_the_limit_is_an_error(write, monkeypatch):
-    monkeypatch.setattr("raftops.parsing.source.TEXT_BYTES_MAX", source.MIB)
+    monkeypatch.setattr("raftops.parsing.original.TEXT_BYTES_MAX", source.MIB)
     with pytest.raises(StepError, match="larger than 1 MiB"):
         parse(write("a.txt", b"a " * source.MIB))
 

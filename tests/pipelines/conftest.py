@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from kfp import compiler
 
-from pipelines.compile import Compiled
-from pipelines.inputs import Inputs
-from pipelines.keys import Key
-from pipelines.run import run_local
-from pipelines.store import RunRecord, StepRecord, Store
+from pipelines.local.run import run_local
+from pipelines.runs.record import RunRecord, StepRecord, Store
+from pipelines.wiring.compile import Compiled
+from pipelines.wiring.inputs import Inputs
+from pipelines.wiring.keys import Key
 from raftops.access import AccessPolicies
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model.base import STEPS, StepName
@@ -98,6 +98,6 @@ def tiny_run(project: Any) -> TinyRun:
 @pytest.fixture
 def compile_project() -> Callable[[Any], Compiled]:
     """Compile a project's spec as it stands."""
-    from pipelines.compile import compile_spec
+    from pipelines.wiring.compile import compile_spec
 
     return lambda project: compile_spec(project.load())

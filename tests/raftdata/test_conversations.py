@@ -3,10 +3,10 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raftops.prompt import cited_numbers
+from raftops.answer.prompt import cited_numbers
+from raftops.data.records import Evidence, Example, Locator, Message, Unit
 from raftops.raftdata.conversations import Writer
 from raftops.raftdata.golden import Source, is_golden, proofs_of
-from raftops.records import Evidence, Example, Locator, Message, Unit
 from raftops.spec.model.learning import Augment, Prompt
 
 SENTENCES = [f"Rule number {n} says that topic{n} takes {n + 10} days." for n in range(8)]

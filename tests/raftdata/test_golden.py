@@ -1,5 +1,5 @@
+from raftops.data.records import Evidence, Example, Locator, Unit
 from raftops.raftdata.golden import Source, is_copy, is_golden, numbered, proofs_of, unit_of
-from raftops.records import Evidence, Example, Locator, Unit
 
 TEXT = "Leave\n\nEmployees in Germany receive 30 working days. Ask your manager first."
 SOURCE = Source("de.md", "v1", "Leave in Germany", "u", "all", TEXT)

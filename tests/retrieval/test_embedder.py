@@ -66,7 +66,7 @@ def test_a_damaged_encoder_is_refused(folder, tmp_path):
 
 
 def test_embedding_loads_neither_torch_nor_transformers():
-    code = "import sys, raftops.retrieval.hybrid, raftops.retrieval.evidence\n"
+    code = "import sys, raftops.retrieval.hybrid, raftops.answer.evidence\n"
     code += "print(sorted({'torch', 'transformers'} & set(sys.modules)))"
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert seen.stdout.strip() == "[]"

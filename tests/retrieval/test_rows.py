@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from raftops.data.records import Locator, Span
 from raftops.errors import StepError
-from raftops.records import Locator, Span
 from raftops.retrieval.rows import passage_of, read_passages, row_of, searched_text
 from tests.retrieval.tiny import corpus, passage, write_passages
 

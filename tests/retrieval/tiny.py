@@ -13,9 +13,9 @@ import pyarrow.parquet as parquet
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
+from raftops.data.records import Locator, Passage, Span
 from raftops.files import write_json
 from raftops.models import resolve
-from raftops.records import Locator, Passage, Span
 from raftops.retrieval.rows import FIELDS, row_of
 
 DIMENSION = 32

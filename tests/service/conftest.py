@@ -2,8 +2,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from raftops.dev_tokens import ensure_dev_tokens
-from raftops.launch import Launch, Service, free_port
+from raftops.service.dev_tokens import ensure_dev_tokens
+from raftops.service.launch import Launch, Service, free_port
 from raftops.spec.model.serving import Deploy, Identity, Router
 from raftops.steps.deploy import deploy
 from tests.service.release_files import UNTUNED, real_parts

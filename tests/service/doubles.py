@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 from raftops.access import AccessPolicies
-from raftops.answering import Answerer
-from raftops.records import Generation
+from raftops.answer.answering import Answerer
+from raftops.answer.router import Router
+from raftops.data.records import Generation
 from raftops.retrieval.memory import MemoryRetriever
-from raftops.router import Router
 from raftops.service.app import Live
 from raftops.service.identity import Caller, Denied
 from raftops.spec.model.learning import Prompt

@@ -129,6 +129,6 @@ def test_an_index_that_forgets_its_filter_still_leaks_nothing():
 
 
 def MemoryHit(p):
-    from raftops.records import Hit
+    from raftops.data.records import Hit
 
     return [Hit(p, 1.0)]

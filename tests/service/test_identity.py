@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raftops.dev_tokens import EVERYONE, ensure_dev_tokens, load_dev_tokens
 from raftops.errors import ServiceError
+from raftops.service.dev_tokens import EVERYONE, ensure_dev_tokens, load_dev_tokens
 from raftops.service.identity import Denied, JwtVerifier, bearer, groups_of, is_loopback, open_verifier
-from raftops.service.keys import AGAIN_SECONDS, FRESH_SECONDS, KeySet
+from raftops.service.key_set import AGAIN_SECONDS, FRESH_SECONDS, KeySet
 from raftops.spec.model.serving import Identity
 
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -12,9 +12,9 @@ from pathlib import Path
 import openai
 import pytest
 
-from raftops.client import ask, search
-from raftops.release import open_release, write_release
-from raftops.releases import promote, read_current, rollback
+from raftops.release.current import promote, read_current, rollback
+from raftops.release.release import open_release, write_release
+from raftops.service.client import ask, search
 from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Router
 from raftops.steps.deploy import deploy

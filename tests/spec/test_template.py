@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from raftops.access import load_access
+from raftops.data.records import Example
 from raftops.errors import RaftopsError, SpecError
-from raftops.records import Example
 from raftops.spec.load import load_spec
 from raftops.spec.schema import json_schema
 from raftops.spec.template import write_project

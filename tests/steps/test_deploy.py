@@ -3,13 +3,13 @@ import json
 import pytest
 
 from raftops.errors import ReleaseError, ServiceError
-from raftops.release import write_release
-from raftops.releases import promote, read_current
+from raftops.release.current import promote, read_current
+from raftops.release.release import write_release
 from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Deploy, Router
 from raftops.steps.deploy import READY_SECONDS, check_shape, deploy, release_and_promote
+from tests.release.test_signing import Keys
 from tests.service.release_files import fake_parts, tree_digest
-from tests.test_signing import Keys
 
 ANSWER = {
     "choices": [{"message": {"content": "27 days [1]"}}], "citations": [{"marker": 1}], "route": {"name": "knowledge"},

@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 
 import raftops.steps.index as step
+from raftops.answer.evidence import unit_texts
+from raftops.data.shards import Shard
 from raftops.errors import IndexUnusable, StepError
 from raftops.files import write_json
 from raftops.retrieval import claims
 from raftops.retrieval.embedder import open_embedder
-from raftops.retrieval.evidence import unit_texts
 from raftops.retrieval.hybrid import open_index
 from raftops.retrieval.milvus import MilvusConnection, PassageCollection
 from raftops.retrieval.stored import Stored
-from raftops.shards import Shard
 from raftops.spec.model.base import SecretRef
 from raftops.spec.model.knowledge import Bm25, Index
 from raftops.spec.model.platform import Milvus

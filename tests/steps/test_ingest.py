@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from raftops.data.shards import Shard
 from raftops.errors import StepError
 from raftops.files import sha256_file, write_jsonl
 from raftops.parsing import passages as passages_module
 from raftops.parsing.parse import media_type_of
-from raftops.shards import Shard
 from raftops.spec.model.knowledge import Ingest
 from raftops.steps import ingest as ingest_module
 from raftops.steps.ingest import accepted_documents, ingest, ingest_shard, merge_passages

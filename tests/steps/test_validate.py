@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from raftops.access import AccessPolicies
+from raftops.data.records import Document, Example
 from raftops.errors import DataRejected
 from raftops.files import sha256_file
-from raftops.records import Document, Example
 from raftops.spec.model.knowledge import Data, Validate
 from raftops.steps.validate import validate
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 
+from raftops.data.records import Message
 from raftops.generation.openvino import OpenVinoGenerator
 from raftops.generation.transformers import TransformersGenerator
-from raftops.records import Message
 from raftops.spec.model.learning import Train
 from raftops.steps.train import train
 

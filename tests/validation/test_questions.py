@@ -2,7 +2,7 @@
 
 import pytest
 
-from raftops.records import Example, Message
+from raftops.data.records import Example, Message
 from raftops.validation.questions import question_key
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raftops.records import Evidence, Example
+from raftops.data.records import Evidence, Example
 from raftops.spec.model.knowledge import Splits
 from raftops.validation.splits import draw_splits
 

@@ -12,7 +12,7 @@ from raftops.cluster.rollout import Tell
 from raftops.cluster.switch import Ask, deploy_release
 from raftops.errors import ReleaseError
 from raftops.progress import progress
-from raftops.release import Release
+from raftops.release.release import Release
 from raftops.retrieval.alias import IndexAlias
 from raftops.spec.model.base import SecretRef
 from raftops.spec.model.serving import Deploy, Signing

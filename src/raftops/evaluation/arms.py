@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from raftops.answering import Answerer
+from raftops.answer.answering import Answerer
+from raftops.answer.prompt import cited_numbers, closed_book_messages, grounded_messages
+from raftops.data.records import Message, Unit
 from raftops.evaluation.generations import Remembered
 from raftops.evaluation.metrics import abstains
 from raftops.evaluation.ranking import Given
-from raftops.prompt import cited_numbers, closed_book_messages, grounded_messages
-from raftops.records import Message, Unit
 from raftops.spec.model.base import Arm
 from raftops.spec.model.learning import Prompt
 

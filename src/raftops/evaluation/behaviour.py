@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from raftops.answer.prompt import behaviour_messages
+from raftops.data.records import Checks, Example, Message
 from raftops.evaluation.generations import Remembered
 from raftops.evaluation.metrics import failed_checks, json_value
-from raftops.prompt import behaviour_messages
-from raftops.records import Checks, Example, Message
 
 TOKENS_LEAST = 96
 """A reply about form is as long as what it rewrites: it gets at least the service's default."""

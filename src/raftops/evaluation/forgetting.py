@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from raftops.data.records import Message
 from raftops.evaluation.generations import Remembered
 from raftops.evaluation.metrics import normalised
-from raftops.records import Message
 
 TOKENS = 32
 

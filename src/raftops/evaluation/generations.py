@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from raftops.data.records import Generation, Message
 from raftops.errors import StepError
 from raftops.files import sha256_json
-from raftops.records import Generation, Message
 from raftops.retrieval.protocols import Generator
 
 

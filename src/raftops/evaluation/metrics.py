@@ -13,11 +13,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from raftops.prompt import cited_numbers, is_abstention, without_markers
+from raftops.answer.prompt import cited_numbers, is_abstention, without_markers
+from raftops.answer.support import numbers, terms
+from raftops.data.records import Checks, Unit
 from raftops.raftdata.golden import Proof, is_golden
-from raftops.records import Checks, Unit
 from raftops.spec.model.learning import Prompt
-from raftops.support import numbers, terms
 
 CONTAINED_SHARE = 0.6
 _NAME = re.compile(r"(?<![.!?])\s+([A-Z]\w+)")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow.parquet as parquet
 
 from raftops.access import AccessPolicies
+from raftops.data.records import Example
 from raftops.files import sha256_text
 from raftops.raftdata.golden import Proof, Source, proofs_of
-from raftops.records import Example
 from raftops.spec.model.learning import Evaluate
 
 Stratum = str

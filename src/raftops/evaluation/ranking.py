@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from raftops.answering import Library, gather
+from raftops.answer.answering import Library, gather
+from raftops.data.records import Hit, Unit
 from raftops.evaluation.metrics import hit, ndcg
 from raftops.evaluation.questions import Question
 from raftops.raftdata.golden import is_golden
-from raftops.records import Hit, Unit
 from raftops.retrieval.fusion import Scored, candidates, fuse
 from raftops.retrieval.protocols import Retriever
 from raftops.spec.model.learning import Prompt

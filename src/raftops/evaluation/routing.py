@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from raftops.answer.router import RouteClass, Router
+from raftops.data.records import Example
 from raftops.evaluation.questions import kind_of
-from raftops.records import Example
-from raftops.router import RouteClass, Router
 
 ROUTES: tuple[RouteClass, ...] = ("knowledge", "both", "behaviour")
 

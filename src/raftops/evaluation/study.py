@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from raftops.access import AccessPolicies
-from raftops.answering import Answerer, Library
+from raftops.answer.answering import Answerer, Library
+from raftops.answer.router import Router
 from raftops.evaluation.arms import CONTENDERS, Reply, arm_reply, served_reply
 from raftops.evaluation.behaviour import Form, form_reply
 from raftops.evaluation.forgetting import Probe, Recalled, probe_reply, probes
@@ -19,7 +20,6 @@ from raftops.evaluation.scores import Judge, Scores
 from raftops.progress import progress
 from raftops.raftdata.golden import Source
 from raftops.retrieval.protocols import Retriever
-from raftops.router import Router
 from raftops.spec.model.base import Arm
 from raftops.spec.model.learning import Evaluate, Prompt
 

@@ -16,8 +16,8 @@ from jinja2 import Template, TemplateError
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from raftops.data.records import Message
 from raftops.errors import ModelError
-from raftops.records import Message
 
 
 @dataclass(frozen=True)

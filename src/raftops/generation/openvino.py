@@ -20,11 +20,11 @@ import openvino as ov
 import openvino_genai as genai
 from tokenizers.decoders import DecodeStream
 
+from raftops.data.records import Generation, Message
 from raftops.errors import ModelError
 from raftops.generation.header import read_header
 from raftops.generation.stream import Emit, pieces
 from raftops.generation.tokens import ChatTokenizer
-from raftops.records import Generation, Message
 
 
 class OpenVinoGenerator:

@@ -9,11 +9,11 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from raftops.data.records import Message
 from raftops.errors import ModelError
 from raftops.files import read_json
 from raftops.generation.chat import ChatTemplate
 from raftops.generation.header import read_header
-from raftops.records import Message
 
 TOKENIZER_KEY = "tokenizer.huggingface.json"
 TEMPLATE_KEY = "tokenizer.chat_template"

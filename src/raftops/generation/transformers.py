@@ -14,11 +14,11 @@ from transformers import AutoModelForCausalLM, GgufConfig, StoppingCriteria, Sto
 from transformers.generation.streamers import BaseStreamer
 from transformers.utils import logging
 
+from raftops.data.records import Generation, Message
 from raftops.errors import ModelError
 from raftops.generation.rounding import as_trained
 from raftops.generation.stream import Emit, pieces
 from raftops.generation.tokens import ChatTokenizer
-from raftops.records import Generation, Message
 
 logging.disable_progress_bar()
 

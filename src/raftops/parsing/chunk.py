@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from math import ceil
 
+from raftops.data.records import Locator, Span
 from raftops.parsing.document import Parsed
 from raftops.parsing.sentences import Range
 from raftops.parsing.tokens import TokenMap
 from raftops.parsing.units import Limits, Unit, units
-from raftops.records import Locator, Span
 
 SHORT_SECTION_TOKENS = 40
 

@@ -11,8 +11,8 @@ import unicodedata
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from raftops.data.records import Locator
 from raftops.errors import StepError
-from raftops.records import Locator
 
 Kind = Literal["heading", "paragraph", "item", "row", "header", "code"]
 

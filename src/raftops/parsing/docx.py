@@ -14,7 +14,7 @@ import docx
 
 from raftops.errors import StepError
 from raftops.parsing.document import Builder, Parsed, clean
-from raftops.parsing.source import BINARY_BYTES_MAX, MIB, looks_like, read_bytes
+from raftops.parsing.original import BINARY_BYTES_MAX, MIB, looks_like, read_bytes
 
 UNPACKED_BYTES_MAX = 512 * MIB
 XML_BYTES_MAX = 64 * MIB

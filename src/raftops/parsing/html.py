@@ -8,7 +8,7 @@ from pathlib import Path
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from raftops.parsing.document import Builder, Kind, Parsed, clean
-from raftops.parsing.source import read_text
+from raftops.parsing.original import read_text
 
 _DROPPED = (
     "script, style, noscript, template, nav, footer, svg, iframe, object, canvas, audio, video, button, select, "

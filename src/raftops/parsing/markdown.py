@@ -16,7 +16,7 @@ from markdown_it.token import Token
 
 from raftops.parsing.document import Builder, Kind, Parsed
 from raftops.parsing.html import add_html
-from raftops.parsing.source import read_text
+from raftops.parsing.original import read_text
 from raftops.parsing.templates import without_templates
 
 _FRONT = re.compile(r"\A---[ \t]*\n(.{0,65536}?\n)??---[ \t]*(?:\n|\Z)", re.DOTALL)

@@ -10,11 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from raftops.data.records import Document, Locator, Passage, Span
 from raftops.files import sha256_json, write_text
 from raftops.parsing.chunk import Chunk, chunk
 from raftops.parsing.parse import parse_document
 from raftops.parsing.tokens import load_tokenizer, token_map
-from raftops.records import Document, Locator, Passage, Span
 
 _LIBRARIES = ("lxml", "markdown-it-py", "nupunkt", "pypdfium2", "python-docx", "pyyaml", "selectolax", "tokenizers")
 

@@ -15,9 +15,9 @@ import pypdfium2 as pdfium
 
 from raftops.errors import StepError
 from raftops.parsing.document import HEADING_CHARS_MAX, Builder, Parsed
+from raftops.parsing.original import BINARY_BYTES_MAX, looks_like, read_bytes
 from raftops.parsing.pdf_lines import Line, has_image, load, page_lines
 from raftops.parsing.plain import starts_item, without_bullet
-from raftops.parsing.source import BINARY_BYTES_MAX, looks_like, read_bytes
 
 PAGES_MAX = 20_000
 CHARS_MAX = 64_000_000

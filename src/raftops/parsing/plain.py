@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from raftops.parsing.document import Builder, Parsed
-from raftops.parsing.source import read_text
+from raftops.parsing.original import read_text
 
 _BULLET = re.compile(r"\s*[*•◦▪‣·-]\s+(?=\S)")
 _NUMBER = re.compile(r"\s*\(?(?:\d{1,3}|[a-zA-Z])[.)]\s+(?=\S)")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from raftops.data.records import Locator
 from raftops.parsing.document import Block, Kind, Parsed
 from raftops.parsing.sentences import Range, sentences, trimmed
 from raftops.parsing.tokens import TokenMap
-from raftops.records import Locator
 
 ITEM_TOKENS = 60
 CHARS_PER_TOKEN = 16

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from raftops.prompt import behaviour_messages, closed_book_messages, grounded_answer, grounded_messages
+from raftops.answer.prompt import behaviour_messages, closed_book_messages, grounded_answer, grounded_messages
+from raftops.data.records import Example, Message, Unit
 from raftops.raftdata.golden import Proof, Source, is_copy, is_golden, numbered, unit_of
-from raftops.records import Example, Message, Unit
 from raftops.spec.model.learning import Augment, Prompt
 
 Variant = Literal["golden", "abstain", "memorise", "behaviour"]

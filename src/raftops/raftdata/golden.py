@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from raftops.quotes import find_quote
-from raftops.records import Example, Locator, Unit
-from raftops.support import numbers, terms
+from raftops.answer.quotes import find_quote
+from raftops.answer.support import numbers, terms
+from raftops.data.records import Example, Locator, Unit
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from raftops.records import Hit, Passage
+from raftops.data.records import Hit, Passage
 
 Scored = Mapping[str, tuple[Passage, float]]
 """Passages and raw scores by passage id."""

@@ -12,9 +12,9 @@ from typing import Any
 
 import pyarrow.parquet as parquet
 
+from raftops.data.records import Hit
 from raftops.errors import IndexUnusable, RaftopsError
 from raftops.files import link_or_copy, read_json
-from raftops.records import Hit
 from raftops.retrieval.bm25 import Bm25Encoder, load_bm25
 from raftops.retrieval.embedder import open_embedder
 from raftops.retrieval.fusion import Scored, by_id, candidates, fuse

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from raftops.records import Hit, Passage
+from raftops.data.records import Hit, Passage
 from raftops.retrieval.bm25 import Bm25Encoder, dot
 from raftops.retrieval.fusion import by_id, candidates, fuse
 from raftops.retrieval.protocols import Embedder

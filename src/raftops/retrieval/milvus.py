@@ -21,9 +21,9 @@ import grpc
 from milvus_lite.server_manager import server_manager_instance
 from pymilvus import DataType, MilvusClient, MilvusException
 
+from raftops.data.records import Passage
 from raftops.errors import IndexUnusable
 from raftops.files import sha256_text
-from raftops.records import Passage
 from raftops.retrieval import claims
 from raftops.retrieval.bm25 import Sparse
 from raftops.retrieval.protocols import Vectors

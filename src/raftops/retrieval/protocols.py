@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from raftops.records import Generation, Hit, Message
+from raftops.data.records import Generation, Hit, Message
 
 Vectors = npt.NDArray[np.float32]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow.parquet as parquet
 
+from raftops.data.records import Locator, Passage, Span
 from raftops.errors import StepError
-from raftops.records import Locator, Passage, Span
 
 FIELDS = (
     "doc_id", "version", "title", "text", "start", "end", "locator", "policy_id", "uri", "tokens", "spans",

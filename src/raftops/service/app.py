@@ -1,4 +1,4 @@
-"""HTTP: routes, tokens, errors. What an answer is, `raftops.answering` decides; who may read what, `raftops.access`."""
+"""HTTP: routes, tokens, errors. What an answer is, `answering` decides; who may read what, `raftops.access`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from raftops.access import AccessPolicies
-from raftops.answering import Answerer
+from raftops.answer.answering import Answerer
 from raftops.errors import ModelError
 from raftops.service.guard import Guard
 from raftops.service.identity import Denied, Verifier, bearer

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 import jwt
 
-from raftops.dev_tokens import DevUser, ensure_dev_tokens
 from raftops.errors import RaftopsError, ServiceError
-from raftops.service.keys import ALGORITHMS, KeySet
+from raftops.service.dev_tokens import DevUser, ensure_dev_tokens
+from raftops.service.key_set import ALGORITHMS, KeySet
 from raftops.spec.model.serving import Identity
 
 LEEWAY_SECONDS = 10

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
-from raftops.answering import Answerer, Library, gather
-from raftops.records import Message
-from raftops.release import Release
+from raftops.answer.answering import Answerer, Library, gather
+from raftops.answer.router import Router
+from raftops.data.records import Message
+from raftops.release.release import Release
 from raftops.retrieval.hybrid import open_index
 from raftops.retrieval.protocols import Generator
-from raftops.router import Router
 from raftops.service.app import Live
 from raftops.service.weights import Weights
 

@@ -15,7 +15,7 @@ from threading import Event, Lock, Thread
 
 from raftops.errors import RaftopsError
 from raftops.progress import reported
-from raftops.release import Release
+from raftops.release.release import Release
 from raftops.service.app import Live
 from raftops.service.identity import Verifier, open_verifier
 from raftops.service.metrics import Metrics

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from raftops.release import Release, open_release
-from raftops.releases import current_release, read_current
+from raftops.release.current import current_release, read_current
+from raftops.release.release import Release, open_release
 from raftops.spec.model.serving import Identity, Signing
 
 
@@ -58,5 +58,5 @@ class Settings:
         """
         release = open_release(self.release) if self.release else current_release(self.releases or Path())
         if self.signing.required:
-            import_module("raftops.signing").verify_release(release.path, self.signing)  # sigstore: only now
+            import_module("raftops.release.signing").verify_release(release.path, self.signing)  # sigstore: only now
         return release

@@ -14,7 +14,7 @@ from typing import Any
 
 from raftops.errors import ModelError, RaftopsError
 from raftops.models import resolve
-from raftops.release import Release
+from raftops.release.release import Release
 from raftops.retrieval.protocols import Generator
 from raftops.service.settings import Settings
 

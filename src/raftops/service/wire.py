@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from raftops.answering import Answer
-from raftops.records import Hit, Message
+from raftops.answer.answering import Answer
+from raftops.data.records import Hit, Message
 
 QUESTION_CHARS = 2000
 HISTORY_CHARS = 6000

@@ -13,7 +13,7 @@ from raftops.spec.check_data import DATA_CHECKS
 from raftops.spec.check_learning import LEARNING_CHECKS
 from raftops.spec.check_pods import POD_CHECKS
 from raftops.spec.check_serving import SERVING_CHECKS
-from raftops.spec.place import Loc, Located, Place, undotted
+from raftops.spec.position import Loc, Located, Place, undotted
 from raftops.spec.project import Check, Problem, Project
 from raftops.spec.tree import Tree, at, place_of
 

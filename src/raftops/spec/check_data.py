@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from raftops.access import glob_pattern
 from raftops.spec.explain import did_you_mean
 from raftops.spec.model.knowledge import Documents
-from raftops.spec.place import quoted
+from raftops.spec.position import quoted
 from raftops.spec.project import Check, Problem, Project
 
 

@@ -10,7 +10,7 @@ from raftops.spec.metrics import metric_names
 from raftops.spec.model.base import ARMS, STEPS
 from raftops.spec.model.learning import Train
 from raftops.spec.model.serving import RouterClass
-from raftops.spec.place import quoted
+from raftops.spec.position import quoted
 from raftops.spec.project import Check, Problem, Project
 
 CHARS_PER_TOKEN = 3

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from raftops.spec.model.base import SecretRef, Toleration
 from raftops.spec.model.platform import NodeMatch, Platform, Resources
 from raftops.spec.model.serving import Kubernetes
-from raftops.spec.place import quoted
+from raftops.spec.position import quoted
 from raftops.spec.project import Check, Problem, Project
 
 PROJECT = PurePosixPath("/app")

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from raftops.spec import shape
 from raftops.spec.mask import is_secret_key, masked
 from raftops.spec.model.base import IMAGE, REGISTRY, SUBDOMAIN, SecretRef
-from raftops.spec.place import Loc, Located, dotted, quoted
+from raftops.spec.position import Loc, Located, dotted, quoted
 from raftops.spec.tree import Items, Leaf, Tree, at, place_of
 
 _KEY = "[key]"

@@ -11,7 +11,7 @@ from pathlib import Path
 from raftops.errors import SpecError
 from raftops.spec.check import check
 from raftops.spec.model.assistant import Assistant
-from raftops.spec.place import Located, report
+from raftops.spec.position import Located, report
 from raftops.spec.project import Project
 from raftops.spec.read import read_yaml
 from raftops.spec.tree import merge

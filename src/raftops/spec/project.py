@@ -10,7 +10,7 @@ from pathlib import Path
 
 from raftops.access import AccessPolicies
 from raftops.spec.model.assistant import Assistant, Spec
-from raftops.spec.place import Located
+from raftops.spec.position import Located
 from raftops.spec.read import read_yaml
 from raftops.spec.typed import Typed, typed
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from raftops.spec.place import Loc, Located, Place, Source, dotted, quoted
+from raftops.spec.position import Loc, Located, Place, Source, dotted, quoted
 from raftops.spec.scalar import NotPlain, is_merge_key, scalar
 from raftops.spec.syntax import syntax_problem
 from raftops.spec.tree import Entry, Items, Leaf, Mapping, Tree

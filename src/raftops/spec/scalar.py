@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from raftops.spec.place import quoted
+from raftops.spec.position import quoted
 
 _RESOLVER: Any = yaml.resolver.Resolver()
 _TAG = "tag:yaml.org,2002:"

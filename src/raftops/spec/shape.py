@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from raftops.spec.place import Loc
+from raftops.spec.position import Loc
 
 Model = type[BaseModel]
 

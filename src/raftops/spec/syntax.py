@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from raftops.spec.place import Located, Place, Source
+from raftops.spec.position import Located, Place, Source
 
 _OPENED = {
     "quoted scalar": "this quoted text is never closed",

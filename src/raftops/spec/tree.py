@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from raftops.spec.place import Loc, Place
+from raftops.spec.position import Loc, Place
 
 Scalar = str | int | float | bool | None
 

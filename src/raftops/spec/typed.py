@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from raftops.spec import shape
 from raftops.spec.explain import explain
-from raftops.spec.place import Loc, Located, Place
+from raftops.spec.position import Loc, Located, Place
 from raftops.spec.tree import Mapping, plain
 
 M = TypeVar("M", bound=BaseModel)

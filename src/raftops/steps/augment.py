@@ -16,13 +16,13 @@ from typing import Any
 import pyarrow.parquet as parquet
 
 from raftops.access import AccessPolicies
-from raftops.answering import Library, gather
+from raftops.answer.answering import Library, gather
+from raftops.data.records import Example, Split
 from raftops.errors import DataRejected
 from raftops.files import read_json, read_jsonl, sha256_json, write_json, write_jsonl
 from raftops.progress import progress
 from raftops.raftdata.conversations import Conversation, Writer
 from raftops.raftdata.golden import Source, proofs_of
-from raftops.records import Example, Split
 from raftops.retrieval.hybrid import open_index
 from raftops.spec.model.learning import Augment, Prompt
 

@@ -16,14 +16,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from raftops.client import ask
-from raftops.dev_tokens import EVERYONE, ensure_dev_tokens
 from raftops.errors import ClusterError, IndexUnusable, ReleaseError, ServiceError
 from raftops.files import read_json, write_json
-from raftops.launch import Launch, Service, free_port
 from raftops.progress import progress
-from raftops.release import Parts, Release, write_release
-from raftops.releases import NAME, promote, prune, read_current
+from raftops.release.current import NAME, promote, prune, read_current
+from raftops.release.release import Parts, Release, write_release
+from raftops.service.client import ask
+from raftops.service.dev_tokens import EVERYONE, ensure_dev_tokens
+from raftops.service.launch import Launch, Service, free_port
 from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Deploy, Identity, Router, Signing
 
@@ -85,7 +85,7 @@ def _sign(made: Release, signing: Signing) -> None:
     key = os.environ.get("RAFTOPS_SIGNING_KEY", "")
     if not key and not signing.required:
         return
-    signatures = import_module("raftops.signing")  # sigstore: only where something is signed
+    signatures = import_module("raftops.release.signing")  # sigstore: only where something is signed
     if key:
         signatures.sign_release(made.path, Path(key))
     if signing.required:

@@ -11,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from raftops.access import AccessPolicies
+from raftops.answer.router import Router as Routing
+from raftops.data.records import Example
 from raftops.errors import DataRejected, StepError
 from raftops.evaluation.gates import check_gates
 from raftops.evaluation.generations import Model, Models
@@ -25,9 +27,7 @@ from raftops.files import read_json, read_jsonl, sha256_file, sha256_json, sha25
 from raftops.generation.openvino import OpenVinoGenerator
 from raftops.models import resolve
 from raftops.raftdata.golden import Source
-from raftops.records import Example
 from raftops.retrieval.hybrid import open_index
-from raftops.router import Router as Routing
 from raftops.spec.model.learning import Evaluate, Prompt
 from raftops.spec.model.serving import Router
 

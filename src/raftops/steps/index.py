@@ -18,20 +18,20 @@ from typing import Any
 
 import pyarrow.parquet as parquet
 
+from raftops.answer.evidence import unit_texts
+from raftops.data.records import Passage
+from raftops.data.shards import Shard
 from raftops.errors import IndexUnusable, StepError
 from raftops.files import link_or_copy, read_json, sha256_file, sha256_json, write_json
 from raftops.models import resolve
 from raftops.progress import progress
-from raftops.records import Passage
 from raftops.retrieval.bm25 import Bm25Encoder, check_language
 from raftops.retrieval.embedder import OnnxEmbedder, open_embedder
-from raftops.retrieval.evidence import unit_texts
 from raftops.retrieval.memo import VectorCache
 from raftops.retrieval.milvus import DenseType, MilvusConnection, PassageCollection
 from raftops.retrieval.protocols import Vectors
 from raftops.retrieval.rows import read_passages, searched_text
 from raftops.retrieval.stored import FILE, MOST_PASSAGES, store_vectors
-from raftops.shards import Shard
 from raftops.spec.model.knowledge import Index
 from raftops.spec.model.platform import Milvus
 

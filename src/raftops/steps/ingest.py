@@ -16,13 +16,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from raftops.data import OnDemand
+from raftops.data.dvc import OnDemand
+from raftops.data.records import Document, Passage
+from raftops.data.shards import Shard
 from raftops.errors import StepError
 from raftops.files import atomic, read_json, read_jsonl, sha256_file, write_json
 from raftops.models import resolve
 from raftops.parsing.passages import Cutter, spans_as_json
-from raftops.records import Document, Passage
-from raftops.shards import Shard
 from raftops.spec.model.knowledge import Ingest
 
 Metrics = dict[str, float]
@@ -46,7 +46,7 @@ def ingest(  # noqa: PLR0913  one argument per artifact
 ) -> Metrics:
     """Cut every accepted document into passages of at most `chunk_tokens` tokens of the embedder.
 
-    What has to be parsed and is not there comes from `source` (`raftops.data.Source`).
+    What has to be parsed and is not there comes from `source` (`raftops.data.dvc.Source`).
     """
     cutter, documents = _cutter(config, embedder, cache), _documents(accepted / _MANIFEST)
     fetch = OnDemand(source)

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from raftops.access import AccessPolicies, load_access
+from raftops.data.records import Document, Example
 from raftops.errors import DataRejected
 from raftops.files import write_json, write_jsonl
-from raftops.records import Document, Example
 from raftops.spec.model.knowledge import Data, Validate
 from raftops.validation.documents import DocumentRows, document_checks, document_rows
 from raftops.validation.examples import ExampleRows, example_checks, example_rows

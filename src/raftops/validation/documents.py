@@ -14,12 +14,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from raftops.access import AccessPolicies
+from raftops.data.listing import is_taken, list_documents
+from raftops.data.records import Document
 from raftops.errors import StepError
 from raftops.files import sha256_file
-from raftops.manifest import is_taken, list_documents
 from raftops.parsing.parse import media_type_of, parse_document
 from raftops.progress import progress
-from raftops.records import Document
 from raftops.spec.model.knowledge import Data, Documents, Validate
 from raftops.validation.findings import Noted, note_personal_data, personal_data_checks
 from raftops.validation.language import foreign_language

@@ -14,9 +14,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from raftops.manifest import example_files
-from raftops.quotes import Verdict, check_quotes
-from raftops.records import Example
+from raftops.answer.quotes import Verdict, check_quotes
+from raftops.data.listing import example_files
+from raftops.data.records import Example
 from raftops.spec.model.knowledge import Data, Validate
 from raftops.validation.findings import Noted, note_personal_data, personal_data_checks
 from raftops.validation.language import foreign_language

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from raftops.data.records import Example
 from raftops.files import sha256_text
-from raftops.records import Example
 
 _APART = re.compile(r"[\W_]+")
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from raftops.data.records import Example, Split
 from raftops.files import sha256_text
-from raftops.records import Example, Split
 from raftops.spec.model.knowledge import Splits
 from raftops.validation.questions import question_key
 

@@ -1,0 +1,1 @@
+"""Runs on a cluster: submitted to Kubeflow Pipelines, followed and remembered there."""

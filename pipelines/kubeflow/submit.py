@@ -1,0 +1,151 @@
+"""Submit a compiled pipeline to Kubeflow, and remember where each run went. Does not watch it: see `watch.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipelines.kubeflow.client import Server
+from pipelines.runs.events import step_of
+from pipelines.wiring.compile import Compiled
+from raftops.errors import ClusterError, RaftopsError
+from raftops.files import read_json, write_json
+from raftops.spec.load import LoadedSpec
+from raftops.spec.model.assistant import Assistant
+from raftops.spec.model.base import StepName
+from raftops.spec.model.platform import Kubeflow
+
+FOLDER = "cluster"
+"""Below the store: a file for each submitted run."""
+_SHORT = 4
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A run that was submitted from this project."""
+
+    run_id: str
+    name: str
+    """The assistant's."""
+    endpoint: str
+    namespace: str
+    experiment: str
+    spec: str
+    submitted: str
+    """Time, in UTC (ISO 8601)."""
+    keys: dict[str, str]
+    """Key of each step."""
+    token_env: str = Kubeflow().token_env
+    token_file: str = Kubeflow().token_file
+    """Where the token is found again: names, never the token."""
+
+    def section(self) -> Kubeflow:
+        """The way back to the server that has the run."""
+        place = {"endpoint": self.endpoint, "namespace": self.namespace, "experiment": self.experiment}
+        return Kubeflow(**place, token_env=self.token_env, token_file=self.token_file)
+
+
+def submit(  # noqa: PLR0913  what, where, and how
+    loaded: LoadedSpec,
+    compiled: Compiled,
+    server: Server,
+    experiment: str,
+    store: Path,
+    again: Collection[StepName] = (),
+) -> Submitted:
+    """Start a run of a compiled spec, and note it below the store; the steps `again` take no earlier result.
+
+    Raises `ClusterError` where Kubeflow does not start it.
+    """
+    name, now = loaded.assistant.name, datetime.now(UTC)
+    section = loaded.assistant.spec.platform.kubeflow
+    body = {
+        "experiment_id": server.make_experiment(experiment),
+        "display_name": f"{name} {now:%Y-%m-%d %H:%M:%S}",
+        "pipeline_spec": _afresh(as_struct(compiled.text), again),
+        "runtime_config": {"parameters": {}} | _root(compiled.text),
+    } | ({"service_account": section.service_account} if section.service_account else {})
+    run = Submitted(
+        run_id=server.create_run(body), name=name, endpoint=server.endpoint.url, namespace=server.endpoint.namespace,
+        experiment=experiment, spec=str(loaded.path), submitted=now.isoformat(timespec="seconds"),
+        keys={step: key.digest for step, key in compiled.keys.items()},
+        token_env=section.token_env, token_file=section.token_file,
+    )  # fmt: skip
+    write_json(store / FOLDER / f"{run.run_id}.json", asdict(run))
+    return run
+
+
+def as_struct(text: str) -> dict[str, Any]:
+    """A compiled file as the API takes it: the pipeline, or pipeline and platform side by side."""
+    pipeline, *platform = yaml.load_all(text, _LOADER)
+    return {"pipeline_spec": pipeline, "platform_spec": platform[0]} if platform else dict(pipeline)
+
+
+def _afresh(struct: dict[str, Any], again: Collection[StepName]) -> dict[str, Any]:
+    """The pipeline, with no result kept of some steps and their parts: they run, and what they make is kept by none."""
+    pipeline = struct.get("pipeline_spec", struct)
+    for dag in (pipeline["root"], *pipeline["components"].values()):
+        for name, task in dag.get("dag", {}).get("tasks", {}).items():
+            if step_of(name) in again:
+                task["cachingOptions"] = {}
+    return struct
+
+
+def _root(text: str) -> dict[str, str]:
+    """Where artifacts go, said by the run, too: Kubeflow's driver asks it and the launcher's settings, no pipeline."""
+    pipeline = next(yaml.load_all(text, _LOADER))
+    root = pipeline.get("defaultPipelineRoot")
+    return {"pipeline_root": str(root)} if root else {}
+
+
+def experiment_of(assistant: Assistant, environment: Mapping[str, str]) -> str:
+    """The experiment that an assistant's runs belong to."""
+    return assistant.spec.platform.kubeflow.experiment or environment.get("KFP_EXPERIMENT", "") or assistant.name
+
+
+def submitted(store: Path) -> list[Submitted]:
+    """The runs submitted from this project, newest first; files of other versions are left out."""
+    found = []
+    for path in (store / FOLDER).glob("*.json"):
+        try:
+            found.append(Submitted(**read_json(path)))
+        except (TypeError, RaftopsError):
+            continue
+    return sorted(found, key=lambda run: run.submitted, reverse=True)
+
+
+def known(store: Path, prefix: str) -> Submitted | None:
+    """The submitted run whose id begins so, the newest for `latest`; None where this project submitted no such run."""
+    runs = submitted(store)
+    if prefix == "latest":
+        if not runs:
+            raise ClusterError(f"no run was submitted from {store.parent}", next_step="raftops submit SPEC")
+        return runs[0]
+    wanted = _only([run.run_id for run in runs], prefix)
+    return next((run for run in runs if run.run_id == wanted), None)
+
+
+def find(server: Server, prefix: str) -> str:
+    """The id of a run on the server that begins so."""
+    if len(prefix) >= 36:
+        return prefix
+    found = _only([str(run.get("run_id")) for run in server.runs(limit=100)], prefix)
+    if not found:
+        raise ClusterError(
+            f"{server.endpoint.url}: none of the newest 100 runs begins with {prefix!r}",
+            next_step="raftops status lists the runs; KFP_NAMESPACE names a profile",
+        )
+    return found
+
+
+def _only(ids: list[str], prefix: str) -> str | None:
+    matching = [run_id for run_id in ids if run_id.startswith(prefix)]
+    if len(prefix) < _SHORT or len(matching) > 1:
+        raise ClusterError(f"run {prefix!r}: too short, it may be any of {len(matching)}", next_step="give more digits")
+    return matching[0] if matching else None

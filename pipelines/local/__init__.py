@@ -1,0 +1,1 @@
+"""Runs on this machine: each task a process, or a container."""

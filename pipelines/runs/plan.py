@@ -1,0 +1,155 @@
+"""What a run would do, before it does it: run or skip, why, how much work, how long. Runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipelines.runs.effort import growth
+from pipelines.runs.history import History
+from pipelines.runs.record import RunRecord, StepRecord
+from pipelines.wiring.compile import Compiled
+from raftops.spec.model.assistant import Assistant
+from raftops.spec.model.base import STEPS, StepName
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One line of a plan."""
+
+    step: StepName
+    runs: bool
+    reasons: tuple[str, ...]
+    work: str
+    """Expected work, such as "about 1,200 passages, of which 8 to embed"."""
+    seconds: float | None
+    """Time by past runs of this step here, scaled to the work; None where there was none."""
+    key: str
+
+
+def plan(assistant: Assistant, compiled: Compiled, store: History) -> list[PlannedStep]:
+    """Compare the keys with what the store knows."""
+    records = store.records(assistant.name)
+    planned: list[PlannedStep] = []
+    for step in STEPS:
+        key = compiled.keys[step].digest
+        if store.result(step, key) is not None:
+            planned.append(PlannedStep(step, False, (), "", None, key))
+            continue
+        share = _share(step, assistant, compiled, records)
+        reasons = _reasons(step, compiled, records, {p.step for p in planned if p.runs})
+        last = _last(records, step)
+        work = _work(step, assistant, compiled, last.steps[step] if last else None, share)
+        planned.append(PlannedStep(step, True, reasons, work, _seconds(records, step, share), key))
+    return planned
+
+
+def _seconds(records: Sequence[RunRecord], step: StepName, share: float) -> float | None:
+    """The last time of a step, by how much of that work there is now.
+
+    For a part of the documents: that part of the longest time, but not less than the shortest.
+    """
+    times = [r.steps[step].seconds for r in records if step in r.steps and r.steps[step].status == "done"]
+    if not times:
+        return None
+    if step not in _BY_CONTENT:
+        return round(times[0] * share, 1)
+    return round(max(max(times) * share, min(times)), 1)
+
+
+def _last(records: Sequence[RunRecord], step: StepName) -> RunRecord | None:
+    """The newest run in which the step really ran."""
+    return next((r for r in records if step in r.steps and r.steps[step].status == "done"), None)
+
+
+def _reference(records: Sequence[RunRecord], step: StepName) -> RunRecord | None:
+    """The newest run in which the step had a result."""
+    fine = ("done", "skipped")
+    return next((r for r in records if step in r.steps and r.steps[step].status in fine), None)
+
+
+def _reasons(
+    step: StepName, compiled: Compiled, records: Sequence[RunRecord], running: set[StepName]
+) -> tuple[str, ...]:
+    record = _reference(records, step)
+    if record is None:
+        return ("never run here",)
+    changed = compiled.keys[step].changed(record.steps[step].parts)
+    if not changed:
+        return ("its release is not the current one",) if step == "deploy" else ("its result is gone",)
+    return tuple(_named(part, compiled, record, running) for part in changed)
+
+
+def _named(part: str, compiled: Compiled, record: RunRecord, running: set[StepName]) -> str:
+    if part == "documents":
+        return f"documents: {_difference(compiled.inputs.documents, record.documents)}"
+    if part == "examples":
+        return f"examples: {_difference(compiled.inputs.examples, record.examples)}"
+    if part.startswith("step "):
+        before = part.removeprefix("step ")
+        return f"{before} runs" if before in running else f"{before}: another result"
+    return f"{part} changed"
+
+
+def _difference(now: Mapping[str, str], before: Mapping[str, str]) -> str:
+    """ "2 changed, 1 deleted" of two sets of hashes."""
+    counts = {
+        "added": len(now.keys() - before.keys()),
+        "changed": sum(1 for name in now.keys() & before.keys() if now[name] != before[name]),
+        "deleted": len(before.keys() - now.keys()),
+    }
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "settings"
+
+
+def _touched(compiled: Compiled, record: RunRecord | None) -> int:
+    """Documents that are new or changed since a run."""
+    before = record.documents if record else {}
+    return sum(1 for name, version in compiled.inputs.documents.items() if before.get(name) != version)
+
+
+def _share(step: StepName, assistant: Assistant, compiled: Compiled, records: Sequence[RunRecord]) -> float:
+    """How much of a step's last work a run does: parsing and embedding are kept by content, training grows and shrinks
+    with the examples and epochs that the spec asks for."""
+    last = _last(records, step)
+    if step in ("augment", "train") and last:
+        examples, trained = growth(assistant, len(compiled.inputs.examples), last)
+        return examples if step == "augment" else trained
+    record = _reference(records, step)
+    if step not in _BY_CONTENT or record is None or not compiled.inputs.documents:
+        return 1.0
+    made_by: tuple[StepName, ...] = ("ingest", "index") if step == "index" else ("ingest",)
+    changed = {part for s in made_by for part in compiled.keys[s].changed(record.steps[s].parts)}
+    return _touched(compiled, record) / len(compiled.inputs.documents) if changed <= _CONTENT else 1.0
+
+
+_BY_CONTENT = ("ingest", "index")
+_CONTENT = {"documents", "document policies", "step ingest", "spec.validate", "spec.data.documents.uri"}
+"""Parts whose change leaves the work on unchanged documents valid."""
+
+
+def _work(step: StepName, assistant: Assistant, compiled: Compiled, before: StepRecord | None, share: float) -> str:
+    figures = before.metrics if before else {}
+    documents = len(compiled.inputs.documents)
+    if step in ("validate", "ingest"):
+        return f"{round(documents * share)} of {documents} documents"
+    if step == "index":
+        rows = figures.get("rows")
+        return (
+            f"about {round(rows * share):,} of {round(rows):,} passages to embed" if rows else "all passages to embed"
+        )
+    if step == "augment":
+        return f"{assistant.spec.augment.max_examples or len(compiled.inputs.examples):,} examples at most"
+    if step == "train":
+        tokens = figures.get("tokens")
+        about = f"about {_rounded(tokens * share):,} tokens to train" if tokens else ""
+        several = f"{count} candidates, " if (count := len(assistant.spec.train.candidates)) else ""
+        return several + (about or "tokens to train: known after the first run")
+    if step == "evaluate":
+        arms, asked = len(assistant.spec.evaluate.arms), assistant.spec.evaluate.questions
+        return f"{arms} arms x {asked or 'all'} held-out questions"
+    return "one release"
+
+
+def _rounded(value: float) -> int:
+    """Two digits that count: it is a guess."""
+    return int(round(value, 2 - len(str(int(value))))) if value >= 100 else round(value)

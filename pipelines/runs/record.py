@@ -1,0 +1,198 @@
+"""The store of one project (`.raftops`): what was run with which key, where its results are, and how long it took."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kfp.dsl import Artifact
+from kfp.local.cache import LocalCache
+
+from raftops.errors import RaftopsError
+from raftops.files import read_json, write_json
+from raftops.spec.model.base import STEPS, StepName
+
+RECORDS = 50
+"""Records of runs that are kept; plans take times and reasons from them."""
+_PARTS = ("-iteration-", "-plain", "-documents")
+"""In the names of folders where KFP's local runner puts what the parts of a step made."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a step made: its artifacts by name, and its figures."""
+
+    artifacts: Mapping[str, Path]
+    metrics: Mapping[str, float]
+
+
+@dataclass
+class StepRecord:
+    """One step of one run."""
+
+    key: str
+    parts: dict[str, str]
+    status: str = "waiting"
+    """waiting, skipped, done or failed."""
+    seconds: float = 0.0
+    metrics: dict[str, float] = field(default_factory=dict)
+    artifacts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class RunRecord:
+    """One run of a spec."""
+
+    run_id: str
+    name: str
+    spec: str
+    started: str
+    steps: dict[str, StepRecord]
+    documents: dict[str, str]
+    examples: dict[str, str]
+    dvc: str = ""
+    seconds: float = 0.0
+    status: str = "running"
+    settings: dict[str, float] = field(default_factory=dict)
+    """What the spec said about the amount of training (see `effort`); empty in records of earlier versions."""
+
+
+class Store:
+    """The folder and its parts."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()  # a run changes the working directory
+        self.artifacts = self.root / "artifacts"
+        self.runs = self.root / "runs"
+        self.latest = root / "latest"
+        self.cache = self.root / "cache"
+        self.keys = self.root / "keys"
+        """Where KFP keeps what it made with which key."""
+
+    def result(self, step: StepName, key: str) -> Result | None:
+        """What a step made with this key; None where it never did, the result is gone, or is not served any more."""
+        if not self.keys.is_dir():
+            return None
+        cache = LocalCache(str(self.keys))
+        outputs = cache.get(self._entry(cache, step, key))
+        result = _result(outputs) if outputs is not None else None
+        return result if result and self._is_served(result) else None
+
+    def _is_served(self, result: Result) -> bool:
+        """Whether a release is still the current one of its assistant; true of results that are no release.
+
+        A spec that goes back to what it was finds all its keys known, and has to be promoted again.
+        """
+        record = result.artifacts.get("release", Path()) / "release.json"
+        if not record.is_file():
+            return True
+        name, release = Path(read_json(record)["path"]).parts[-2:]
+        releases = self.root / "releases" / name
+        current = releases / "current"
+        return (releases / release).is_dir() and current.is_file() and read_json(current).get("hash") == release
+
+    def forget(self, step: StepName, key: str) -> None:
+        """Let a step run again although its key is known."""
+        name = self._entry(LocalCache(str(self.keys)), step, key)
+        (self.keys / f"{name}.json").unlink(missing_ok=True)
+
+    @staticmethod
+    def _entry(cache: LocalCache, step: StepName, key: str) -> str:
+        return str(cache.compute_key(f"comp-{step}", "", [], {}, custom_cache_key=key))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """One run at a time in a project."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / "run.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RaftopsError(
+                    f"another run is at work in {self.root}", next_step="wait for it, or stop its process"
+                ) from error
+            yield
+
+    def write(self, record: RunRecord) -> None:
+        """Keep a run's record."""
+        write_json(self.runs / record.run_id / "run.json", asdict(record))
+
+    def link(self, record: RunRecord) -> None:
+        """Point `latest/<assistant>/<step>/<artifact>` at what the run made or used: short paths for people."""
+        for step, state in record.steps.items():
+            for name, uri in state.artifacts.items():
+                link = self.latest / record.name / step / name
+                link.parent.mkdir(parents=True, exist_ok=True)
+                draft = link.with_name(f".{name}")
+                draft.unlink(missing_ok=True)
+                draft.symlink_to(os.path.relpath(uri, link.parent))
+                os.replace(draft, link)
+
+    def records(self, name: str) -> list[RunRecord]:
+        """The runs of an assistant, newest first."""
+        records = [read_record(folder / "run.json") for folder in self._runs()]
+        return [record for record in records if record.name == name]
+
+    def prune(self, keep: int = 5) -> None:
+        """Delete results that none of the newest runs of any assistant made or used, and records of long ago."""
+        records = [(folder, read_json(folder / "run.json")) for folder in self._runs()]
+        kept, seen = set[Path](), Counter[str]()
+        for _, record in records:
+            seen[record["name"]] += 1
+            if seen[record["name"]] <= keep:
+                kept |= {self._task(Path(uri)) for uri in _uris(record)}
+        runs = {folder.parent for folder in kept}
+        for folder in self.artifacts.glob("*/*"):
+            if folder not in kept and not (folder.parent in runs and any(part in folder.name for part in _PARTS)):
+                shutil.rmtree(folder, ignore_errors=True)
+        for run in self.artifacts.glob("*"):
+            if not any(run.iterdir()):
+                run.rmdir()
+        for folder, _ in records[RECORDS:]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _task(self, artifact: Path) -> Path:
+        """The task's folder (run/step) that an artifact lies in."""
+        inside = artifact.relative_to(self.artifacts) if artifact.is_relative_to(self.artifacts) else artifact
+        return self.artifacts.joinpath(*inside.parts[:2])
+
+    def _runs(self) -> list[Path]:
+        """Folders of runs that have a record, newest first."""
+        return sorted((path.parent for path in self.runs.glob("*/run.json")), reverse=True)
+
+
+def _result(outputs: Mapping[str, Any]) -> Result:
+    artifacts = {name: Path(value.uri) for name, value in outputs.items() if isinstance(value, Artifact)}
+    metrics = outputs.get("metrics")
+    figures = dict(metrics.metadata) if isinstance(metrics, Artifact) else {}
+    return Result(artifacts, {k: float(v) for k, v in figures.items() if isinstance(v, int | float)})
+
+
+def read_record(path: Path) -> RunRecord:
+    """A run's record from its file.
+
+    Raises:
+        RaftopsError: it cannot be read, or is not a record of this version.
+    """
+    raw: Any = read_json(path)
+    try:
+        return _record(raw)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RaftopsError(f"{path}: not a run record of this version", next_step="run the spec again") from error
+
+
+def _record(raw: dict[str, Any]) -> RunRecord:
+    steps = {name: StepRecord(**step) for name, step in raw.pop("steps").items() if name in STEPS}
+    return RunRecord(**raw, steps=steps)
+
+
+def _uris(raw: dict[str, Any]) -> Iterator[str]:
+    for step in raw["steps"].values():
+        yield from step["artifacts"].values()

@@ -1,0 +1,87 @@
+"""Where the pods of a cluster take the project's data from: a bucket, by the hashes that DVC's pointer file records.
+
+Without a pointer file they are the hashes of the files themselves (see `plain_data.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from pipelines.wiring.inputs import Inputs
+from pipelines.wiring.plain_data import files_below, listed
+from raftops.data.dvc import Out, Source, content_by
+from raftops.errors import StepError
+from raftops.spec.check_pods import PROJECT
+from raftops.spec.model.assistant import Assistant
+from raftops.spec.model.base import StepName, as_json
+
+Sources = Mapping[StepName, Source]
+READERS: tuple[StepName, ...] = ("validate", "ingest", "train")
+"""Steps that read files of the project."""
+
+
+def sources(assistant: Assistant, inputs: Inputs, root: Path) -> dict[StepName, Source]:
+    """What each step that reads files has to be brought; nothing without `platform.dvc`.
+
+    The adapter that training continues from is named file by file: a changed document is no change of train.
+
+    Raises:
+        StepError: the pointer file cannot be read.
+    """
+    spec, outs = assistant.spec, brought(assistant, root)
+    storage = spec.platform.dvc
+    if storage is None or not outs:
+        return {}
+    content = content_by(inputs.documents, inputs.examples, root / spec.data.access)
+    found: dict[StepName, Source] = {
+        "validate": Source(storage=storage, outs=outs, content=content),
+        "ingest": Source(storage=storage, outs=outs),
+    }
+    if spec.train.init_from and (start := files_below(root / spec.train.init_from, root)):
+        found["train"] = Source(storage=storage, outs=start)
+    return found
+
+
+def brought(assistant: Assistant, root: Path) -> tuple[Out, ...]:
+    """The data that a bucket has for the pods: what the pointer file names, or the files themselves without one."""
+    spec = assistant.spec
+    if spec.platform.dvc is None:
+        return ()
+    if spec.data.dvc:
+        return tracked(root / spec.data.dvc, root)
+    return tuple(folder.out for folder in listed(assistant, root))
+
+
+def tracked(pointer: Path, root: Path) -> tuple[Out, ...]:
+    """The files and folders of a pointer file, by their paths below the project."""
+    try:
+        rows = yaml.safe_load(pointer.read_text(encoding="utf-8"))["outs"]
+        folder = pointer.parent.resolve().relative_to(root.resolve())
+        return tuple(Out(path=(folder / row["path"]).as_posix(), md5=_hash(row)) for row in rows)
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise StepError(f"{pointer}: not a pointer file of DVC 3", next_step="dvc add the data again") from error
+
+
+def _hash(row: Mapping[str, Any]) -> str:
+    """DVC 2 says no kind of hash: its remotes have other names, and its hashes of texts are of other bytes."""
+    if row["hash"] != "md5":
+        raise ValueError(row["hash"])
+    return str(row["md5"])
+
+
+def with_sources(config: Mapping[StepName, dict[str, Any]], found: Sources) -> dict[StepName, dict[str, Any]]:
+    """The steps' arguments, with what is to be brought."""
+    return {step: one | ({"source": as_json(found[step])} if step in found else {}) for step, one in config.items()}
+
+
+def folders(source: Source | None) -> tuple[str, ...]:
+    """Folders in a pod that files are brought to: the topmost that the source fills."""
+    if source is None:
+        return ()
+    filled = {PurePosixPath(o.path) if o.md5.endswith(".dir") else PurePosixPath(o.path).parent for o in source.outs}
+    top = [path for path in filled if not filled & set(path.parents)]
+    return tuple(str(PROJECT / path) for path in sorted(top) if path.parts)

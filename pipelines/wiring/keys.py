@@ -1,0 +1,130 @@
+"""The identity of each step: a hash of its sections, its code and the content of its inputs.
+
+A key is known before anything runs, on a laptop and on a cluster alike. Two dependencies are left out on purpose:
+a changed document does not retrain (the report says which share of the training rows went stale), and a changed
+example does not re-index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.wiring.code import Code
+from pipelines.wiring.config import configs
+from pipelines.wiring.inputs import Inputs
+from raftops.access import AccessPolicies
+from raftops.files import sha256_json
+from raftops.spec.model.assistant import Assistant
+from raftops.spec.model.base import STEPS, StepName
+
+Keys = Mapping[StepName, "Key"]
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a step's result depends on, part by part, so that a change can be named."""
+
+    parts: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """The key itself."""
+        return sha256_json(dict(self.parts))
+
+    def without(self, part: str) -> str:
+        """The key without one part and the parts of that part, for work that is told of them in other ways."""
+        kept = {name: value for name, value in self.parts.items() if name != part and not name.startswith(f"{part}.")}
+        return sha256_json(kept)
+
+    def changed(self, before: Mapping[str, str]) -> list[str]:
+        """The parts that are not as they were."""
+        names = self.parts.keys() | before.keys()
+        return sorted(name for name in names if self.parts.get(name) != before.get(name))
+
+
+def step_keys(assistant: Assistant, inputs: Inputs, code: Code) -> dict[StepName, Key]:
+    """The key of every step."""
+    config, keys = configs(assistant), dict[StepName, Key]()
+    content = _content(assistant, inputs)
+    for step in STEPS:
+        parts = {f"spec.{name}": sha256_json(value) for name, value in _sections(step, config[step]).items()}
+        parts |= {name: content[name] for name in _INPUTS[step]}
+        parts |= {f"step {name}": keys[name].digest for name in _UPSTREAM[step]}
+        keys[step] = Key(parts | {"code": code.hash_of(f"components.{step}.component")})
+    return keys
+
+
+def told(config: Mapping[StepName, dict[str, Any]], digests: Mapping[StepName, str]) -> dict[StepName, dict[str, Any]]:
+    """The steps' arguments with the first digits of their keys.
+
+    Servers of Kubeflow before 2.18 read no cache key: they compare a task by its arguments, its image and the ids of
+    its artifacts. Code and data are in none of these, and a result that is not of this data would be kept for it.
+    """
+    return {step: one | {"key": digests[step][:_DIGITS]} for step, one in config.items()}
+
+
+_DIGITS = 16
+"""Enough to tell the keys of one assistant apart."""
+_UPSTREAM: Mapping[StepName, tuple[StepName, ...]] = {
+    "validate": (), "ingest": (), "index": ("ingest",), "augment": (), "train": ("augment",),
+    "evaluate": ("index", "train"), "deploy": ("index", "train", "evaluate"),
+}  # fmt: skip
+_INPUTS: Mapping[StepName, tuple[str, ...]] = {
+    "validate": ("documents", "examples", "access"),
+    "ingest": ("documents", "document policies", "spec.data.documents.uri", "spec.validate", "model embedder"),
+    "index": ("model embedder",),
+    "augment": (
+        "examples", "readable by the audience", "spec.data.splits", "spec.validate", "spec.ingest", "spec.index",
+        "model embedder",
+    ),
+    "train": ("model base", "model init_from"),
+    "evaluate": ("examples", "access", "spec.data.splits", "spec.validate", "model base"),
+    "deploy": ("access",),
+}  # fmt: skip
+
+
+_PLACE = ("init_from", "threads", "nodes", "runtime", "candidates_at_once", "plain_beside")
+"""Settings of train that say where files are, or where it is trained."""
+
+
+def _sections(step: StepName, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config without what says only where files are, and without sources that digests stand for."""
+    left_out = {"cache", "releases", "artifacts", "embedder", "base"}
+    sections = {name: value for name, value in config.items() if name not in left_out}
+    if step == "train":
+        told = {k: v for k, v in config["train"].items() if k not in _PLACE}
+        sections = {"train.candidates": told.pop("candidates")} if "candidates" in told else {}
+        sections["train"] = told
+    return sections
+
+
+def _content(assistant: Assistant, inputs: Inputs) -> dict[str, str]:
+    spec, access = assistant.spec, inputs.access
+    named = {
+        "documents": dict(inputs.documents),
+        "document policies": dict(inputs.rules),
+        "examples": dict(inputs.examples),
+        "access": access.model_dump(mode="json"),
+        "readable by the audience": _readable(access, spec.train.audience),
+        "spec.data.documents.uri": spec.data.documents.uri,
+        "spec.data.splits": spec.data.splits.model_dump(mode="json"),
+        "spec.validate": spec.validate_.model_dump(mode="json"),
+        "spec.ingest": spec.ingest.model_dump(mode="json"),
+        "spec.index": spec.index.model_dump(mode="json"),
+        "model base": inputs.models["base"],
+        "model embedder": inputs.models["embedder"],
+        "model init_from": inputs.models["init_from"],
+    }
+    return {name: sha256_json(value) for name, value in named.items()}
+
+
+def _readable(access: AccessPolicies, audience: tuple[str, ...]) -> list[tuple[str, bool]]:
+    """Each document rule, in order, and whether the whole audience may read what it matches.
+
+    Rules and not documents: a new document under an old rule retrains nothing, but a document that moves to a policy
+    that the audience may not read does, for the adapter may have learned it.
+    """
+    readable = access.readable_by_all(audience)
+    return [(rule.match, rule.policy in readable) for rule in access.documents]

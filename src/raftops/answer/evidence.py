@@ -1,0 +1,156 @@
+"""Passages to evidence: the sentences, list items and table rows that the model reads, best first, within a budget.
+
+Scores are a weighted sum of likeness to the question (dense), words shared with it (stemmed, weighted by how rare they
+are among the candidates) and the passage's own score. The weights are not tuned: a grid over NQ-open-oracle found none
+that is better on questions it was not chosen on (`benchmarks/evidence.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from raftops.answer.prompt import evidence_block
+from raftops.data.records import Hit, Locator, Passage, Unit
+from raftops.retrieval.bm25 import term_ids
+from raftops.retrieval.protocols import Embedder
+from raftops.spec.model.learning import Prompt
+
+Signals = npt.NDArray[np.float64]
+LEAST_WORDS = 3
+"""A shorter span never stands alone."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each signal counts."""
+
+    dense: float = 1.0
+    words: float = 0.4
+    passage: float = 0.3
+
+
+WEIGHTS = Weights()
+
+
+def select_units(
+    question: str,
+    hits: Sequence[Hit],
+    embedder: Embedder,
+    prompt: Prompt,
+    count_tokens: Callable[[str], int],
+    weights: Weights = WEIGHTS,
+) -> list[Unit]:
+    """At most `prompt.units` units in `prompt.evidence_tokens`, numbered from 1, best first; no two read the same."""
+    ranked = _passages(hits) if prompt.evidence == "passages" else rank_units(question, hits, embedder, weights)
+    chosen: list[Unit] = []
+    left = prompt.evidence_tokens
+    for unit in _distinct(ranked):
+        tokens = count_tokens(evidence_block([unit]) + "\n")
+        if tokens <= left:
+            chosen.append(replace(unit, number=len(chosen) + 1))
+            left -= tokens
+        if len(chosen) == prompt.units:
+            break
+    return chosen
+
+
+def rank_units(question: str, hits: Sequence[Hit], embedder: Embedder, weights: Weights = WEIGHTS) -> list[Unit]:
+    """Every candidate with its score, best first; ties keep the order of retrieval."""
+    units, signals = unit_signals(question, hits, embedder)
+    scores = signals @ np.array([weights.dense, weights.words, weights.passage])
+    scored = [replace(unit, score=float(score)) for unit, score in zip(units, scores, strict=True)]
+    return sorted(scored, key=lambda u: -u.score)
+
+
+def unit_signals(question: str, hits: Sequence[Hit], embedder: Embedder) -> tuple[list[Unit], Signals]:
+    """Every candidate, and a row for each: likeness, shared words, passage score."""
+    found = [(unit, hit.score) for hit in hits for unit in _units(hit)]
+    if not found:
+        return [], np.zeros((0, 3))
+    read = [_read(unit) for unit, _ in found]
+    vectors = embedder.embed([question, *read])
+    columns = [vectors[1:] @ vectors[0], _shared_words(question, read), [score for _, score in found]]
+    return [unit for unit, _ in found], np.array(columns, dtype=np.float64).T
+
+
+def unit_texts(passage: Passage) -> list[str]:
+    """What is embedded of each candidate that a passage holds."""
+    return [_read(unit) for unit in _units(Hit(passage, 0.0))]
+
+
+def _read(unit: Unit) -> str:
+    return f"{unit.heading}: {' '.join(unit.text.split())}"
+
+
+def _shared_words(question: str, texts: Sequence[str], language: str = "english") -> list[float]:
+    """For each text the share of the question's words that it has, by rarity among the texts; 0 to 1."""
+    asked = set(term_ids(question, language))
+    have = [asked & set(term_ids(text, language)) for text in texts]
+    frequency = Counter(word for words in have for word in words)
+    rarity = {word: math.log(1 + len(texts) / (1 + frequency[word])) for word in asked}
+    total = sum(rarity.values()) or 1.0
+    return [sum(rarity[w] for w in sorted(words)) / total for words in have]
+
+
+def _units(hit: Hit) -> Iterator[Unit]:
+    for start, end, locator in _spans(hit.passage):
+        yield _unit(hit, start, end, locator)
+
+
+def _passages(hits: Sequence[Hit]) -> list[Unit]:
+    return [_unit(h, h.passage.start, h.passage.end, h.passage.locator) for h in hits]
+
+
+def _unit(hit: Hit, start: int, end: int, locator: Locator) -> Unit:
+    p = hit.passage
+    return Unit(
+        number=0,
+        text=p.text[start - p.start : end - p.start],
+        doc_id=p.doc_id,
+        version=p.version,
+        title=p.title,
+        uri=p.uri,
+        policy_id=p.policy_id,
+        start=start,
+        end=end,
+        locator=locator,
+        score=hit.score,
+        passage_id=p.passage_id,
+    )
+
+
+def _spans(passage: Passage) -> list[tuple[int, int, Locator]]:
+    """The spans; one of fewer than three words is joined to the next, or to the one before where it is the last."""
+    joined: list[tuple[int, int, Locator]] = []
+    short = False
+    for span in passage.spans:
+        if short:
+            start, _, _ = joined.pop()
+            joined.append((start, span.end, span.locator))
+        else:
+            joined.append((span.start, span.end, span.locator))
+        short = _words(passage, *joined[-1][:2]) < LEAST_WORDS
+    if short and len(joined) > 1:
+        _, end, _ = joined.pop()
+        start, _, locator = joined.pop()
+        joined.append((start, end, locator))
+    return joined or [(passage.start, passage.end, passage.locator)]
+
+
+def _words(passage: Passage, start: int, end: int) -> int:
+    return len(passage.text[start - passage.start : end - passage.start].split())
+
+
+def _distinct(units: Sequence[Unit]) -> Iterator[Unit]:
+    seen: set[str] = set()
+    for unit in units:
+        shown = evidence_block([replace(unit, number=0)])
+        if shown not in seen and unit.text.strip():
+            seen.add(shown)
+            yield unit

@@ -1,0 +1,90 @@
+"""The one prompt: training, evaluation and service build their messages here: a model is asked what it was trained on.
+
+Does not retrieve, does not tokenise; `retrieval/evidence.py` chooses the units.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from raftops.data.records import Message, Unit
+from raftops.spec.model.learning import Prompt
+
+MARKER = re.compile(r"\[(\d{1,2})\]")
+CONTROL = re.compile(
+    r"<(?=\|[^|<>]{1,40}\|>)|<(?=/?s>)|<(?=(?:start|end)_of_turn>)|<(?=</?SYS>>)|\[(?=/?INST\])", re.IGNORECASE
+)
+"""Where a chat template's control token begins (ChatML, Llama, Gemma, Mistral)."""
+
+
+def system_message(prompt: Prompt, title: str) -> Message:
+    """The system turn."""
+    return Message(role="system", content=prompt.system.replace("{name}", title))
+
+
+def evidence_block(units: Sequence[Unit]) -> str:
+    """The numbered evidence, one unit a line: `[1] Title > Heading: text`."""
+    return "\n".join(f"[{u.number}] {_shown(u)}" for u in units)
+
+
+def _shown(unit: Unit) -> str:
+    header = f" ({unit.locator.table_header})" if unit.locator.table_header else ""
+    return plain(f"{unit.heading}{header}: {' '.join(unit.text.split())}")
+
+
+def plain(text: str) -> str:
+    """A text that cannot end its turn and begin another: control tokens become plain characters.
+
+    A document or a request is data, never a part of the conversation's frame.
+    """
+    return CONTROL.sub(r"\g<0> ", text)
+
+
+def _spoken(messages: Sequence[Message]) -> list[Message]:
+    return [Message(role=m.role, content=plain(m.content)) for m in messages]
+
+
+def grounded_messages(
+    prompt: Prompt, title: str, question: str, units: Sequence[Unit], history: Sequence[Message] = ()
+) -> list[Message]:
+    """What the model reads for a question with evidence; an empty list of units says so in words."""
+    evidence = evidence_block(units) or "(nothing was found)"
+    turn = Message(role="user", content=f"Evidence:\n{evidence}\n\nQuestion: {plain(question)}")
+    return [system_message(prompt, title), *_spoken(history), turn]
+
+
+def closed_book_messages(title: str, question: str) -> list[Message]:
+    """What the model reads for a question without documents (the arms `base` and `fine-tuned`)."""
+    system = Message(role="system", content=f"You are the assistant of {title}. Answer in a few words.")
+    return [system, Message(role="user", content=plain(question))]
+
+
+def behaviour_messages(title: str, messages: Sequence[Message]) -> list[Message]:
+    """What the model reads for a request about form only."""
+    turns = [m for m in messages if m.role != "system"]
+    return [
+        Message(role="system", content=f"You are the assistant of {title}. Follow the house rules."),
+        *_spoken(turns),
+    ]
+
+
+def grounded_answer(answer: str, numbers: Sequence[int]) -> str:
+    """The label of a grounded example: the answer, then the numbers of the units that prove it."""
+    return f"{answer.strip()} " + "".join(f"[{n}]" for n in numbers)
+
+
+def cited_numbers(text: str) -> list[int]:
+    """The numbers an answer cites, in order of first use."""
+    return list(dict.fromkeys(int(n) for n in MARKER.findall(text)))
+
+
+def without_markers(text: str) -> str:
+    """The answer without its citation numbers."""
+    return re.sub(r"\s+([.,;:!?])", r"\1", MARKER.sub("", text)).strip()
+
+
+def is_abstention(text: str, prompt: Prompt) -> bool:
+    """Whether an answer is the agreed sentence of not knowing (case and final punctuation ignored)."""
+    said = without_markers(text).strip().lower().rstrip(".!")
+    return said.startswith(prompt.abstain.strip().lower().rstrip(".!"))

@@ -1,0 +1,1 @@
+"""A release: one content-addressed folder, promoted, rolled back, signed and stored as one thing."""

@@ -1,0 +1,151 @@
+"""Which release is served: `current` is one small file, rewritten whole. Promote, roll back, list, prune."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from raftops.errors import ReleaseError
+from raftops.files import write_json
+from raftops.release.release import HASH_DIGITS, RECORD, Release, open_release
+
+POINTER = "current"
+NAME = re.compile(rf"[0-9a-f]{{{HASH_DIGITS}}}")
+RUN = "raftops run <spec> makes one"
+
+
+@dataclass(frozen=True)
+class Current:
+    """What is served, and what was served before, newest first."""
+
+    hash: str
+    previous: tuple[str, ...] = ()
+    promoted: str = ""
+
+
+def read_current(releases: Path) -> Current | None:
+    """What is served, or None where nothing was promoted yet."""
+    try:
+        raw: Any = json.loads((releases / POINTER).read_text(encoding="utf-8"))
+        return Current(str(raw["hash"]), tuple(map(str, raw["previous"])), str(raw["promoted"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReleaseError(
+            f"{releases / POINTER}: cannot be read ({error})",
+            next_step=f"remove it and promote a release in {releases}",
+        ) from error
+
+
+def current_release(releases: Path) -> Release:
+    """The release that is served."""
+    current = read_current(releases)
+    if current is None:
+        raise ReleaseError(f"{releases}: no release is current", next_step=RUN)
+    return open_release(releases / current.hash)
+
+
+def list_releases(releases: Path) -> list[dict[str, Any]]:
+    """Name, hash, arm and time of every whole release, newest first, with the current one marked. Checks no file."""
+    current = read_current(releases)
+    rows = []
+    for folder in releases.glob("*"):
+        if NAME.fullmatch(folder.name) and (folder / RECORD).is_file():
+            record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+            row = {k: record.get(k) for k in ("name", "title", "created", "arm", "sources_trained")}
+            rows.append({"hash": folder.name, "current": bool(current and current.hash == folder.name), **row})
+    return sorted(rows, key=lambda row: (row["created"] or "", row["hash"]), reverse=True)
+
+
+def find_release(releases: Path, prefix: str) -> Release:
+    """The one release whose hash begins so."""
+    found = [row["hash"] for row in list_releases(releases) if row["hash"].startswith(prefix[:HASH_DIGITS])]
+    if len(found) != 1:
+        what = "several releases begin" if found else "no release begins"
+        raise ReleaseError(f"{releases}: {what} with {prefix}", next_step="raftops release list")
+    return open_release(releases / found[0])
+
+
+def promote(releases: Path, hash_: str) -> Current:
+    """Serve a release. The one before is remembered; promoting what is current changes nothing."""
+    name = open_release(releases / hash_[:HASH_DIGITS]).short
+    with _locked(releases):
+        current = read_current(releases)
+        if current and current.hash == name:
+            return current
+        before = (current.hash, *(h for h in current.previous if h != current.hash)) if current else ()
+        return _point(releases, Current(name, tuple(h for h in before if h != name), _now()))
+
+
+def rollback(releases: Path, hash_: str = "") -> Current:
+    """Serve the release before the current one, or the one named. What was current is not offered again.
+
+    Raises:
+        ReleaseError: there is none, or it is not whole any more.
+    """
+    if hash_:
+        return promote(releases, find_release(releases, hash_).short)
+    with _locked(releases):
+        left = _left(releases)
+        open_release(releases / left[0])
+        return _point(releases, Current(left[0], tuple(left[1:]), _now()))
+
+
+def previous_release(releases: Path) -> Release:
+    """The release that `rollback` goes back to."""
+    return open_release(releases / _left(releases)[0])
+
+
+def _left(releases: Path) -> list[str]:
+    """What was served before and is still here, newest first."""
+    current = read_current(releases)
+    left = [h for h in current.previous if (releases / h / RECORD).is_file()] if current else []
+    if not left:
+        raise ReleaseError(f"{releases}: there is no release to go back to", next_step="raftops release list")
+    return left
+
+
+def prune(releases: Path, keep: int) -> list[str]:
+    """Delete all but the newest releases; the current one and the one to go back to stay. Returns what went."""
+    with _locked(releases):
+        current = read_current(releases)
+        kept = {row["hash"] for row in list_releases(releases)[:keep]}
+        kept |= {current.hash, *current.previous[:1]} if current else set()
+        gone = [path for path in releases.iterdir() if path.is_dir() and _is_old(path, kept)]
+        for path in gone:
+            shutil.rmtree(path)
+    return sorted(path.name for path in gone)
+
+
+def _is_old(path: Path, kept: set[str]) -> bool:
+    """A release that is not kept, or the draft of a run that was killed an hour ago or more."""
+    if path.name.startswith(".draft-"):
+        return time.time() - path.stat().st_mtime > 3600
+    return bool(NAME.fullmatch(path.name)) and path.name not in kept
+
+
+def _point(releases: Path, current: Current) -> Current:
+    write_json(releases / POINTER, asdict(current))
+    return current
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextmanager
+def _locked(releases: Path) -> Iterator[None]:
+    """One change of the pointer at a time."""
+    releases.mkdir(parents=True, exist_ok=True)
+    with (releases / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,285 @@
+"""A release: adapter, model, index, prompt, router, policies and report under one content hash, in one folder.
+
+Written beside the others and renamed whole; never changed afterwards; every byte is checked when it is opened. Which
+release is served is decided in `releases.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from raftops.access import AccessPolicies
+from raftops.errors import ReleaseError
+from raftops.files import link_or_copy, read_jsonl, sha256_json, write_json, write_jsonl
+from raftops.release.parts import (
+    SERVED,
+    adapter_digest,
+    digest_of,
+    index_digest,
+    needed,
+    read_part,
+    report_digest,
+    served_weights,
+)
+from raftops.spec.model.learning import Prompt
+from raftops.spec.model.serving import Deploy, Router
+
+HASH_DIGITS = 16
+RECORD = "release.json"
+SIGNATURES = ("release.sig", "adapter.sig")
+"""Signatures of the whole and of its adapter, written after it; see `signing.py`."""
+PLACE_ONLY = {"smoke_questions", "keep_releases", "keep_indexes_days", "target", "signing", "kubernetes"}
+"""Keys of `deploy` that change how a release is made, not what is served."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a release is made of: the folders of earlier steps."""
+
+    name: str
+    title: str
+    accepted: Path
+    built: Path
+    adapters: Path
+    report: Path
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release on disk."""
+
+    path: Path
+    hash: str
+    """SHA-256 over the parts; the folder's name is its first digits."""
+    name: str
+    title: str
+    created: str
+    arm: str
+    """The arm that is served: raft, base+rag or fine-tuned+rag."""
+    model_file: str
+    """The served weights; empty where the base has no GGUF form and is resolved by its source."""
+    base: str
+    """Source of the base model."""
+    base_digest: str
+    parts: Mapping[str, str]
+    """SHA-256 by part."""
+    deploy: Deploy
+    prompt: Prompt
+    router: Router
+    access: AccessPolicies
+    trained_policies: frozenset[str]
+    """Policies of the documents that the served weights were trained on."""
+    sources_trained: int
+
+    @property
+    def short(self) -> str:
+        """The hash as people write it."""
+        return self.hash[:HASH_DIGITS]
+
+    @property
+    def index(self) -> Path:
+        """The built index."""
+        return self.path / "index"
+
+    @property
+    def model(self) -> Path | None:
+        """The served weights, merged into one file, where there is one."""
+        return self.path / self.model_file if self.model_file else None
+
+    @property
+    def tokenizer(self) -> Path:
+        """The tokenizer of the model."""
+        return self.path / "model" / "tokenizer"
+
+    @property
+    def adapter(self) -> Path | None:
+        """The adapter behind the served weights; the base arm has none."""
+        folder = self.path / "model" / "adapter"
+        return folder if folder.is_dir() else None
+
+    def may_talk_to_the_model(self, policies: frozenset[str]) -> bool:
+        """Weights remember: whoever talks to them may read every document that they were trained on."""
+        return self.trained_policies <= policies
+
+
+def write_release(config: Deploy, prompt: Prompt, router: Router, parts: Parts, releases: Path) -> Release:
+    """Write the release of these parts, or return the one that is there already: same parts, same hash, same folder.
+
+    Raises:
+        ReleaseError: a part is missing, or the report names a winner that cannot be served with citations.
+    """
+    arm, trained = _winner(parts.report), read_part(parts.adapters / "train.json")
+    access = AccessPolicies.model_validate(read_part(parts.accepted / "access.json"))
+    digests = _digests(config, prompt, router, parts, arm)
+    whole = sha256_json(digests)
+    target = releases / whole[:HASH_DIGITS]
+    if target.is_dir():
+        return open_release(target)
+    releases.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=releases, prefix=".draft-"))
+    try:
+        sources = _lay_out(draft, prompt, router, parts, arm)
+        record = {
+            "hash": whole,
+            "name": parts.name,
+            "title": parts.title,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "parts": digests,
+            "arm": arm,
+            "model_file": f"model/{SERVED[arm]}.gguf" if served_weights(parts.adapters, arm) else "",
+            "base": trained["base"],
+            "base_digest": trained["base_digest"],
+            "dense_share": prompt.dense_share,
+            "deploy": config.model_dump(mode="json", exclude=PLACE_ONLY),
+            "trained_policies": _trained_policies(sources, parts.accepted, access),
+            "sources_trained": len(sources),
+            "files": {name: digest_of(draft / name) for name in _files(draft)},
+        }
+        write_json(draft / RECORD, record)
+        _sync(draft)
+        draft.chmod(0o755)
+        os.replace(draft, target)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return open_release(target)
+
+
+def open_release(path: Path) -> Release:
+    """Read a release and check every file of it.
+
+    Raises:
+        ReleaseError: something is missing, was added or is not what was written.
+    """
+    record = read_part(path / RECORD)
+    try:
+        _verify(path, record)
+        return Release(
+            path=path,
+            deploy=Deploy.model_validate(record["deploy"]),
+            prompt=Prompt.model_validate(read_part(path / "prompt.json")),
+            router=Router.model_validate(read_part(path / "router.json")),
+            access=AccessPolicies.model_validate(read_part(path / "access.json")),
+            trained_policies=frozenset(record["trained_policies"]),
+            **{
+                k: record[k]
+                for k in ("hash", "name", "title", "created", "arm", "model_file", "base", "base_digest", "parts")
+            },
+            sources_trained=record["sources_trained"],
+        )
+    except (KeyError, ValueError) as error:
+        raise ReleaseError(
+            f"{path}: not a release of this version ({error})", next_step="run the spec again"
+        ) from error
+
+
+def _verify(path: Path, record: Mapping[str, Any]) -> None:
+    again = "roll back, or remove the folder and run the spec again"
+    if record["hash"] != sha256_json(record["parts"]) or not record["hash"].startswith(path.name.split(".")[0]):
+        raise ReleaseError(f"{path / RECORD}: the hash is not that of the parts", next_step=again)
+    written, present = record["files"], set(_files(path))
+    if strange := sorted(present ^ set(written)):
+        what = "missing" if strange[0] in written else "was not written with the release"
+        raise ReleaseError(f"{path / strange[0]}: {what}", next_step=again)
+    for name in sorted(present):
+        if digest_of(path / name) != written[name]:
+            raise ReleaseError(f"{path / name}: is not what was written", next_step=again)
+
+
+def _winner(report: Path) -> str:
+    winner = read_part(report / "report.json").get("winner") or "raft"
+    if winner not in SERVED:
+        raise ReleaseError(
+            f"{report / 'report.json'}: the winner is {winner}, which answers without citations",
+            next_step=f"compare one of {', '.join(SERVED)} in evaluate.arms",
+        )
+    return str(winner)
+
+
+def _digests(config: Deploy, prompt: Prompt, router: Router, parts: Parts, arm: str) -> dict[str, str]:
+    """One hash per part, over what it means and not over what differs from run to run."""
+    model = served_weights(parts.adapters, arm)
+    serving = config.model_dump(mode="json", exclude=PLACE_ONLY)
+    return {
+        "adapter": adapter_digest(parts.adapters, arm),
+        "model": digest_of(model) if model else read_part(parts.adapters / "train.json")["base_digest"],
+        "index": index_digest(parts.built),
+        "prompt": sha256_json(prompt.model_dump(mode="json")),
+        "router": sha256_json(router.model_dump(mode="json")),
+        "policies": sha256_json(read_part(parts.accepted / "access.json")),
+        "report": report_digest(parts.report),
+        "serving": sha256_json({"name": parts.name, "title": parts.title, "arm": arm, "deploy": serving}),
+    }
+
+
+def _lay_out(draft: Path, prompt: Prompt, router: Router, parts: Parts, arm: str) -> list[dict[str, Any]]:
+    """Fill the folder; big files are linked, not copied. Returns the documents behind the weights."""
+    _linked(parts.built, draft / "index")
+    _linked(parts.report, draft / "report")
+    (draft / "model").mkdir()
+    if served := served_weights(parts.adapters, arm):
+        link_or_copy(str(served), str(draft / "model" / served.name))
+    _linked(parts.adapters / "tokenizer", draft / "model" / "tokenizer")
+    sources: list[dict[str, Any]] = []
+    if arm != "base+rag":
+        _linked(parts.adapters / SERVED[arm], draft / "model" / "adapter")
+        sources = _trained_sources(parts.adapters)
+    shutil.copyfile(parts.accepted / "access.json", draft / "access.json")
+    write_json(draft / "prompt.json", prompt.model_dump(mode="json"))
+    write_json(draft / "router.json", router.model_dump(mode="json"))
+    write_jsonl(draft / "sources.jsonl", sources)
+    return sources
+
+
+def _trained_sources(adapters: Path) -> list[dict[str, Any]]:
+    """Each document behind the weights once, in the version they saw."""
+    rows = read_jsonl(needed(adapters / "sources.jsonl", "train"))
+    seen = {(source["doc_id"], source["version"]) for _, row in rows for source in row["sources"]}
+    return [{"doc_id": doc_id, "version": version} for doc_id, version in sorted(seen)]
+
+
+def _trained_policies(sources: list[dict[str, Any]], accepted: Path, access: AccessPolicies) -> list[str]:
+    """Today's policies of the documents behind the weights. A deleted document has none and restricts nobody."""
+    here = {row["doc_id"] for _, row in read_jsonl(accepted / "documents.jsonl")}
+    documents = {source["doc_id"] for source in sources} & here
+    return sorted({access.policy_of(doc_id) or "" for doc_id in documents})
+
+
+def _linked(source: Path, target: Path) -> None:
+    ignored = shutil.ignore_patterns("LOCK", ".*")
+    shutil.copytree(needed(source, "earlier"), target, copy_function=link_or_copy, ignore=ignored)
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """Every file of a release but its record and signatures, by relative name."""
+    apart = {folder / name for name in (RECORD, *SIGNATURES)}
+    for path in folder.rglob("*"):
+        if path.is_symlink():
+            raise ReleaseError(f"{path}: a link; a release holds files only", next_step="run the spec again")
+        if path.is_file() and path not in apart:
+            yield path.relative_to(folder).as_posix()
+
+
+def _sync(folder: Path) -> None:
+    """What the folder holds survives a power loss before it gets its name."""
+    for path in [*folder.rglob("*"), folder]:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def as_record(release: Release) -> dict[str, Any]:
+    """A release for people and scripts: what `release show` prints."""
+    plain = asdict(release) | {"path": str(release.path), "trained_policies": sorted(release.trained_policies)}
+    for section in ("deploy", "prompt", "router", "access"):
+        plain[section] = getattr(release, section).model_dump(mode="json")
+    return plain

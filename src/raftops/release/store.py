@@ -1,0 +1,255 @@
+"""Releases in a bucket: pushed and pulled whole, each content once, every byte checked by its hash.
+
+`objects/ab/abc...` holds contents by SHA-256; `releases/<name>/<hash>.json` lists the files of a release and is written
+last, so that a release that is half pushed is not seen; `releases/<name>/current` says which one was pushed last.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from raftops.errors import StorageError
+from raftops.files import link_or_copy, read_json, sha256_json
+from raftops.release.current import NAME
+from raftops.release.parts import digest_of
+from raftops.release.release import HASH_DIGITS, RECORD, Release, open_release
+from raftops.spec.model.platform import Artifacts
+
+if TYPE_CHECKING:
+    from raftops.release.bucket import Bucket
+
+CURRENT = "current"
+REPORT = "report/"
+RUN = "run.json"
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What a push sent."""
+
+    hash: str
+    uploaded: int
+    """Files sent."""
+    reused: int
+    """Files whose content was there."""
+    bytes: int
+    """Bytes sent."""
+
+
+def push_release(release: Release, bucket: Bucket, again: bool = False) -> Pushed:
+    """Store a release and make it the bucket's current one. What is there already is not sent `again`.
+
+    Raises:
+        StorageError: the storage refuses. What was sent stays, unseen, and is not sent a second time.
+    """
+    present = (path for path in release.path.rglob("*") if path.is_file())
+    files = {path.relative_to(release.path).as_posix(): digest_of(path) for path in present}
+    sent = {
+        digest: release.path / name
+        for name, digest in sorted(files.items())
+        if bucket.put(_object(digest), release.path / name, digest, again)
+    }
+    _put_json(bucket, _manifest(release.name, release.short), {"hash": release.hash, "files": files})
+    _point(bucket, release)
+    size = sum(path.stat().st_size for path in sent.values())
+    return Pushed(release.short, len(sent), len(files) - len(sent), size)
+
+
+def keep(artifacts: Mapping[str, Any] | None, pointer: Path) -> None:
+    """Push what the deploy step released, where the spec says so; `pointer` is the step's artifact."""
+    if artifacts:
+        bucket = import_module("raftops.release.bucket").Bucket(Artifacts(**artifacts))  # boto3: only where it is used
+        release = open_release(Path(read_json(pointer / RECORD)["path"]))
+        push_release(release, bucket)
+        push_report_page(release, bucket)
+
+
+def pull_release(name: str, prefix: str, releases: Path, bucket: Bucket) -> Release:
+    """Fetch a release, the bucket's current one if no `prefix` of its hash is given; it appears whole or not at all.
+
+    Raises:
+        StorageError: there is none, or an object is not what its hash says.
+        ReleaseError: the files are not a release.
+    """
+    short = find_remote(name, prefix, bucket)
+    target = releases / short
+    if target.is_dir():
+        return open_release(target)
+    files = _files(name, short, bucket)
+    releases.mkdir(parents=True, exist_ok=True)
+    here = _contents(releases)
+    draft = Path(tempfile.mkdtemp(dir=releases, prefix=".draft-"))
+    try:
+        _fetch(files, draft, bucket, here)
+        if open_release(draft).short != short:
+            raise StorageError(f"{bucket.uri}/{_manifest(name, short)}: lists another release", next_step=_PUSH)
+        draft.chmod(0o755)
+        _appear(draft, target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return open_release(target)
+
+
+def _appear(draft: Path, target: Path) -> None:
+    """A finished folder under its name; where another pull was faster, that one's is as good."""
+    try:
+        os.replace(draft, target)
+    except OSError:
+        if not target.is_dir():
+            raise
+
+
+def pull_report(name: str, prefix: str, folder: Path, bucket: Bucket) -> str:
+    """Fetch a release's report and run record only, into an empty or absent folder; returns the release's hash."""
+    short = find_remote(name, prefix, bucket)
+    wanted = {path: digest for path, digest in _files(name, short, bucket).items() if path.startswith(REPORT)}
+    _fetch({path.removeprefix(REPORT): digest for path, digest in wanted.items()}, folder, bucket, {})
+    kept = bucket.get_bytes(_record(name, short))
+    if kept is not None:
+        body = _parsed(kept, f"{bucket.uri}/{_record(name, short)}")
+        if body.get("sha256") != sha256_json(body.get("record")):
+            raise StorageError(f"{bucket.uri}/{_record(name, short)}: is not what its hash says", next_step=_PUSH)
+        (folder / RUN).write_text(json.dumps(body["record"], indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return short
+
+
+def read_remote_report(name: str, short: str, bucket: Bucket) -> dict[str, Any]:
+    """The figures of a release's evaluation: its `report.json`."""
+    with tempfile.TemporaryDirectory() as folder:
+        pull_report(name, short, Path(folder), bucket)
+        body: dict[str, Any] = read_json(Path(folder, "report.json"))
+        return body
+
+
+def push_record(name: str, short: str, record: Mapping[str, Any], bucket: Bucket) -> None:
+    """Keep the record of the run that made a release: its keys tell a plan elsewhere what need not run."""
+    _put_json(bucket, _record(name, short), {"sha256": sha256_json(record), "record": record})
+
+
+def push_report_page(release: Release, bucket: Bucket) -> str:
+    """Store the report's page under a name that people can open; returns its address."""
+    name = f"reports/{release.name}/{release.short}/report.html"
+    bucket.put_bytes(name, (release.path / "report" / "report.html").read_bytes(), "text/html; charset=utf-8")
+    return f"{bucket.uri}/{name}"
+
+
+def list_remote(name: str, bucket: Bucket) -> list[dict[str, Any]]:
+    """Hashes of the releases in the bucket, the current one marked."""
+    current = _current(name, bucket).get("hash")
+    names = (PurePosixPath(path).name.removesuffix(".json") for path in bucket.names(f"releases/{name}/"))
+    return [{"hash": short, "current": short == current} for short in names if NAME.fullmatch(short)]
+
+
+def find_remote(name: str, prefix: str, bucket: Bucket) -> str:
+    """The one release in the bucket whose hash begins so; the current one without a prefix.
+
+    Raises:
+        StorageError: there is none, or several.
+    """
+    if not prefix:
+        current = _current(name, bucket).get("hash")
+        if not current:
+            raise StorageError(f"{bucket.uri}: no release of {name} was pushed", next_step=_PUSH)
+        return str(current)
+    found = [row["hash"] for row in list_remote(name, bucket) if row["hash"].startswith(prefix[:HASH_DIGITS])]
+    if len(found) != 1:
+        what = "several releases begin" if found else "no release begins"
+        raise StorageError(
+            f"{bucket.uri}: {what} with {prefix}", next_step="give more digits, or push it first: raftops release push"
+        )
+    return str(found[0])
+
+
+_PUSH = "raftops release push, where the release is"
+
+
+def _point(bucket: Bucket, release: Release) -> None:
+    before = _current(release.name, bucket)
+    if before.get("hash") != release.short:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        body = {"hash": release.short, "previous": before.get("hash", ""), "pushed": now}
+        _put_json(bucket, f"releases/{release.name}/{CURRENT}", body)
+
+
+def _current(name: str, bucket: Bucket) -> dict[str, Any]:
+    body = bucket.get_bytes(f"releases/{name}/{CURRENT}")
+    return {} if body is None else _parsed(body, f"{bucket.uri}/releases/{name}/{CURRENT}")
+
+
+def _files(name: str, short: str, bucket: Bucket) -> dict[str, str]:
+    """Names and hashes of a release's files; no name leaves its folder."""
+    where = f"{bucket.uri}/{_manifest(name, short)}"
+    body = bucket.get_bytes(_manifest(name, short))
+    if body is None:
+        raise StorageError(f"{where}: is not there", next_step=_PUSH)
+    files = _parsed(body, where).get("files")
+    if not isinstance(files, dict) or not files or not all(map(_is_inside, files)):
+        raise StorageError(f"{where}: is not a list of a release's files", next_step=_PUSH)
+    return {str(path): str(digest) for path, digest in files.items()}
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and path.parts != () and "\\" not in name
+
+
+def _fetch(files: Mapping[str, str], folder: Path, bucket: Bucket, here: Mapping[str, Path]) -> None:
+    """Every file, each content once; what another release here holds is linked."""
+    known = dict(here)
+    for name, digest in sorted(files.items()):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if digest in known:
+            target.unlink(missing_ok=True)
+            link_or_copy(str(known[digest]), str(target))
+        else:
+            bucket.get(_object(digest), target, digest)
+            known[digest] = target
+
+
+def _contents(releases: Path) -> dict[str, Path]:
+    """Contents that the releases of this machine hold, by hash as recorded; `open_release` checks them in the end."""
+    return dict(_recorded(releases))
+
+
+def _recorded(releases: Path) -> Iterator[tuple[str, Path]]:
+    for record in releases.glob(f"*/{RECORD}"):
+        if NAME.fullmatch(record.parent.name):
+            for name, digest in read_json(record).get("files", {}).items():
+                if (record.parent / name).is_file():
+                    yield digest, record.parent / name
+
+
+def _object(digest: str) -> str:
+    return f"objects/{digest[:2]}/{digest}"
+
+
+def _manifest(name: str, short: str) -> str:
+    return f"releases/{name}/{short}.json"
+
+
+def _record(name: str, short: str) -> str:
+    return f"runs/{name}/{short}.json"
+
+
+def _put_json(bucket: Bucket, name: str, value: Any) -> None:
+    bucket.put_bytes(name, json.dumps(value, sort_keys=True, ensure_ascii=False).encode())
+
+
+def _parsed(body: bytes, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except ValueError as error:
+        raise StorageError(f"{where}: not valid JSON ({error})", next_step=_PUSH) from error
+    if not isinstance(value, dict):
+        raise StorageError(f"{where}: not what a push writes", next_step=_PUSH)
+    return value

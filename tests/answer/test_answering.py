@@ -1,0 +1,161 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from raftops.answer.answering import Answerer, supporting_units
+from raftops.answer.router import Router
+from raftops.data.records import Generation, Hit, Locator, Passage, Span, Unit
+from raftops.spec.model.learning import Prompt
+from raftops.spec.model.serving import Router as RouterSpec
+
+PROMPT = Prompt()
+TEXTS = {
+    "germany.md": "Employees in Germany receive 30 working days of annual leave.",
+    "ireland.md": "Employees in Ireland receive 25 working days of annual leave.",
+    "pay.md": "The merit budget is 3.2 % of the base salaries.",
+}
+POLICY = {"germany.md": "staff", "ireland.md": "staff", "pay.md": "managers"}
+
+
+class OneVector:
+    name = "one"
+
+    def embed(self, texts):
+        return np.ones((len(texts), 1), dtype=np.float32)
+
+    def tokens(self, text):
+        return len(text.split())
+
+
+class Library:
+    embedder = OneVector()
+    tokens = OneVector.tokens
+
+    def __init__(self, texts=TEXTS):
+        self.texts = texts
+
+    def search(self, question, policies, top_k):
+        return [Hit(passage(d, t), 1.0) for d, t in TEXTS.items() if POLICY[d] in policies][:top_k]
+
+    def document_text(self, doc_id, version):
+        return self.texts.get(doc_id)
+
+
+class Says:
+    def __init__(self, text, confidence=None):
+        self.text, self.confidence = text, confidence
+
+    def generate(self, messages, max_new_tokens):
+        self.messages = messages
+        return Generation(self.text, 10, 5, confidence=self.confidence)
+
+
+def passage(doc_id, text):
+    place = Locator(headings=("Leave",))
+    span = (Span(0, len(text), place),)
+    return Passage(doc_id, doc_id, "v", doc_id, text, 0, len(text), place, POLICY[doc_id], "", 9, span)
+
+
+def answerer(said, library=None):
+    router = Router(RouterSpec(), OneVector())
+    return Answerer(library or Library(), Says(said), PROMPT, router, "the handbook")
+
+
+def ask(said, question="How much annual leave in Germany?", policies=frozenset({"staff"}), library=None):
+    return answerer(said, library).answer(question, policies)
+
+
+def test_a_cited_number_becomes_a_verbatim_quote_with_its_place():
+    answer = ask("30 working days. [1]")
+    assert answer.grounded and not answer.abstained
+    (citation,) = answer.citations
+    assert TEXTS[citation.doc_id][citation.start : citation.end] == citation.quote
+
+
+def test_a_wrong_number_is_pointed_to_the_unit_that_carries_the_answer():
+    answer = ask("30 working days in Germany. [2]")
+    assert [c.doc_id for c in answer.citations] == ["germany.md"]
+
+
+def test_an_answer_that_nothing_carries_is_not_given():
+    answer = ask("28 working days. [1]")
+    assert (answer.abstained, answer.reason, answer.citations) == (True, "not supported", ())
+    assert answer.text == PROMPT.abstain
+
+
+@pytest.mark.parametrize(("confidence", "reason"), [(0.74, "not sure"), (0.75, ""), (None, "")])
+def test_an_answer_that_the_model_itself_doubts_is_not_given(confidence, reason):
+    unsure = replace(answerer(""), generator=Says("30 working days. [1]", confidence))
+    answer = unsure.answer("How much annual leave in Germany?", frozenset({"staff"}))
+    assert (answer.abstained, answer.reason) == (bool(reason), reason)
+
+
+def test_no_threshold_shows_all_that_evidence_carries():
+    prompt = PROMPT.model_copy(update={"least_confidence": 0.0})
+    unsure = replace(answerer(""), generator=Says("30 working days. [1]", 0.01), prompt=prompt)
+    assert unsure.answer("How much annual leave in Germany?", frozenset({"staff"})).grounded
+
+
+def test_the_models_own_abstention_is_said_in_the_agreed_words():
+    answer = ask("I cannot find this in the documents! [3]")
+    assert (answer.abstained, answer.reason, answer.text) == (True, "model", PROMPT.abstain)
+
+
+def test_nothing_found_asks_no_model():
+    one = answerer("30 days [1]")
+    answer = one.answer("How much?", frozenset())
+    assert (answer.abstained, answer.reason) == (True, "nothing found")
+    assert not hasattr(one.generator, "messages")
+
+
+def test_a_quote_that_is_no_longer_verbatim_is_not_served():
+    moved = Library({**TEXTS, "germany.md": "Something else stands here now."})
+    assert ask("30 working days. [1]", library=moved).abstained
+
+
+def test_a_missing_document_is_not_cited():
+    assert ask("30 working days. [1]", library=Library({})).abstained
+
+
+@pytest.mark.parametrize("said", ["", "  ", "[1]", "[99]", "."])
+def test_an_answer_without_words_is_an_abstention(said):
+    assert ask(said).abstained
+
+
+def test_the_prompt_holds_nothing_that_the_caller_may_not_read():
+    one = answerer("x")
+    one.answer("How big is the merit budget?", frozenset({"staff"}))
+    assert "3.2" not in "".join(m.content for m in one.generator.messages)
+
+
+policies = st.frozensets(st.sampled_from(["staff", "managers", "nobody"]))
+SAID = "30 25 3.2 % working days merit budget Germany Ireland [1] [2] [3] [7]"
+words = st.sampled_from(SAID.split())
+
+
+@settings(max_examples=400, deadline=None)
+@given(policies, st.lists(words, max_size=8), st.sampled_from(["leave in Germany?", "merit budget?", "days?"]))
+def test_every_citation_is_verbatim_and_readable_whatever_the_model_says(may, said, question):
+    answer = ask(" ".join(said), question, may)
+    for citation in answer.citations:
+        assert TEXTS[citation.doc_id][citation.start : citation.end] == citation.quote
+        assert POLICY[citation.doc_id] in may
+    assert answer.grounded == bool(answer.citations)
+    assert answer.abstained or answer.citations
+
+
+def test_without_a_number_the_best_carrying_unit_is_cited():
+    units = [Unit(i, t, d, "v", d, "", "staff", 0, len(t), Locator(), 1.0) for i, (d, t) in enumerate(TEXTS.items(), 1)]
+    assert [u.number for u in supporting_units("25 working days", "leave?", units)] == [2]
+    assert supporting_units("25 working days [2]", "leave?", [replace(u, number=9) for u in units])
+
+
+def test_evidence_far_from_the_question_is_not_put_to_the_model():
+    one = answerer("30 working days. [1]")
+    strict = replace(one, prompt=PROMPT.model_copy(update={"least_score": 3.0}))
+    answer = strict.answer("How much annual leave in Germany?", frozenset({"staff"}))
+    assert (answer.abstained, answer.reason) == (True, "nothing found")
+    assert not hasattr(one.generator, "messages")

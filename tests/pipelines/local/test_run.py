@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.runs.events import reason_of
+from raftops.errors import RaftopsError, StepError
+from raftops.files import read_json
+from raftops.spec.model.base import STEPS
+
+
+def test_a_first_run_runs_every_step_and_a_second_runs_none(tiny_run: Any) -> None:
+    first = tiny_run.run()
+    assert [step.status for step in first.steps.values()] == ["done"] * 7
+    assert tiny_run.heard.steps("started") == tiny_run.heard.steps("done") == list(STEPS)
+    second = tiny_run.run()
+    assert [step.status for step in second.steps.values()] == ["skipped"] * 7
+    assert tiny_run.heard.steps("skipped") == list(STEPS)
+    assert tiny_run.ran() == list(STEPS)
+
+
+def test_figures_and_artifacts_of_every_step_are_in_the_record(tiny_run: Any) -> None:
+    for record in (tiny_run.run(), tiny_run.run()):
+        for step in STEPS:
+            assert record.steps[step].metrics == {"rows": 3.0}
+            assert Path(record.steps[step].artifacts["made"], "made.txt").read_text(encoding="utf-8") == step
+    written = read_json(tiny_run.store.runs / record.run_id / "run.json")
+    assert written["status"] == "done" and written["steps"]["deploy"]["metrics"] == {"rows": 3.0}
+
+
+def test_progress_is_heard_behind_what_stands_on_the_line(tiny_run: Any) -> None:
+    tiny_run.run()
+    assert ("progressed", "train", 1, 2, "half – [done]") in tiny_run.heard.events
+
+
+@pytest.mark.parametrize("manner", ["", "rejected"])
+def test_a_run_leaves_no_temporary_file(
+    tiny_run: Any, manner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    tiny_run.manners["augment"] = manner
+    with suppress(StepError):
+        tiny_run.run()
+    assert list((tmp_path / "scratch").iterdir()) == []
+    assert os.environ["TMPDIR"] == str(tmp_path / "scratch")
+
+
+def test_what_a_step_prints_is_not_taken_for_what_kfp_says(tiny_run: Any) -> None:
+    tiny_run.manners["ingest"] = "noise"
+    record = tiny_run.run()
+    assert tiny_run.heard.steps("started") == list(STEPS)
+    assert all(step.status == "done" for step in record.steps.values())
+
+
+def test_only_the_step_whose_key_changed_runs_again(tiny_run: Any) -> None:
+    tiny_run.run()
+    tiny_run.parts["index"] = "2"
+    record = tiny_run.run()
+    assert [name for name, step in record.steps.items() if step.status == "done"] == ["index"]
+    assert tiny_run.ran()[7:] == ["index"]
+
+
+def test_a_forced_step_runs_again(tiny_run: Any) -> None:
+    tiny_run.run()
+    tiny_run.run(again=("train", "deploy"))
+    assert tiny_run.ran()[7:] == ["train", "deploy"]
+
+
+def test_a_step_whose_result_is_gone_runs_again(tiny_run: Any) -> None:
+    first = tiny_run.run()
+    made = Path(first.steps["ingest"].artifacts["made"])
+    (made / "made.txt").unlink()
+    made.rmdir()
+    second = tiny_run.run()
+    assert tiny_run.ran()[7:] == ["ingest"]
+    assert second.steps["ingest"].status == "done"
+
+
+def test_a_rejection_reaches_the_user_as_one_line_with_step_and_next_step(tiny_run: Any) -> None:
+    tiny_run.manners["augment"] = "rejected"
+    with pytest.raises(StepError, match=r"^augment: row k7 has no evidence$") as caught:
+        tiny_run.run()
+    assert caught.value.next_step == "mend data/examples.jsonl"
+    assert tiny_run.heard.events[-1] == ("failed", "augment")
+
+
+@pytest.mark.parametrize(
+    ("manner", "reason"),
+    [
+        ("raises", "KeyError: 'no such thing'"),
+        ("killed", "it was killed, perhaps because memory ran out"),
+        ("silent", "it ended without a message"),
+    ],
+)
+def test_a_step_that_dies_is_named_with_what_is_known(tiny_run: Any, manner: str, reason: str) -> None:
+    tiny_run.manners["validate"] = manner
+    with pytest.raises(StepError, match=r"^validate failed: ") as caught:
+        tiny_run.run()
+    assert str(caught.value) == f"validate failed: {reason}"
+    log = Path(caught.value.next_step.removeprefix("tail -n 30 "))
+    assert "a bar without an end of line" in log.read_text(encoding="utf-8")
+
+
+def test_what_ran_before_a_failure_is_kept(tiny_run: Any) -> None:
+    tiny_run.manners["train"] = "killed"
+    with pytest.raises(StepError):
+        tiny_run.run()
+    [failed] = tiny_run.store.records("tiny")
+    assert failed.status == "failed" and failed.steps["train"].status == "failed"
+    assert failed.steps["augment"].metrics == {"rows": 3.0}
+    tiny_run.manners.clear()
+    tiny_run.run()
+    assert tiny_run.ran() == [*STEPS[:5], *STEPS[4:]]
+
+
+def test_a_run_leaves_working_directory_environment_and_stdout_as_they_were(tiny_run: Any) -> None:
+    before = (Path.cwd(), dict(os.environ), sys.stdout)
+    tiny_run.run()
+    assert (Path.cwd(), dict(os.environ), sys.stdout) == before
+
+
+def test_the_listener_prints_to_the_terminal_and_not_into_the_log(
+    tiny_run: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny_run.heard.started = lambda step: sys.stdout.write(f"now {step}\n")
+    record = tiny_run.run()
+    assert capsys.readouterr().out.split("\n")[:2] == ["now validate", "now ingest"]
+    assert "now ingest" not in (tiny_run.store.runs / record.run_id / "ingest.log").read_text(encoding="utf-8")
+
+
+def test_a_second_run_at_the_same_time_is_refused_and_changes_nothing(tiny_run: Any) -> None:
+    tiny_run.run()
+    with tiny_run.store.locked(), pytest.raises(RaftopsError, match="another run is at work"):
+        tiny_run.run(again=("train",))
+    assert tiny_run.store.result("train", tiny_run.compiled().keys["train"].digest) is not None
+    assert len(tiny_run.store.records("tiny")) == 1
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_is_ended_leaves_no_step_working_and_goes_on_later(tiny_run: Any, end: signal.Signals) -> None:
+    tiny_run.manners["ingest"] = "slow"
+    program = textwrap.dedent(f"""
+        from pathlib import Path
+        from tests_pipelines_conftest import Heard, TinyRun
+        from pipelines.runs.record import Store
+        from raftops.spec.load import load_spec
+        run = TinyRun(load_spec(Path({str(tiny_run.loaded.path)!r})), Store(Path({str(tiny_run.store.root)!r})))
+        run.manners["ingest"] = "slow"
+        run.run()
+    """)
+    conftest = Path(__file__).parents[1] / "conftest.py"
+    loader = (
+        "import importlib.util, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background job ignores it
+        f"spec = importlib.util.spec_from_file_location('tests_pipelines_conftest', {str(conftest)!r})\n"
+        "module = importlib.util.module_from_spec(spec)\n"
+        "sys.modules['tests_pipelines_conftest'] = module\n"
+        "spec.loader.exec_module(module)\n"
+    )
+    run = subprocess.Popen([sys.executable, "-c", loader + program], stderr=subprocess.DEVNULL)
+    _wait(lambda: tiny_run.ran() == ["validate", "ingest"])
+    run.send_signal(end)
+    run.wait(timeout=120)
+    _wait(lambda: not _processes_with(str(tiny_run.store.root)))
+    tiny_run.manners.clear()
+    record = tiny_run.run()
+    assert record.steps["validate"].status == "skipped"
+    assert tiny_run.ran() == ["validate", "ingest", *STEPS[1:]]
+
+
+def _wait(until: Any, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not until():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def _processes_with(text: str) -> list[str]:
+    """Command lines of processes that name a folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if text in line:
+            found.append(line)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ([], "it ended without a message"),
+        (["one", "two"], "two"),
+        (["x", "Killed"], "it was killed, perhaps because memory ran out"),
+        (["Traceback (most recent call last):", "  File", "a.B: first", "second"], "a.B: first"),
+        (["Traceback (most recent call last):", "  File", "E: old", "Traceback (most recent call last):", "F: new"],
+         "F: new"),
+    ],
+)  # fmt: skip
+def test_the_reason_is_the_exception_the_signal_or_the_last_line(said: list[str], reason: str) -> None:
+    assert reason_of(said) == reason

@@ -1,0 +1,1 @@
+"""Maintainers' scripts: images and locks. Called by the Makefile; not in the wheel."""
