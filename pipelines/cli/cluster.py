@@ -20,7 +20,6 @@ from pipelines.kubeflow.how_far import Parts
 from pipelines.kubeflow.submit import Submitted, experiment_of, find, known
 from pipelines.kubeflow.submit import submit as submit_run
 from pipelines.kubeflow.watch import (
-    BESIDE,
     ENDED,
     StepState,
     Why,
@@ -32,7 +31,8 @@ from pipelines.kubeflow.watch import (
     watch,
 )
 from pipelines.runs.cost import keep_to_budget
-from pipelines.wiring.compile import compile_spec, downstream
+from pipelines.wiring.compile import compile_spec
+from pipelines.wiring.steps import BESIDE, downstream
 from raftops.errors import ClusterError, RaftopsError, SpecError
 from raftops.spec.load import load_spec
 from raftops.spec.model.base import STEPS

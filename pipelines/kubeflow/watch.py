@@ -18,15 +18,12 @@ from pipelines.kubeflow.client import Server, Unreachable
 from pipelines.kubeflow.how_far import Far, Parts, parts_of
 from pipelines.runs.events import Listener, marked, reason_of
 from pipelines.runs.record import StepRecord
+from pipelines.wiring.steps import BESIDE, LISTING, PARTS
 from raftops.errors import ClusterError, StepError
 from raftops.progress import FAILURE, PROGRESS
 from raftops.spec.model.base import STEPS, StepName
 
 ENDED = ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELED")
-BESIDE = ("hold", "finish")
-"""Tasks that are no step: one ends a run whose gates did not pass, one records how a run ended."""
-LISTING = ("ingest-documents",)
-"""Tasks that only list what the shards of a step share out: no part of its work, so none that is counted."""
 PATIENCE = 20
 """Polls in a row that a server may leave unanswered: the run does not depend on us."""
 _PAINT = re.compile(r"\x1b\[[\d;]*m")
@@ -92,7 +89,7 @@ def _state(step: str, nodes: Sequence[Node], run_state: str) -> StepState:
 
 def _is_part(step: str, name: str) -> bool:
     """Whether a task is a part of a step: `ingest-shard`, `train-candidate`; drivers are nobody's work."""
-    return name.startswith(f"{step}-") and not name.endswith("-driver")
+    return name.startswith(PARTS.get(step, ())) and not name.endswith("-driver")
 
 
 def _status(own: Sequence[Node], parts: Sequence[Node], executors: Sequence[Node], run_state: str) -> str:

@@ -70,7 +70,7 @@ class Engine:
 
     def __init__(self, loaded: LoadedSpec, compiled: Compiled, store: Store) -> None:
         self._client = _client()
-        self._limits = limits(compiled.text)
+        self._limits = limits(compiled.pipeline, compiled.platform)
         self._code = {step: key.parts.get("code", "") for step, key in compiled.keys.items()}
         info: dict[str, Any] = self._client.info()
         self._gpus = "nvidia" in info.get("Runtimes", {})

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 _EXECUTOR, _COMPONENT = "exec-", "comp-"
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|Ki|Mi|Gi|Ti|k|M|G|T)?")
 _UNITS = {
@@ -40,11 +38,10 @@ class Limits:
     """Environment variables that carry secrets."""
 
 
-def limits(compiled: str) -> dict[str, Limits]:
+def limits(pipeline: Mapping[str, Any], platform: Mapping[str, Any]) -> dict[str, Limits]:
     """The limits of every task of a compiled pipeline, by the name of its component without `comp-`."""
-    pipeline, *platform = (document for document in yaml.safe_load_all(compiled) if document)
     executors = pipeline["deploymentSpec"]["executors"]
-    pods = platform[0]["platforms"]["kubernetes"]["deploymentSpec"]["executors"] if platform else {}
+    pods = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"] if platform else {}
     return {
         name.removeprefix(_COMPONENT): _limits(executors[label]["container"], pods.get(label, {}))
         for name, component in pipeline["components"].items()

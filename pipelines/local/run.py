@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, redirect_stdout
+from copy import deepcopy
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -24,6 +24,7 @@ from pipelines.runs.effort import settings_of
 from pipelines.runs.events import Follower, Listener
 from pipelines.runs.record import RunRecord, StepRecord, Store
 from pipelines.wiring.compile import Compiled
+from pipelines.wiring.ir_text import ir_text
 from raftops.files import write_text
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model.base import STEPS, StepName
@@ -66,7 +67,7 @@ def run_local(
         with _finished(record, store):
             if any(step.status == "waiting" for step in record.steps.values()):
                 with runner(loaded, compiled, store) as tasks:
-                    _execute(tasks, folder / "pipeline.yaml", loaded.root, store, Follower(record, folder, listener))
+                    _execute(tasks, _one_at_a_time(compiled), loaded.root, store, Follower(record, folder, listener))
         store.link(record)
         store.prune()
     return record
@@ -122,8 +123,8 @@ def _fill(state: StepRecord, step: StepName, store: Store) -> None:
         state.artifacts = {name: str(path) for name, path in result.artifacts.items()}
 
 
-def _execute(tasks: Any, pipeline: Path, root: Path, store: Store, follower: Follower) -> None:
-    """Hand the compiled file to KFP. Steps resolve paths from the project's folder, so that is where they run."""
+def _execute(tasks: Any, pipeline: str, root: Path, store: Store, follower: Follower) -> None:
+    """Hand a pipeline to KFP. Steps resolve paths from the project's folder, so that is where they run."""
     try:
         with _inside(root) as scratch, redirect_stdout(follower), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -131,18 +132,21 @@ def _execute(tasks: Any, pipeline: Path, root: Path, store: Store, follower: Fol
                 tasks, pipeline_root=str(store.artifacts), workspace_root=scratch,
                 enable_caching=True, cache_root=str(store.keys),
             )  # fmt: skip
-            import_module("kfp.components").load_component_from_text(
-                _one_at_a_time(pipeline.read_text(encoding="utf-8"))
-            )()
+            import_module("kfp.components").load_component_from_text(pipeline)()
     except (RuntimeError, ValueError, OSError) as error:
         raise follower.failure(error) from error
     finally:
         follower.close_log()
 
 
-def _one_at_a_time(pipeline: str) -> str:
-    """The pipeline with its shards one after the other: side by side they share the cores, and mix their lines."""
-    return re.sub(r"^( +parallelismLimit:) \d+$", r"\1 1", pipeline, flags=re.MULTILINE)
+def _one_at_a_time(compiled: Compiled) -> str:
+    """The pipeline with its shards one after the other: side by side they would share this machine's cores."""
+    pipeline = deepcopy(dict(compiled.pipeline))
+    for component in (pipeline["root"], *pipeline["components"].values()):
+        for task in component.get("dag", {}).get("tasks", {}).values():
+            if "iteratorPolicy" in task:
+                task["iteratorPolicy"]["parallelismLimit"] = 1
+    return ir_text(filter(None, [pipeline, compiled.platform]))
 
 
 @contextmanager

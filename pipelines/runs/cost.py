@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from pipelines.runs.effort import rounds
 from pipelines.runs.plan import PlannedStep
-from pipelines.wiring.compile import downstream
+from pipelines.wiring.steps import TABLE, downstream
 from raftops.errors import BudgetExceeded
 from raftops.spec.model.assistant import Assistant
 from raftops.spec.model.base import StepName
@@ -114,8 +114,9 @@ def _pods(assistant: Assistant, step: StepName) -> _Pods:
     platform = assistant.spec.platform
     if step == "train":
         return _pods_of_training(assistant.spec.train)
-    if step in ("ingest", "index") and platform.shards > 1:
-        return _pods_of_shards(platform.shards, min(platform.shards, platform.shards_at_once), step == "ingest")
+    if TABLE[step].sharded and platform.shards > 1:
+        listed = any(part.listing for part in TABLE[step].parts)
+        return _pods_of_shards(platform.shards, min(platform.shards, platform.shards_at_once), listed)
     return _Pods()
 
 

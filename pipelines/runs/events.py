@@ -20,20 +20,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipelines.runs.record import RunRecord, StepRecord
+from pipelines.wiring.steps import BESIDE, step_of
 from raftops.errors import StepError
 from raftops.progress import FAILURE, PROGRESS
-from raftops.spec.model.base import STEPS, StepName
+from raftops.spec.model.base import StepName
 
 _KFP = r"^\d\d:\d\d:\d\d\.\d+ - [A-Z]+ - "
 _STARTED = re.compile(_KFP + r"Executing task \W*(?:\[\d+m)?'([\w-]+)'")
 _ENDED = re.compile(_KFP + r"Task \W*(?:\[\d+m)?'([\w-]+)'.* finished with status .*(SUCCESS|FAILURE)")
-_PART_OF: dict[str, StepName] = {
-    "ingest-documents": "ingest", "ingest-shard": "ingest", "index-shard": "index", "augment-plain": "augment",
-    "train-candidate": "train", "train-plain": "train", "hold": "evaluate",
-}  # fmt: skip
-"""Tasks that are no step of their own."""
-_SILENT = ("hold",)
-"""Tasks of a step that has ended already: only their failure is told."""
 _INDENT = "    "
 _NAMED = re.compile(r"\s*([a-z]+)[-\d]* \| ")
 """What stands before a line of a container: the name of its task."""
@@ -131,7 +125,7 @@ class Follower(io.TextIOBase):
     def _end(self, well: bool) -> None:
         if not well and self._error is None:
             self._error = self._told(reason_of(self._said))
-        if self._step is None or self._task in _SILENT:
+        if self._step is None or self._task in BESIDE:
             return
         self._spent[self._step] += time.monotonic() - self._since
         if well and self._task != self._step:
@@ -145,7 +139,7 @@ class Follower(io.TextIOBase):
     def _is_shown(self) -> bool:
         """Whether the task's step is at work. A step that is skipped may still lack what its shards once made."""
         waits = self._step is not None and self._record.steps[self._step].status != "skipped"
-        return waits and self._task not in _SILENT
+        return waits and self._task not in BESIDE
 
     def close_log(self) -> None:
         """Close the log of the step at work."""
@@ -167,11 +161,6 @@ class Follower(io.TextIOBase):
             advice = str(self._failure["next"]) or f"read the step's log: {log}"
             return StepError(f"{name}: {self._failure['message']}", next_step=advice)
         return StepError(f"{name} failed: {reason}", next_step=f"tail -n 30 {log}")
-
-
-def step_of(task: str) -> StepName | None:
-    """The step that a task is, or is a part of."""
-    return next((step for step in STEPS if step == task), _PART_OF.get(task))
 
 
 def marked(line: str, mark: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pipelines.runs.effort import growth
 from pipelines.runs.history import History
 from pipelines.runs.record import RunRecord, StepRecord
 from pipelines.wiring.compile import Compiled
+from pipelines.wiring.steps import TABLE
 from raftops.spec.model.assistant import Assistant
 from raftops.spec.model.base import STEPS, StepName
 
@@ -52,7 +53,7 @@ def _seconds(records: Sequence[RunRecord], step: StepName, share: float) -> floa
     times = [r.steps[step].seconds for r in records if step in r.steps and r.steps[step].status == "done"]
     if not times:
         return None
-    if step not in _BY_CONTENT:
+    if not TABLE[step].incremental:
         return round(times[0] * share, 1)
     return round(max(max(times) * share, min(times)), 1)
 
@@ -110,41 +111,35 @@ def _touched(compiled: Compiled, record: RunRecord | None) -> int:
 def _share(step: StepName, assistant: Assistant, compiled: Compiled, records: Sequence[RunRecord]) -> float:
     """How much of a step's last work a run does: parsing and embedding are kept by content, training grows and shrinks
     with the examples and epochs that the spec asks for."""
-    last = _last(records, step)
-    if step in ("augment", "train") and last:
+    row, last = TABLE[step], _last(records, step)
+    if row.unit in ("examples", "tokens") and last:
         examples, trained = growth(assistant, len(compiled.inputs.examples), last)
-        return examples if step == "augment" else trained
+        return examples if row.unit == "examples" else trained
     record = _reference(records, step)
-    if step not in _BY_CONTENT or record is None or not compiled.inputs.documents:
+    if not row.incremental or record is None or not compiled.inputs.documents:
         return 1.0
-    made_by: tuple[StepName, ...] = ("ingest", "index") if step == "index" else ("ingest",)
-    changed = {part for s in made_by for part in compiled.keys[s].changed(record.steps[s].parts)}
-    return _touched(compiled, record) / len(compiled.inputs.documents) if changed <= _CONTENT else 1.0
-
-
-_BY_CONTENT = ("ingest", "index")
-_CONTENT = {"documents", "document policies", "step ingest", "spec.validate", "spec.data.documents.uri"}
-"""Parts whose change leaves the work on unchanged documents valid."""
+    changed = {part for s in (*row.follows, step) for part in compiled.keys[s].changed(record.steps[s].parts)}
+    return _touched(compiled, record) / len(compiled.inputs.documents) if changed <= row.incremental else 1.0
 
 
 def _work(step: StepName, assistant: Assistant, compiled: Compiled, before: StepRecord | None, share: float) -> str:
-    figures = before.metrics if before else {}
+    unit, figures = TABLE[step].unit, before.metrics if before else {}
     documents = len(compiled.inputs.documents)
-    if step in ("validate", "ingest"):
+    if unit == "documents":
         return f"{round(documents * share)} of {documents} documents"
-    if step == "index":
+    if unit == "passages":
         rows = figures.get("rows")
         return (
             f"about {round(rows * share):,} of {round(rows):,} passages to embed" if rows else "all passages to embed"
         )
-    if step == "augment":
+    if unit == "examples":
         return f"{assistant.spec.augment.max_examples or len(compiled.inputs.examples):,} examples at most"
-    if step == "train":
+    if unit == "tokens":
         tokens = figures.get("tokens")
         about = f"about {_rounded(tokens * share):,} tokens to train" if tokens else ""
         several = f"{count} candidates, " if (count := len(assistant.spec.train.candidates)) else ""
         return several + (about or "tokens to train: known after the first run")
-    if step == "evaluate":
+    if unit == "questions":
         arms, asked = len(assistant.spec.evaluate.arms), assistant.spec.evaluate.questions
         return f"{arms} arms x {asked or 'all'} held-out questions"
     return "one release"

@@ -15,14 +15,15 @@ from typing import Any
 from kfp.dsl import Artifact
 from kfp.local.cache import LocalCache
 
+from pipelines.wiring.steps import PARTS
 from raftops.errors import RaftopsError
 from raftops.files import read_json, write_json
 from raftops.spec.model.base import STEPS, StepName
 
 RECORDS = 50
 """Records of runs that are kept; plans take times and reasons from them."""
-_PARTS = ("-iteration-", "-plain", "-documents")
-"""In the names of folders where KFP's local runner puts what the parts of a step made."""
+_PARTS = ("-iteration-", *(task for tasks in PARTS.values() for task in tasks))
+"""In the names of folders where KFP's local runner puts what parts of a step made; one turn of a loop has its name."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,9 @@ class Store:
 
         A spec that goes back to what it was finds all its keys known, and has to be promoted again.
         """
-        record = result.artifacts.get("release", Path()) / "release.json"
-        if not record.is_file():
+        folder = result.artifacts.get("release")
+        record = folder / "release.json" if folder else None
+        if record is None or not record.is_file():
             return True
         name, release = Path(read_json(record)["path"]).parts[-2:]
         releases = self.root / "releases" / name

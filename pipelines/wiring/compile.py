@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from google.protobuf import json_format
 
@@ -19,7 +20,7 @@ from pipelines.wiring.raft import raft
 from pipelines.wiring.server_rules import check_accepted, check_plain
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model.assistant import Assistant
-from raftops.spec.model.base import STEPS, StepName, as_json
+from raftops.spec.model.base import StepName, as_json
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,10 @@ class Compiled:
     """KFP IR YAML."""
     keys: dict[StepName, Key]
     inputs: Inputs
+    pipeline: Mapping[str, Any]
+    """What the first document of `text` says (KFP's PipelineSpec as JSON): nobody has to read our own YAML again."""
+    platform: Mapping[str, Any]
+    """What the second one says: what only Kubernetes understands (KFP's PlatformSpec)."""
 
 
 def compile_spec(loaded: LoadedSpec) -> Compiled:
@@ -41,34 +46,24 @@ def compile_spec(loaded: LoadedSpec) -> Compiled:
     code.keep()
     origin = provenance(loaded.assistant, inputs, loaded.root)
     with ThreadPoolExecutor(1) as apart:  # KFP looks through the whole call stack at each setting: here it is short
-        text = apart.submit(
-            _text, loaded.assistant, keys, origin, sources(loaded.assistant, inputs, loaded.root)
+        pipeline, platform = apart.submit(
+            _documents, loaded.assistant, keys, origin, sources(loaded.assistant, inputs, loaded.root)
         ).result()
-    check_accepted(text)
-    return Compiled(text, keys, inputs)
+    text = ir_text([pipeline, platform])
+    check_accepted(pipeline, platform, text)
+    return Compiled(text, keys, inputs, pipeline, platform)
 
 
-def _text(assistant: Assistant, keys: Mapping[StepName, Key], origin: Provenance, found: Sources) -> str:
-    pipeline = raft(assistant, keys, origin, found)
-    documents = [json_format.MessageToDict(spec) for spec in (pipeline.pipeline_spec, pipeline.platform_spec)]
-    for executor in documents[0]["deploymentSpec"]["executors"].values():
+def _documents(
+    assistant: Assistant, keys: Mapping[StepName, Key], origin: Provenance, found: Sources
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    built = raft(assistant, keys, origin, found)
+    pipeline, platform = (json_format.MessageToDict(spec) for spec in (built.pipeline_spec, built.platform_spec))
+    for executor in pipeline["deploymentSpec"]["executors"].values():
         shell, flags, call, program = executor["container"]["command"]
         executor["container"]["command"] = [shell, flags, _BLANKS.sub(" ", call), program]
-    return ir_text(documents)
+    return pipeline, platform
 
 
 _BLANKS = re.compile(r" {2,}")
 """The SDK's call of its executor has seventy of them for each task."""
-
-
-def downstream(steps: Sequence[StepName]) -> frozenset[StepName]:
-    """The steps themselves and every step that reads what they make."""
-    reads: dict[StepName, tuple[StepName, ...]] = {
-        "validate": (), "ingest": ("validate",), "index": ("ingest",), "augment": ("validate", "index"),
-        "train": ("augment",), "evaluate": ("validate", "index", "train"), "deploy": ("evaluate",),
-    }  # fmt: skip
-    again = set(steps)
-    for step in STEPS:
-        if again & set(reads[step]):
-            again.add(step)
-    return frozenset(again)

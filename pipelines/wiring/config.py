@@ -5,84 +5,80 @@ from __future__ import annotations
 from typing import Any
 
 from components.images import image
+from pipelines.wiring.steps import TABLE
 from raftops.spec.model.assistant import Assistant, Spec
-from raftops.spec.model.base import Section, StepName, as_json
+from raftops.spec.model.base import STEPS, Mark, Section, StepName, as_json, marked
+from raftops.spec.model.learning import Prompt
 
-_LATER = {
-    "train": ("nodes", "runtime", "candidates", "candidates_at_once", "plain_beside"),
-    "deploy": ("keep_indexes_days", "target", "signing", "kubernetes"),
-}
-"""Settings that older specs do not have: passed on where they are set, so that those specs keep their keys."""
-_SERVING = ("least_score", "least_confidence")
-"""When the service keeps silent: no training row depends on it."""
+PLACES = frozenset({"cache", "releases", "artifacts"})
+"""Of what a step is given: says only where files are."""
+SOURCES = frozenset({"embedder", "base"})
+"""Of what a step is given: names a model, whose digest is in the key."""
 
 
 def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
-    """The `config` argument of each step."""
-    spec, models = assistant.spec, assistant.spec.models
-    section = {name: as_json(getattr(spec, name)) for name in ("data", "prompt", "router", "ingest", "index")}
-    section |= {name: as_json(getattr(spec, name)) for name in ("augment", "evaluate")}
-    section |= {name: _where_set(getattr(spec, name), later) for name, later in _LATER.items()}
-    section["validate"] = as_json(spec.validate_)
-    milvus = as_json(spec.platform.milvus)
-    shown = {name: value for name, value in section["prompt"].items() if name not in _SERVING}
-    cache, releases = f"{spec.platform.store}/cache", f"{spec.platform.store}/releases/{assistant.name}"
+    """The `config` argument of each step: what its row of the table names, as far as the spec says it."""
+    spec = assistant.spec
+    sections = {field.alias or name: getattr(spec, name) for name, field in Spec.model_fields.items()}
+    values = {name: _where_set(section) for name, section in sections.items()} | _settings(assistant)
+    config = {step: {name: values[name] for name in TABLE[step].given if name in values} for step in STEPS}
+    # When the service keeps silent decides no training row.
+    silent = marked(Prompt, Mark.SERVED)
+    config["augment"]["prompt"] = {name: value for name, value in values["prompt"].items() if name not in silent}
+    if spec.train.nodes > 1:
+        config["train"]["cluster"] = _nodes(spec)
+    if spec.deploy.target == "kubernetes":
+        config["deploy"]["cluster"] = _service(spec)
+    return config
 
-    bucket = spec.platform.artifacts
-    pushed = {"artifacts": as_json(bucket)} if bucket and bucket.push else {}
 
-    def pick(*names: str, **more: Any) -> dict[str, Any]:
-        return {name: section[name] for name in names} | more
-
+def _settings(assistant: Assistant) -> dict[str, Any]:
+    """What is no section of its own, by the name that a row gives it; without what the spec does not ask for."""
+    spec = assistant.spec
+    store, bucket = spec.platform.store, spec.platform.artifacts
     return {
-        "validate": pick("validate", "data"),
-        "ingest": pick("ingest", embedder=models.embedder, cache=cache),
-        "index": pick("index", embedder=models.embedder, milvus=milvus, name=assistant.name, cache=cache),
-        "augment": pick(
-            "augment", prompt=shown, **_dev(spec), title=assistant.title, audience=list(spec.train.audience),
-            cache=cache,
-        ),
-        "train": pick("train", **_nodes(spec), base=models.base, cache=cache),
-        "evaluate": pick("evaluate", "prompt", "router", title=assistant.title, cache=cache),
-        "deploy": pick(
-            "deploy", "prompt", "router", **pushed, **_cluster(spec), name=assistant.name, title=assistant.title,
-            releases=releases,
-        ),
-    }  # fmt: skip
+        "name": assistant.name,
+        "title": assistant.title,
+        "embedder": spec.models.embedder,
+        "base": spec.models.base,
+        "milvus": as_json(spec.platform.milvus),
+        "audience": list(spec.train.audience),
+        "cache": f"{store}/cache",
+        "releases": f"{store}/releases/{assistant.name}",
+        # The dev split is only needed to choose among candidates.
+        **({"dev": True} if spec.train.candidates else {}),
+        **({"artifacts": as_json(bucket)} if bucket and bucket.push else {}),
+    }
 
 
-def _dev(spec: Spec) -> dict[str, Any]:
-    """Whether the dev split is wanted as conversations."""
-    return {"dev": True} if spec.train.candidates else {}
-
-
-def _cluster(spec: Spec) -> dict[str, Any]:
-    """Where on a cluster the service stands."""
-    platform, settings = spec.platform, spec.deploy.kubernetes
-    if spec.deploy.target != "kubernetes":
-        return {}
-    own = platform.images.get("deploy") or image("deploy", platform.registry)
-    image_of = settings.image or own
-    place: dict[str, Any] = {"namespace": platform.namespace, "claim": platform.workspace or "", "image": image_of}
-    place |= {"pull_secrets": list(platform.image_pull_secrets)} if platform.image_pull_secrets else {}
-    token = platform.milvus.token
-    return {"cluster": place | {"secrets": [as_json(token)] if token else []}}
+def _service(spec: Spec) -> dict[str, Any]:
+    """Where on a cluster the service runs."""
+    token = spec.platform.milvus.token
+    pulled = {"pull_secrets": list(spec.platform.image_pull_secrets)} if spec.platform.image_pull_secrets else {}
+    place = _place(spec, "deploy") | pulled | {"secrets": [as_json(token)] if token else []}
+    return place | ({"image": spec.deploy.kubernetes.image} if spec.deploy.kubernetes.image else {})
 
 
 def _nodes(spec: Spec) -> dict[str, Any]:
     """Where on a cluster the nodes are that train together, and what they get."""
     platform = spec.platform
-    if spec.train.nodes == 1:
-        return {}
-    own = platform.images.get("train") or image("train", platform.registry)
-    place: dict[str, Any] = {"namespace": platform.namespace, "claim": platform.workspace or "", "image": own}
-    place |= {"user": platform.run_as_user, "pull_secrets": list(platform.image_pull_secrets)}
-    place |= {"volumes": [as_json(volume) for volume in platform.volumes]}
-    return {"cluster": place | {"resources": as_json(platform.resources["train"])}}
+    return _place(spec, "train") | {
+        "user": platform.run_as_user, "pull_secrets": list(platform.image_pull_secrets),
+        "volumes": [as_json(volume) for volume in platform.volumes], "resources": as_json(platform.resources["train"]),
+    }  # fmt: skip
 
 
-def _where_set(section: Section, later: tuple[str, ...]) -> dict[str, Any]:
-    """A section without those of its later settings that stand at their default."""
-    plain = type(section).model_fields
-    unset = {name for name in later if getattr(section, name) == plain[name].get_default(call_default_factory=True)}
+def _place(spec: Spec, step: StepName) -> dict[str, Any]:
+    platform = spec.platform
+    own = platform.images.get(step) or image(step, platform.registry)
+    return {"namespace": platform.namespace, "claim": platform.workspace or "", "image": own}
+
+
+def _where_set(section: Section) -> dict[str, Any]:
+    """A section without those of its later settings that are at their default."""
+    fields = type(section).model_fields
+    unset = {
+        name for name in marked(type(section), Mark.LATER)
+        if getattr(section, name) == fields[name].get_default(call_default_factory=True)
+    }  # fmt: skip
     return {name: value for name, value in as_json(section).items() if name not in unset}

@@ -13,15 +13,14 @@ import yaml
 
 from pipelines.wiring.inputs import Inputs
 from pipelines.wiring.plain_data import files_below, listed
+from pipelines.wiring.steps import TABLE
 from raftops.data.dvc import Out, Source, content_by
 from raftops.errors import StepError
 from raftops.spec.check_pods import PROJECT
 from raftops.spec.model.assistant import Assistant
-from raftops.spec.model.base import StepName, as_json
+from raftops.spec.model.base import STEPS, StepName, as_json
 
 Sources = Mapping[StepName, Source]
-READERS: tuple[StepName, ...] = ("validate", "ingest", "train")
-"""Steps that read files of the project."""
 
 
 def sources(assistant: Assistant, inputs: Inputs, root: Path) -> dict[StepName, Source]:
@@ -36,14 +35,13 @@ def sources(assistant: Assistant, inputs: Inputs, root: Path) -> dict[StepName, 
     storage = spec.platform.dvc
     if storage is None or not outs:
         return {}
+    start = files_below(root / spec.train.init_from, root) if spec.train.init_from else ()
+    files: Mapping[str, tuple[Out, ...]] = {"data": outs, "init_from": start, "": ()}
+    read = {step: files[TABLE[step].reads] for step in STEPS}
+    wanted = {step: Source(storage=storage, outs=some) for step, some in read.items() if some}
+    # The first to read the data holds it against what was compiled.
     content = content_by(inputs.documents, inputs.examples, root / spec.data.access)
-    found: dict[StepName, Source] = {
-        "validate": Source(storage=storage, outs=outs, content=content),
-        "ingest": Source(storage=storage, outs=outs),
-    }
-    if spec.train.init_from and (start := files_below(root / spec.train.init_from, root)):
-        found["train"] = Source(storage=storage, outs=start)
-    return found
+    return wanted | {"validate": wanted["validate"].model_copy(update={"content": content})}
 
 
 def brought(assistant: Assistant, root: Path) -> tuple[Out, ...]:

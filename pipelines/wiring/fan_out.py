@@ -26,9 +26,8 @@ from components.train.component import train
 from components.train.plain import train_plain
 from pipelines.wiring.place import Placer
 from raftops.files import sha256_json
-from raftops.spec.model.base import StepName
-
-_NOT_OF_A_CANDIDATE = ("candidates", "candidates_at_once", "plain", "plain_beside")
+from raftops.spec.model.base import Mark, StepName, marked
+from raftops.spec.model.learning import Train
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ class FanOut:
     def _candidate(self) -> dict[str, Any]:
         """What all are told: neither of each other nor of the plain adapter, so that one more candidate is one task."""
         config = self.config["train"]
-        own = {name: value for name, value in config["train"].items() if name not in _NOT_OF_A_CANDIDATE}
+        own = {name: value for name, value in config["train"].items() if name not in marked(Train, Mark.SHARED)}
         return config | {"train": own, "key": self.candidate_key}
 
     @property

@@ -18,7 +18,7 @@ LINE = 120
 DEPTH = 2
 """Most levels of a value that is kept on one line."""
 _NOT_A_TEXT_IN_GO = re.compile(
-    r"[-+]?(\.[\d_]+|\d[\d_]*(\.[\d_]*)?)([eE][-+]?\d+)?|[-+]?0[xXoObB][\da-fA-F_]+"
+    r"[-+]?(\.[\d_]+|[\d_]+(\.[\d_]*)?)([eE][-+]?\d+)?|[-+]?0[xXoObB][\da-fA-F_]+"
     r"|\d{4}-\d\d?-\d\d?([Tt ].*)?|[yYnN]"
 )
 """What Go's readers, of YAML 1.1 or 1.2, take for a number, a time or a truth value where it is not quoted."""

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.wiring.code import Code
-from pipelines.wiring.config import configs
+from pipelines.wiring.config import PLACES, SOURCES, configs
 from pipelines.wiring.inputs import Inputs
+from pipelines.wiring.steps import TABLE
 from raftops.access import AccessPolicies
 from raftops.files import sha256_json
 from raftops.spec.model.assistant import Assistant
-from raftops.spec.model.base import STEPS, StepName
+from raftops.spec.model.base import STEPS, Mark, StepName, marked
+from raftops.spec.model.learning import Train
 
 Keys = Mapping[StepName, "Key"]
 
@@ -49,9 +51,9 @@ def step_keys(assistant: Assistant, inputs: Inputs, code: Code) -> dict[StepName
     config, keys = configs(assistant), dict[StepName, Key]()
     content = _content(assistant, inputs)
     for step in STEPS:
-        parts = {f"spec.{name}": sha256_json(value) for name, value in _sections(step, config[step]).items()}
-        parts |= {name: content[name] for name in _INPUTS[step]}
-        parts |= {f"step {name}": keys[name].digest for name in _UPSTREAM[step]}
+        parts = {f"spec.{name}": sha256_json(value) for name, value in _sections(config[step]).items()}
+        parts |= {name: content[name] for name in TABLE[step].content}
+        parts |= {f"step {name}": keys[name].digest for name in TABLE[step].follows}
         keys[step] = Key(parts | {"code": code.hash_of(f"components.{step}.component")})
     return keys
 
@@ -67,36 +69,18 @@ def told(config: Mapping[StepName, dict[str, Any]], digests: Mapping[StepName, s
 
 _DIGITS = 16
 """Enough to tell the keys of one assistant apart."""
-_UPSTREAM: Mapping[StepName, tuple[StepName, ...]] = {
-    "validate": (), "ingest": (), "index": ("ingest",), "augment": (), "train": ("augment",),
-    "evaluate": ("index", "train"), "deploy": ("index", "train", "evaluate"),
-}  # fmt: skip
-_INPUTS: Mapping[StepName, tuple[str, ...]] = {
-    "validate": ("documents", "examples", "access"),
-    "ingest": ("documents", "document policies", "spec.data.documents.uri", "spec.validate", "model embedder"),
-    "index": ("model embedder",),
-    "augment": (
-        "examples", "readable by the audience", "spec.data.splits", "spec.validate", "spec.ingest", "spec.index",
-        "model embedder",
-    ),
-    "train": ("model base", "model init_from"),
-    "evaluate": ("examples", "access", "spec.data.splits", "spec.validate", "model base"),
-    "deploy": ("access",),
-}  # fmt: skip
 
 
-_PLACE = ("init_from", "threads", "nodes", "runtime", "candidates_at_once", "plain_beside")
-"""Settings of train that say where files are, or where it is trained."""
+def _sections(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A step's settings as parts of its key: without what says only where, and without sources known by digest.
 
-
-def _sections(step: StepName, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config without what says only where files are, and without sources that digests stand for."""
-    left_out = {"cache", "releases", "artifacts", "embedder", "base"}
-    sections = {name: value for name, value in config.items() if name not in left_out}
-    if step == "train":
-        told = {k: v for k, v in config["train"].items() if k not in _PLACE}
-        sections = {"train.candidates": told.pop("candidates")} if "candidates" in told else {}
-        sections["train"] = told
+    Candidates are a part of their own, so that one more of them is told from another change of the section.
+    """
+    sections = {name: value for name, value in config.items() if name not in PLACES | SOURCES}
+    if "train" in sections:
+        train = {name: value for name, value in sections["train"].items() if name not in marked(Train, Mark.PLACE)}
+        more = {"train.candidates": train.pop("candidates")} if "candidates" in train else {}
+        sections = more | {"train": train}
     return sections
 
 

@@ -10,11 +10,10 @@ from kfp.dsl import PipelineTask
 
 from components.images import image
 from pipelines.wiring.pods import Pod
+from pipelines.wiring.steps import BESIDE, TABLE
 from raftops.spec.model.base import SecretRef, StepName
 from raftops.spec.model.platform import Platform, Resources
 
-_SEARCHES = ("index", "augment", "evaluate", "deploy")
-"""Steps that talk to Milvus."""
 _LIGHT = Resources(cpu="250m", memory="512Mi", timeout_minutes=10)
 """For tasks that only read a verdict or write a record: their pods start without a secret that is not there."""
 
@@ -56,9 +55,9 @@ class Placer:
         self._placed(step, task, wanted, _each(wanted.secrets, self._of_data(step)), self.places.get(step, ()))
         return task.set_display_name(f"{step} {part}").set_caching_options(True, cache_key=key)
 
-    def beside(self, name: str, step: StepName, task: PipelineTask, *secrets: SecretRef) -> PipelineTask:
+    def beside(self, name: str, task: PipelineTask, *secrets: SecretRef) -> PipelineTask:
         """Place a light task in the image of a step. It always runs, with its secrets or without."""
-        self._placed(step, task, _LIGHT, secrets)
+        self._placed(BESIDE[name], task, _LIGHT, secrets)
         return task.set_display_name(name).set_caching_options(False)
 
     def _placed(
@@ -77,7 +76,7 @@ class Placer:
 
     def _secrets(self, step: StepName, wanted: Resources) -> tuple[SecretRef, ...]:
         token, bucket = self.platform.milvus.token, self.platform.artifacts
-        more = [token] if step in _SEARCHES else []
+        more = [token] if TABLE[step].searches else []
         more += [bucket.access_key, bucket.secret_key] if bucket and bucket.push and step == "deploy" else []
         return _each(wanted.secrets, filter(None, more), self._of_data(step))
 

@@ -24,6 +24,7 @@ from pipelines.wiring.fan_out import FanOut
 from pipelines.wiring.keys import Key, told
 from pipelines.wiring.place import Placer
 from pipelines.wiring.provenance import Provenance
+from pipelines.wiring.steps import FINISH, HOLD
 from raftops.spec.model.assistant import Assistant
 from raftops.spec.model.base import STEPS, SecretRef, StepName
 from raftops.spec.model.platform import Platform
@@ -48,7 +49,7 @@ def raft(
     @dsl.pipeline(name=assistant.name, description=description, pipeline_root=_root(assistant))
     def pipeline() -> None:
         ended = finish(config=_ending(platform, origin))
-        placer.beside("finish", "validate", ended, *([platform.notify] if platform.notify else []))
+        placer.beside(FINISH, ended, *([platform.notify] if platform.notify else []))
         with dsl.ExitHandler(ended, name="run"):
             checked = placer.step("validate", validate(config=config["validate"]))
             accepted = checked.outputs["accepted"]
@@ -63,7 +64,7 @@ def raft(
             with dsl.If(measured.outputs["Output"] == "passed", name="gates passed"):
                 placer.step("deploy", deploy(config=config["deploy"], **made, report=report), *_smoke(assistant))
             with dsl.Else(name="gates held"):
-                placer.beside("hold", "evaluate", hold(report=report))
+                placer.beside(HOLD, hold(report=report))
 
     return pipeline
 

@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import yaml
-
 from raftops.errors import SpecError
 
 NAME = r"[a-z0-9][a-z0-9-]{0,127}"
@@ -22,12 +20,11 @@ _PLACEHOLDER = re.compile(
     r"\{\{(\$|=|channel:|\s*(inputs|outputs|workflow|tasks|steps|item|pod|node|retries|lastRetry)\b)"
 )
 """Of KFP's compiler, its launcher, and Argo."""
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def check_accepted(text: str) -> None:
-    """Raise `SpecError` with everything that a server would refuse."""
-    found = list(_problems(text))
+def check_accepted(pipeline: Mapping[str, Any], platform: Mapping[str, Any], text: str) -> None:
+    """Raise `SpecError` with everything that a server would refuse of a compiled pipeline; `text`: its file."""
+    found = list(_problems(pipeline, platform, len(text.encode())))
     if found:
         raise SpecError(
             "KFP's server would refuse this pipeline: " + "; ".join(found),
@@ -57,28 +54,21 @@ def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from _texts(inner, f"{path}[{index}]")
 
 
-def _problems(text: str) -> Iterator[str]:
-    if len(text.encode()) > FILE_BYTES:
-        yield f"the file has {len(text.encode())} bytes, and {FILE_BYTES} are accepted"
-        return
-    documents = list(yaml.load_all(text, _LOADER))
-    pipelines = [document for document in documents if "pipelineInfo" in document]
-    platforms = [document for document in documents if "platforms" in document]
-    if len(pipelines) != 1 or len(platforms) > 1 or len(documents) != len(pipelines) + len(platforms):
-        yield f"{len(documents)} documents, where one pipeline and at most one platform are accepted"
-        return
-    name = pipelines[0]["pipelineInfo"]["name"]
+def _problems(pipeline: Mapping[str, Any], platform: Mapping[str, Any], size: int) -> Iterator[str]:
+    if size > FILE_BYTES:
+        yield f"the file has {size} bytes, and {FILE_BYTES} are accepted"
+    name = pipeline["pipelineInfo"]["name"]
     if not re.fullmatch(NAME, name):
         yield f"the name {name!r} does not match {NAME}"
-    size = sum(len(json.dumps(document)) for document in documents)
-    if size > WORKFLOW_BYTES:
-        yield f"the workflow would have about {size} bytes, and {WORKFLOW_BYTES} fit"
-    for task, constants in inline(pipelines[0]):
+    workflow = sum(len(json.dumps(document)) for document in (pipeline, platform))
+    if workflow > WORKFLOW_BYTES:
+        yield f"the workflow would have about {workflow} bytes, and {WORKFLOW_BYTES} fit"
+    for task, constants in inline(pipeline):
         if constants > INLINE_BYTES:
             yield f"task {task} carries {constants} bytes inline, and {INLINE_BYTES} are enough for settings"
 
 
-def inline(pipeline: dict[str, Any]) -> Iterator[tuple[str, int]]:
+def inline(pipeline: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     """Every task with the bytes of its constants."""
     groups = [pipeline["root"], *pipeline["components"].values()]
     for group in groups:

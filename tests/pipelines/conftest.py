@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 from kfp import compiler
 
 from pipelines.local.run import run_local
@@ -55,6 +56,13 @@ class Heard:
         return [heard[1] for heard in self.events if heard[0] == event]
 
 
+def compiled_of(file: Path, keys: dict[StepName, Key], inputs: Inputs) -> Compiled:
+    """What `compile_spec` makes, of a file that KFP's compiler wrote."""
+    text = file.read_text(encoding="utf-8")
+    pipeline, *platform = yaml.safe_load_all(text)
+    return Compiled(text, keys, inputs, pipeline, platform[0] if platform else {})
+
+
 @dataclass
 class TinyRun:
     """Seven steps whose keys and manners a test chooses."""
@@ -76,7 +84,7 @@ class TinyRun:
         target = self.store.root.parent / "tiny-pipeline.yaml"
         compiler.Compiler().compile(pipeline, str(target))
         inputs = Inputs(documents={}, examples={}, access=AccessPolicies(), models={})
-        return Compiled(target.read_text(encoding="utf-8"), keys, inputs)
+        return compiled_of(target, keys, inputs)
 
     def run(self, again: tuple[StepName, ...] = ()) -> RunRecord:
         """Run it; what the listener heard before is forgotten."""

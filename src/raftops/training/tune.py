@@ -10,6 +10,7 @@ from typing import Any
 from raftops.files import read_json, sha256_file, sha256_json, sha256_tree, write_json
 from raftops.models import resolve
 from raftops.progress import progress
+from raftops.spec.model.base import Mark, marked
 from raftops.spec.model.learning import Train
 from raftops.training import ranks
 from raftops.training.adapter import attach, check_start, save
@@ -23,10 +24,7 @@ RESULT = "result.json"
 """Written last: an adapter without it is not finished."""
 FORMAT = 3
 """Raised when the same inputs would give another adapter."""
-ELSEWHERE = {
-    "audience", "plain", "init_from", "threads", "checkpoint_steps", "nodes", "runtime", "candidates",
-    "candidates_at_once", "plain_beside",
-}  # fmt: skip
+ELSEWHERE = set(marked(Train, Mark.PLACE, Mark.SHARED, Mark.CONTENT))
 """Settings that do not change an adapter, or are part of its key by content."""
 
 

@@ -78,4 +78,8 @@ def compiled_run(compile_project: Callable[[Any], Any]) -> Callable[[Any], Messa
     """A run as the server answers it."""
     from pipelines.kubeflow.submit import as_struct
 
-    return lambda project: {"pipeline_spec": as_struct(compile_project(project).text)}
+    def run(project: Any) -> Message:
+        compiled = compile_project(project)
+        return {"pipeline_spec": as_struct(compiled.pipeline, compiled.platform)}
+
+    return run

@@ -6,19 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from pipelines.kubeflow.client import Endpoint, Server
 from pipelines.kubeflow.past import past_steps
 from pipelines.kubeflow.submit import as_struct, experiment_of, known, submit, submitted
 from pipelines.kubeflow.watch import failure, steps_of, watch
-from pipelines.wiring.compile import compile_spec, downstream
+from pipelines.wiring.compile import compile_spec
+from pipelines.wiring.steps import downstream
 from raftops.errors import ClusterError
 from raftops.spec.model.base import STEPS, StepName
 from tests.standin.runs import locally
 from tests.standin.server import Cluster
 from tests.standin.server import Server as StandIn
-from tests.standin.tiny import compiled
 
 
 @pytest.fixture
@@ -116,8 +115,8 @@ class TestWhatIsNoted:
 
 
 def test_a_file_is_sent_as_the_api_takes_it() -> None:
-    assert as_struct(compiled())["pipelineInfo"] == {"name": "tiny"}
-    both = as_struct(yaml.safe_dump_all([{"pipelineInfo": {}}, {"platforms": {}}]))
+    assert as_struct({"pipelineInfo": {"name": "tiny"}}, {}) == {"pipelineInfo": {"name": "tiny"}}
+    both = as_struct({"pipelineInfo": {}}, {"platforms": {}})
     assert both == {"pipeline_spec": {"pipelineInfo": {}}, "platform_spec": {"platforms": {}}}
 
 

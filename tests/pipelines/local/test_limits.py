@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipelines.local.limits import Limits, limits, quantity
 from pipelines.wiring.compile import compile_spec
@@ -16,7 +17,8 @@ ROOT = Path(__file__).parents[3]
 def on_gpus() -> dict[str, Limits]:
     """The limits of the sample with the overlay for GPUs."""
     loaded = load_spec(ROOT / "specs" / "handbook.yaml", [ROOT / "specs" / "env" / "gpu.yaml"])
-    return limits(compile_spec(loaded).text)
+    compiled = compile_spec(loaded)
+    return limits(compiled.pipeline, compiled.platform)
 
 
 def test_every_step_has_its_image(on_gpus: dict[str, Limits]) -> None:
@@ -54,7 +56,7 @@ platforms:
 
 
 def test_time_secrets_and_shared_memory_come_from_what_only_kubernetes_reads() -> None:
-    assert limits(PIPELINE) == {
+    assert limits(*yaml.safe_load_all(PIPELINE)) == {
         "train": Limits(
             "one", cpu=0.5, memory=2**29, seconds=90, secrets=("MILVUS_TOKEN",), shared_memory=2 * 2**30
         )
@@ -62,9 +64,9 @@ def test_time_secrets_and_shared_memory_come_from_what_only_kubernetes_reads() -
 
 
 def test_a_file_without_limits_sets_none() -> None:
-    assert limits(PIPELINE.replace(", resources: {resourceCpuLimit: 500m, resourceMemoryLimit: 512Mi}", "").partition(
-        "---")[0]
-    ) == {"train": Limits("one")}  # fmt: skip
+    pipeline, _ = yaml.safe_load_all(PIPELINE)
+    del pipeline["deploymentSpec"]["executors"]["exec-train"]["container"]["resources"]
+    assert limits(pipeline, {}) == {"train": Limits("one")}
 
 
 @pytest.mark.parametrize(

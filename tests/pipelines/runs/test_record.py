@@ -126,3 +126,15 @@ def test_latest_points_at_what_a_run_made(tmp_path: Path) -> None:
         step = StepRecord("key", {}, "done", artifacts={"report": str(made)})
         store.link(RunRecord(run, "tiny", "tiny.yaml", "now", {"evaluate": step}, {}, {}))
         assert (store.latest / "tiny/evaluate/report/report.html").read_text(encoding="utf-8") == run
+
+
+def test_a_foreign_file_of_the_folder_that_one_stands_in_is_no_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "store")
+    made = artifact(store, "r", "validate")
+    name = LocalCache(str(store.keys)).compute_key("comp-validate", "", [], {}, custom_cache_key="key")
+    LocalCache(str(store.keys)).put(name, {"report": Artifact(uri=str(made))})
+    (tmp_path / "release.json").write_text('{"version": "somebody\'s own"}', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert store.result("validate", "key") is not None

@@ -14,8 +14,9 @@ from google.protobuf import json_format
 from kfp.kubernetes import kubernetes_executor_config_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipelines.wiring.compile import Compiled, compile_spec, downstream
+from pipelines.wiring.compile import Compiled, compile_spec
 from pipelines.wiring.provenance import Provenance, provenance
+from pipelines.wiring.steps import downstream
 from raftops.spec.load import load_spec
 from raftops.spec.model.base import STEPS
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.runs.events import step_of
 from pipelines.wiring.compile import compile_spec
+from pipelines.wiring.steps import step_of
 from raftops.files import sha256_json
 from raftops.spec.model.base import STEPS
 from tests.standin.cached import Memory

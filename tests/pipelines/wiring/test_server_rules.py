@@ -8,35 +8,32 @@ import pytest
 import yaml
 
 from pipelines.wiring.compile import compile_spec
-from pipelines.wiring.server_rules import INLINE_BYTES, WORKFLOW_BYTES, check_accepted, inline
+from pipelines.wiring.server_rules import FILE_BYTES, INLINE_BYTES, WORKFLOW_BYTES, check_accepted, inline
 from raftops.errors import SpecError
 
 
 @pytest.fixture
 def documents(project: Any) -> list[dict[str, Any]]:
     """A compiled pipeline and its platform."""
-    return list(yaml.safe_load_all(compile_spec(project.load()).text))
-
-
-def text_of(documents: list[dict[str, Any]]) -> str:
-    return yaml.safe_dump_all(documents)
+    compiled = compile_spec(project.load())
+    assert list(yaml.safe_load_all(compiled.text)) == [compiled.pipeline, compiled.platform], "the file says the same"
+    return [dict(compiled.pipeline), dict(compiled.platform)]
 
 
 def test_what_compile_writes_is_accepted(documents: list[dict[str, Any]]) -> None:
-    check_accepted(text_of(documents))
+    check_accepted(*documents, "")
+
+
+def test_a_file_that_is_too_large_is_refused(documents: list[dict[str, Any]]) -> None:
+    with pytest.raises(SpecError, match="the file has .* are accepted"):
+        check_accepted(*documents, "x" * (FILE_BYTES + 1))
 
 
 @pytest.mark.parametrize("name", ["Handbook", "-handbook", "hand_book", "h" * 129, ""])
 def test_a_name_that_kfp_does_not_take_is_refused(documents: list[dict[str, Any]], name: str) -> None:
     documents[0]["pipelineInfo"]["name"] = name
     with pytest.raises(SpecError, match="does not match"):
-        check_accepted(text_of(documents))
-
-
-@pytest.mark.parametrize("extra", [{"platforms": {}}, {"pipelineInfo": {"name": "x"}}, {"other": 1}])
-def test_more_than_one_pipeline_and_one_platform_is_refused(documents: list[dict[str, Any]], extra: Any) -> None:
-    with pytest.raises(SpecError, match="3 documents"):
-        check_accepted(text_of([*documents, extra]))
+        check_accepted(*documents, "")
 
 
 def test_a_workflow_too_large_for_etcd_is_refused_with_the_tasks_that_carry_data(project: Any) -> None:

@@ -17,7 +17,7 @@ from raftops.access import AccessPolicies
 from raftops.errors import StepError
 from raftops.files import read_json
 from raftops.spec.model.base import STEPS, StepName
-from tests.pipelines.conftest import HERE, TinyRun, _module
+from tests.pipelines.conftest import HERE, TinyRun, _module, compiled_of
 
 ABOUT = {"name": "tiny", "spec": "s", "commit": "c", "data": "d", "images": {}}
 SHAPE: tuple[StepName, ...] = ("validate", "ingest", "evaluate", "deploy")
@@ -41,7 +41,7 @@ class ShapedRun(TinyRun):
         target = self.store.root.parent / "shaped.yaml"
         compiler.Compiler().compile(pipeline, str(target))
         inputs = Inputs(documents={}, examples={}, access=AccessPolicies(), models={})
-        return Compiled(target.read_text(encoding="utf-8"), keys, inputs)
+        return compiled_of(target, keys, inputs)
 
     def records(self) -> list[dict[str, Any]]:
         """What `finish` wrote, newest last."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import Enum
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -117,6 +118,21 @@ class Section(BaseModel):
     """What all sections share: closed, frozen, described by the docstrings under the fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Mark(Enum):
+    """What a setting is to the identity of results, where it is not simply a part of it: metadata of the field."""
+
+    PLACE = "where, or how fast, the work is done: no result depends on it"
+    LATER = "older specs do not have it: passed on only where it is set, so that those specs keep their keys"
+    SHARED = "about all adapters together: none of one adapter's business"
+    CONTENT = "part of an adapter's identity by the content of what it names or decides"
+    SERVED = "when the service keeps silent: no training row depends on it"
+
+
+def marked(section: type[Section], *marks: Mark) -> frozenset[str]:
+    """The settings of a section that have any of the marks."""
+    return frozenset(name for name, field in section.model_fields.items() if any(m in field.metadata for m in marks))
 
 
 class SecretRef(Section):

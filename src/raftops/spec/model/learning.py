@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from raftops.spec.model.base import ARMS, Arm, Fraction, Label, Section
+from raftops.spec.model.base import ARMS, Arm, Fraction, Label, Mark, Section
 
 
 class Prompt(Section):
@@ -31,9 +31,9 @@ class Prompt(Section):
     """Token budget of all evidence together."""
     dense_share: Fraction = 0.6
     """Weight of the dense score in the fusion of normalised dense and sparse scores."""
-    least_score: float = Field(1.0, ge=0, le=3)
+    least_score: Annotated[float, Mark.SERVED] = Field(1.0, ge=0, le=3)
     """Score of the best evidence unit below which the service says that nothing answers; 0 always asks the model."""
-    least_confidence: Fraction = 0.75
+    least_confidence: Annotated[Fraction, Mark.SERVED] = 0.75
     """Mean probability of an answer's tokens below which the service declines it; 0 shows all that evidence carries."""
 
 
@@ -82,13 +82,13 @@ class Train(Section):
 
     method: Literal["qlora", "lora"] = "qlora"
     """NF4 base with double quantisation, or a 16-bit base."""
-    audience: tuple[str, ...] = Field(min_length=1)
+    audience: Annotated[tuple[str, ...], Mark.CONTENT] = Field(min_length=1)
     """Groups that will all be able to talk to this model; only what every one may read is trained in."""
-    init_from: str | None = None
+    init_from: Annotated[str | None, Mark.PLACE, Mark.CONTENT] = None
     """Folder of adapters to continue from (`raft/` and `plain/`)."""
-    plain: bool = True
+    plain: Annotated[bool, Mark.SHARED] = True
     """Also train the plain fine-tune (no documents), needed for the arms fine-tuned and fine-tuned+rag."""
-    plain_beside: bool = False
+    plain_beside: Annotated[bool, Mark.PLACE, Mark.LATER, Mark.SHARED] = False
     """Train the plain fine-tune in a pod of its own while the index is built: it is shown no passages."""
     rank: int = Field(16, ge=1, le=512)
     """LoRA rank."""
@@ -106,19 +106,19 @@ class Train(Section):
     """Conversations per optimiser step."""
     sequence_tokens: int = Field(640, ge=64)
     """Longest conversation, in tokens; a longer one is an error, never cut."""
-    checkpoint_steps: int = Field(10, ge=1)
+    checkpoint_steps: Annotated[int, Mark.PLACE] = Field(10, ge=1)
     """Steps between checkpoints."""
-    threads: int = Field(0, ge=0)
+    threads: Annotated[int, Mark.PLACE] = Field(0, ge=0)
     """CPU threads; 0 takes all."""
-    nodes: int = Field(1, ge=1, le=512)
+    nodes: Annotated[int, Mark.PLACE, Mark.LATER] = Field(1, ge=1, le=512)
     """Machines trained on together; more than one becomes a Kubeflow TrainJob, which the cluster's trainer runs."""
-    runtime: Label = "torch-distributed"
+    runtime: Annotated[Label, Mark.PLACE, Mark.LATER] = "torch-distributed"
     """Kubeflow ClusterTrainingRuntime of that TrainJob."""
     seed: int = Field(7, ge=0)
     """Seed of initialisation and order."""
-    candidates: tuple[Candidate, ...] = Field((), max_length=16)
+    candidates: Annotated[tuple[Candidate, ...], Mark.LATER, Mark.SHARED] = Field((), max_length=16)
     """Settings to try: the adapter with the lowest loss on the answers of the dev split goes on. Empty: no choice."""
-    candidates_at_once: int = Field(1, ge=1, le=16)
+    candidates_at_once: Annotated[int, Mark.PLACE, Mark.LATER, Mark.SHARED] = Field(1, ge=1, le=16)
     """Candidates trained side by side, each in a pod of its own; 1 trains them one after the other in one pod."""
 
     def tried(self, candidate: Candidate) -> Train:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from raftops.spec.model.base import Accelerator, Cpu, Fraction, Memory, SecretRef, Section, Toleration
+from raftops.spec.model.base import Accelerator, Cpu, Fraction, Mark, Memory, SecretRef, Section, Toleration
 
 
 class Identity(Section):
@@ -77,14 +77,14 @@ class Deploy(Section):
     """Asked after a start; each must get an HTTP 200 with a well-formed answer."""
     keep_releases: int = Field(5, ge=1)
     """Releases kept for rollback."""
-    keep_indexes_days: float = Field(7, ge=1)
+    keep_indexes_days: Annotated[float, Mark.LATER] = Field(7, ge=1)
     """On a Milvus server: how long a collection that no release refers to stays after a run last built or opened it, in
     days. Longer than the longest run: another one may be between its index and its release."""
-    target: Literal["local", "kubernetes"] = "local"
+    target: Annotated[Literal["local", "kubernetes"], Mark.LATER] = "local"
     """Served on this machine, or by a deployment on the cluster that is applied, watched and switched to."""
-    signing: Signing = Signing()
+    signing: Annotated[Signing, Mark.LATER] = Signing()
     """Whether releases must be signed, and by whom."""
-    kubernetes: Kubernetes = Kubernetes()
+    kubernetes: Annotated[Kubernetes, Mark.LATER] = Kubernetes()
     """How the service runs on a cluster."""
 
 

@@ -1,0 +1,176 @@
+"""The seven steps, one row each: what a step reads, what its identity is made of, what it is given and what it shows.
+
+Everything that lists steps reads this table. Not here: what a step is called and in which order steps come
+(`raftops.spec.model.base.STEPS`), what its pod asks for by default (`raftops.spec.model.platform.USUAL`: the library
+does not know pipelines), and how the tasks are joined (`raft.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from raftops.spec.model.base import STEPS, StepName
+
+Unit = Literal["documents", "passages", "examples", "tokens", "questions", "releases"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A task that does a part of a step's work in a pod of its own."""
+
+    name: str
+    """Of the part: its task in the pipeline is called `<step>-<name>`."""
+    listing: bool = False
+    """It only lists what others share out: no part of the work, so none that is counted."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One row of the table."""
+
+    needs: tuple[StepName, ...]
+    """Upstream by data: the steps whose artifacts it reads. Forcing one of them forces this one."""
+    follows: tuple[StepName, ...]
+    """Upstream by identity: the steps whose key is a part of its own. Fewer than `needs`: a changed document does not
+    retrain, a changed example does not re-index."""
+    content: tuple[str, ...]
+    """Parts of its key beside its settings, its code and `follows`, as `keys.py` names them."""
+    given: tuple[str, ...]
+    """Sections of the spec and other settings in its `config` argument, as `config.py` names them."""
+    unit: Unit
+    """What its work is counted in."""
+    figures: tuple[str, ...]
+    """Metrics shown at the end of a run."""
+    page: str
+    """What a person opens to see its result: artifact/file."""
+    parts: tuple[Part, ...] = ()
+    incremental: frozenset[str] = frozenset()
+    """Parts of a key whose change leaves its work on unchanged documents valid; empty where it starts afresh."""
+    reads: Literal["", "data", "init_from"] = ""
+    """Which files of the project it reads, so that a pod has to get them from a bucket or a claim."""
+    searches: bool = False
+    """Whether it talks to Milvus."""
+
+    @property
+    def sharded(self) -> bool:
+        """Whether `platform.shards` splits its work."""
+        return any(part.name == SHARD for part in self.parts)
+
+
+SHARD = "shard"
+_CONTENT = frozenset({"documents", "document policies", "step ingest", "spec.validate", "spec.data.documents.uri"})
+
+TABLE: Mapping[StepName, Step] = {
+    "validate": Step(
+        needs=(),
+        follows=(),
+        content=("documents", "examples", "access"),
+        given=("validate", "data"),
+        unit="documents",
+        figures=("documents_accepted", "examples_accepted", "documents_quarantined", "examples_quarantined"),
+        page="report/index.html",
+        reads="data",
+    ),
+    "ingest": Step(
+        needs=("validate",),
+        follows=(),
+        content=("documents", "document policies", "spec.data.documents.uri", "spec.validate", "model embedder"),
+        given=("ingest", "embedder", "cache"),
+        unit="documents",
+        figures=("documents", "passages", "parsed", "skipped"),
+        page="passages/ingest.json",
+        parts=(Part("documents", listing=True), Part(SHARD)),
+        incremental=_CONTENT,
+        reads="data",
+    ),
+    "index": Step(
+        needs=("ingest",),
+        follows=("ingest",),
+        content=("model embedder",),
+        given=("index", "embedder", "milvus", "name", "cache"),
+        unit="passages",
+        figures=("rows", "embedded", "reused"),
+        page="built/index.json",
+        parts=(Part(SHARD),),
+        incremental=_CONTENT,
+        searches=True,
+    ),
+    "augment": Step(
+        needs=("validate", "index"),
+        follows=(),
+        content=(
+            "examples", "readable by the audience", "spec.data.splits", "spec.validate", "spec.ingest", "spec.index",
+            "model embedder",
+        ),
+        given=("augment", "prompt", "dev", "title", "audience", "cache"),
+        unit="examples",
+        figures=("examples", "conversations", "refused"),
+        page="conversations/raft.jsonl",
+        parts=(Part("plain"),),
+        searches=True,
+    ),
+    "train": Step(
+        needs=("augment",),
+        follows=("augment",),
+        content=("model base", "model init_from"),
+        given=("train", "cluster", "base", "cache"),
+        unit="tokens",
+        figures=("tokens", "tokens_per_second", "raft_final_loss", "raft_dev_loss", "peak_memory_mib"),
+        page="adapters/loss.png",
+        parts=(Part("candidate"), Part("plain")),
+        reads="init_from",
+    ),
+    "evaluate": Step(
+        needs=("validate", "index", "train"),
+        follows=("index", "train"),
+        content=("examples", "access", "spec.data.splits", "spec.validate", "model base"),
+        given=("evaluate", "prompt", "router", "title", "cache"),
+        unit="questions",
+        figures=(
+            "raft.answer_contained", "base+rag.answer_contained", "raft.citation_precision", "retrieval.hit@10",
+        ),
+        page="report/report.html",
+        searches=True,
+    ),
+    "deploy": Step(
+        needs=("evaluate",),
+        follows=("index", "train", "evaluate"),
+        content=("access",),
+        given=("deploy", "prompt", "router", "artifacts", "cluster", "name", "title", "releases"),
+        unit="releases",
+        figures=("start_seconds", "slowest_answer_seconds", "sources_trained"),
+        page="release/release.json",
+        searches=True,
+    ),
+}  # fmt: skip
+
+HOLD, FINISH = "hold", "finish"
+BESIDE: Mapping[str, StepName] = {HOLD: "evaluate", FINISH: "validate"}
+"""Tasks that do no part of a step's work, and the step in whose image they run: one ends a run whose gates did not
+pass, one records how a run ended."""
+
+
+PARTS: Mapping[str, tuple[str, ...]] = {
+    step: tuple(f"{step}-{part.name}" for part in row.parts) for step, row in TABLE.items()
+}
+"""The tasks that do parts of each step's work."""
+LISTING = frozenset(f"{step}-{part.name}" for step, row in TABLE.items() for part in row.parts if part.listing)
+"""Tasks that only list what others share out."""
+
+
+def step_of(task: str) -> StepName | None:
+    """The step that a task is, or does a part of, or whose gates it holds a run for; None where it is of no step."""
+    if task == HOLD:
+        return "evaluate"
+    return next((step for step in STEPS if task == step or task in PARTS[step]), None)
+
+
+def downstream(steps: Iterable[StepName]) -> frozenset[StepName]:
+    """The steps themselves and every step that reads what they make."""
+    again = set(steps)
+    for step in STEPS:
+        if again & set(TABLE[step].needs):
+            again.add(step)
+    return frozenset(again)
