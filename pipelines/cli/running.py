@@ -104,7 +104,7 @@ def _look(folder: Path, step: StepName) -> str:
 def doctor() -> None:
     """Say what is missing on this machine, and the command that mends it."""
     findings = examine()
-    rows = [(f.what, "ok" if f.fine else "missing", f.found, "" if f.fine else f.mend) for f in findings]
+    rows = [(f.what, "ok" if f.fine else f.otherwise, f.found, "" if f.fine else f.mend) for f in findings]
     screen.table("this machine", ("what", "", "found", "mend"), rows)
     screen.result([asdict(f) for f in findings])
     if any(not f.fine and f.needed for f in findings):

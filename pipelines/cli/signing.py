@@ -12,7 +12,7 @@ from pipelines.cli.authoring import Overlays, SpecPath, releases_folder
 from pipelines.cli.screen import screen
 from raftops.errors import ReleaseError
 from raftops.release.current import current_release, find_release
-from raftops.release.release import Release
+from raftops.release.release import SIGNING_KEY, Release
 from raftops.spec.load import LoadedSpec, load_spec
 from raftops.spec.model.serving import Signing
 
@@ -23,7 +23,7 @@ def release_sign(
     spec: SpecPath,
     prefix: Prefix = "",
     key: Annotated[
-        Path | None, typer.Option(envvar="RAFTOPS_SIGNING_KEY", help="Private key (PEM) on P-256, P-384 or P-521.")
+        Path | None, typer.Option(envvar=SIGNING_KEY, help="Private key (PEM) on P-256, P-384 or P-521.")
     ] = None,
     overlay: Overlays = None,
 ) -> None:
@@ -31,7 +31,7 @@ def release_sign(
     release = _named(load_spec(spec, overlay or ()), prefix)
     if key is None:
         made = import_module("raftops.release.signing").MAKE_KEYS
-        raise ReleaseError("no private key", next_step=f"set RAFTOPS_SIGNING_KEY or --key; a new one: {made}")
+        raise ReleaseError("no private key", next_step=f"set {SIGNING_KEY} or --key; a new one: {made}")
     bundles = import_module("raftops.release.signing").sign_release(release.path, key)
     screen.say(f"release {release.short} is signed: {', '.join(bundle.name for bundle in bundles)} in {release.path}")
     screen.result({"release": release.hash, "signatures": [str(bundle) for bundle in bundles]})

@@ -38,6 +38,11 @@ class Endpoint:
     token_env: str = "KFP_TOKEN"
 
 
+def is_named(environment: Mapping[str, str]) -> bool:
+    """Whether an environment names an endpoint."""
+    return any(environment.get(name) for name in _ENDPOINTS)
+
+
 def endpoint_of(section: Kubeflow, environment: Mapping[str, str] = os.environ, url: str = "") -> Endpoint:
     """The endpoint that the spec or the environment names. Raises `ClusterError` where neither does."""
     address = url or section.endpoint or next((environment[name] for name in _ENDPOINTS if environment.get(name)), "")
@@ -73,6 +78,16 @@ class Server:
         authorities = os.environ.get("SSL_CERT_FILE") or os.environ.get("REQUESTS_CA_BUNDLE")
         options: dict[str, Any] = {"retries": False, "ca_certs": authorities}
         self._http = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+
+    def version(self) -> str:
+        """The version that the API server says it has; empty where it says none, as some distributions' do.
+
+        The server names it `tag_name`; the user interface's server, which people often name as the endpoint, answers
+        in the server's place and in its own words.
+        """
+        about = self._object("GET", "/healthz")
+        said = str(about.get("tag_name") or about.get("apiServerTagName") or "")
+        return "" if said == "unknown" else said
 
     def experiment(self, name: str) -> str | None:
         """The id of an experiment by its name; None where there is none."""

@@ -1,14 +1,18 @@
 """What no server refuses and yet would go wrong on a cluster: files that no pod sees, a release that nothing keeps,
-GPUs that nothing uses."""
+GPUs that nothing uses, a server with known vulnerabilities."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from pipelines.kubeflow.client import Server
+from pipelines.runs.advisories import FIXED, SERVERS, is_vulnerable
 from pipelines.wiring.data_source import brought
 from pipelines.wiring.plain_data import is_in_a_folder
+from raftops.errors import ClusterError
 from raftops.spec.check_pods import PROJECT
 from raftops.spec.model.assistant import Assistant
 
@@ -45,6 +49,15 @@ def notes(assistant: Assistant, root: Path) -> Iterator[Note]:
         if (asked := resources.accelerator) and asked.count > 1 and not (step == "train" and spec.train.nodes > 1):
             advice = "count: 1; more GPUs train as a TrainJob, by train.nodes" if step == "train" else "count: 1"
             yield Note(f"{step} asks for {asked.count} {asked.type} and uses one of them", advice)
+
+
+def old_server(server: Server) -> Iterator[Note]:
+    """A server with published vulnerabilities. One that does not say its version, or cannot be asked, is not noted."""
+    with suppress(ClusterError):
+        version = server.version()
+        if is_vulnerable(version):
+            newest = ".".join(map(str, FIXED))
+            yield Note(f"Kubeflow Pipelines {version} at {server.endpoint.url} has {SERVERS}", f"upgrade to {newest}")
 
 
 def unseen(assistant: Assistant, root: Path) -> list[str]:

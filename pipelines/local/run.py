@@ -20,6 +20,7 @@ from typing import Any
 
 from kfp import local
 
+from pipelines.local.conditions import words_only
 from pipelines.runs.effort import settings_of
 from pipelines.runs.events import Follower, Listener
 from pipelines.runs.record import RunRecord, StepRecord, Store
@@ -126,7 +127,7 @@ def _fill(state: StepRecord, step: StepName, store: Store) -> None:
 def _execute(tasks: Any, pipeline: str, root: Path, store: Store, follower: Follower) -> None:
     """Hand a pipeline to KFP. Steps resolve paths from the project's folder, so that is where they run."""
     try:
-        with _inside(root) as scratch, redirect_stdout(follower), warnings.catch_warnings():
+        with _inside(root) as scratch, redirect_stdout(follower), words_only(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             local.init(
                 tasks, pipeline_root=str(store.artifacts), workspace_root=scratch,

@@ -116,6 +116,48 @@ def test_a_quote_that_is_no_longer_verbatim_is_not_served():
     assert ask("30 working days. [1]", library=moved).abstained
 
 
+class Tampered(Library):
+    """An index whose passages say something else, or stand elsewhere, than the documents do."""
+
+    def __init__(self, changed):
+        super().__init__()
+        self.changed = changed
+
+    def search(self, question, policies, top_k):
+        return [replace(h, passage=self.changed(h.passage)) for h in super().search(question, policies, top_k)]
+
+
+def test_evidence_that_was_tampered_with_is_never_served():
+    said = "90 working days of annual leave. [1]"
+    forged = Tampered(lambda p: replace(p, text=p.text.replace("30", "90")))
+    answer = ask(said, library=forged)
+    assert (answer.abstained, answer.reason, answer.citations) == (True, "not supported", ())
+    assert "90" not in answer.text
+
+
+def test_evidence_that_cuts_a_number_is_never_served():
+    def cut(whole):
+        start = whole.text.index("0 working") if "30" in whole.text else 0
+        span = (Span(start, len(whole.text), whole.locator),)
+        return replace(whole, text=whole.text[start:], start=start, spans=span)
+
+    answer = ask("0 working days of annual leave. [1]", library=Tampered(cut))
+    assert (answer.abstained, answer.citations) == (True, ())
+
+
+def test_a_citation_that_is_not_found_is_left_out_where_the_others_carry_the_answer():
+    forged = Tampered(lambda p: replace(p, text=p.text.replace("Ireland", "Germania")))
+    answer = ask("30 working days of annual leave. [1][2]", library=forged)
+    assert [c.doc_id for c in answer.citations] == ["germany.md"] and answer.grounded
+    assert answer.text.endswith(f" [{answer.citations[0].marker}]")
+
+
+def test_without_what_is_not_found_the_rest_has_to_carry_the_answer():
+    forged = Tampered(lambda p: replace(p, text=p.text.replace("Ireland", "Germania")))
+    answer = ask("30 working days, 25 working days. [1][2]", library=forged)
+    assert (answer.abstained, answer.reason) == (True, "not supported")
+
+
 def test_a_missing_document_is_not_cited():
     assert ask("30 working days. [1]", library=Library({})).abstained
 

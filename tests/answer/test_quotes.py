@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from raftops.answer.quotes import Verdict, check_quote, check_quotes, find_quote
+from raftops.answer.quotes import Verdict, check_quotes, find_quote, find_quote_at
 
 LEAVE = (
     "Annual leave\n\nEmployees in Germany receive 30 working days of annual leave per calendar year. "
@@ -20,6 +20,12 @@ ALPHABET = "abcdeXYZ019 \n\t\u00a0\u00ad'\u2019\"\u201c-\u2013.,;()|\u00e9\u6f22
 texts = st.text(st.sampled_from(ALPHABET), max_size=200)
 words = st.lists(st.text(st.sampled_from("abcdeXYZ019"), min_size=1, max_size=6), min_size=3, max_size=40)
 spaces = st.sampled_from([" ", "  ", "\n", "\t", "\u00a0", " \u00ad ", "\n\n"])
+
+
+def check_quote(quote: str, doc_id: str, texts: dict[str, str]) -> Verdict:
+    """The verdict on one claim."""
+    [verdict] = check_quotes([(quote, doc_id)], texts)
+    return verdict
 
 
 def same(text: str) -> str:
@@ -118,6 +124,38 @@ def test_many_claims_are_judged_as_each_alone() -> None:
         (q, d) for q in ("Unused days lapse", "Flights need", "pink cars", "") for d in ("leave.md", "travel.md", "x")
     ]
     assert check_quotes(claims, TEXTS) == [check_quote(q, d, TEXTS) for q, d in claims]
+
+
+def test_a_quote_is_found_at_its_place_and_not_at_another() -> None:
+    text = "cat sat here. cats sat there. cat sat again."
+    start = text.rindex("cat sat")
+    assert find_quote_at("cat  sat", text, start, start + 7) == (start, start + 7)
+    assert find_quote_at("cat sat", text, start - 3, len(text)) == (start, start + 7)
+    assert find_quote_at("cat sat", text, start + 1, len(text)) is None
+    assert find_quote_at("cat sat", text, start, start + 6) is None
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 0), (5, 2), (-3, 7), (900, 907), (0, -1)])
+def test_a_place_that_is_none_holds_no_quote(start: int, end: int) -> None:
+    assert find_quote_at("cat sat", "cat sat here", start, end) is None
+
+
+@pytest.mark.parametrize("whole", ["25 days off", "1.25 days off", "A25 days off", "x" * 500 + "25 days off"])
+def test_a_place_that_cuts_a_word_or_a_number_holds_no_quote(whole: str) -> None:
+    start = whole.index("5 days")
+    assert find_quote_at("5 days off", whole, start, len(whole)) is None
+    assert find_quote_at("5 days o", whole, start, len(whole) - 2) is None
+
+
+@settings(max_examples=300, deadline=None)
+@given(words, st.data())
+def test_at_its_place_a_quote_is_found_as_in_the_whole_text(tokens: list[str], data: st.DataObject) -> None:
+    text = " ".join(tokens)
+    quote = " ".join(tokens[data.draw(st.integers(0, len(tokens) - 1)) :])
+    span = find_quote(quote, text)
+    if span:
+        assert find_quote_at(quote, text, *span) == span
+        assert find_quote_at(f"x{quote}", text, *span) is None
 
 
 @settings(max_examples=700, deadline=None)

@@ -77,6 +77,15 @@ class TestSubmit:
         assert (project.root / ".raftops" / "cluster" / f"{run.run_id}.json").is_file()
         assert [e["display_name"] for e in cluster.experiments.values()] == ["Default", "tiny"]
 
+    def test_a_server_with_published_vulnerabilities_is_noted(
+        self, raftops: Run, project: Any, cluster: Cluster
+    ) -> None:
+        cluster.version = "2.17.0"
+        ended = raftops("submit", project.path)
+        assert ended.code == 0 and last(cluster).run_id in ended.out
+        assert ended.err.startswith("note: Kubeflow Pipelines 2.17.0 at http://127.0.0.1:")
+        assert "GHSA-j53r-x5f5-j4hr" in ended.err and "next: upgrade to 2.18.1" in ended.err
+
     def test_experiment_and_service_account_come_from_the_spec(
         self, raftops: Run, project: Any, cluster: Cluster
     ) -> None:

@@ -9,6 +9,9 @@ import pytest
 
 from pipelines.cli import doctor
 from raftops.spec.model.base import STEPS
+from tests.standin.runs import scripted
+from tests.standin.server import Cluster, Server
+from tests.standin.tiny import DONE
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,3 +39,35 @@ def test_every_step_that_is_looked_at_has_an_extra() -> None:
     extras = [re.fullmatch(r"step (\w+)", finding.what) for finding in doctor.examine()]
     names = {match[1] for match in extras if match}
     assert names == set(STEPS) and names <= project["optional-dependencies"].keys()
+
+
+@pytest.mark.parametrize(
+    ("version", "word", "found"),
+    [
+        ("2.18.1", "", "2.18.1"),
+        ("2.17.0", "vulnerable", "2.17.0: published advisories"),
+        ("unknown", "unknown", "does not say its version"),
+    ],
+)
+def test_a_server_with_published_vulnerabilities_is_told_and_not_needed(
+    version: str, word: str, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Server(Cluster(scripted(*DONE), version=version)) as server:
+        monkeypatch.setenv("KFP_ENDPOINT", server.url)
+        [finding] = [f for f in doctor.examine() if f.what.startswith("Kubeflow")]
+    assert finding.found.startswith(found) and not finding.needed
+    assert (finding.fine, finding.mend) == (word == "", "use 2.18.1 or newer")
+    assert finding.fine or finding.otherwise == word
+
+
+def test_a_server_that_cannot_be_asked_is_told_and_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KFP_ENDPOINT", "http://127.0.0.1:9")
+    [finding] = [f for f in doctor.examine() if f.what.startswith("Kubeflow")]
+    assert (finding.fine, finding.needed, finding.otherwise) == (False, False, "unreachable")
+    assert "cannot be reached" in finding.found and finding.mend
+
+
+def test_without_an_endpoint_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KFP_ENDPOINT", "KF_PIPELINES_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    assert [f for f in doctor.examine() if f.what.startswith("Kubeflow")] == []

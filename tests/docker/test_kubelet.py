@@ -24,7 +24,7 @@ from pipelines.kubeflow.watch import failure
 from pipelines.manifests import read
 from raftops.cluster.resources import APP, SLOTS, deployment
 from raftops.release.current import read_current
-from raftops.release.release import Parts
+from raftops.release.parts import Parts
 from raftops.service.client import ask
 from raftops.spec.model.base import SecretRef
 from raftops.spec.model.serving import Deploy, Kubernetes, Router

@@ -42,3 +42,31 @@ def test_a_lost_comparison_fails_beside_passing_gates(report):
     held = reasons(check_gates(GATES[:1], {"raft.f1": 0.9}), "RAFT lost to base+rag")
     with pytest.raises(GateFailed, match="RAFT lost to base"):
         hold(report(held))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"held": "' or __import__('os').system('id') or '"},
+        {"held": ["' or __import__('os').system('id') or '"]},
+        {"held": [""]},
+        {"held": {}},
+        {"held": None},
+        {"held": 0},
+        {"held": False},
+        {"verdict": "passed"},
+        {},
+        [],
+        "passed",
+        None,
+    ],
+)
+def test_whatever_a_report_holds_the_verdict_is_a_word_of_ours_and_a_doubtful_one_is_held(tmp_path, body):
+    write_json(tmp_path / "report.json", body)
+    assert verdict(tmp_path) == "held"
+    with pytest.raises(GateFailed):
+        hold(tmp_path)
+
+
+def test_a_release_passes_by_an_empty_list_alone(report):
+    assert verdict(report([])) == "passed"

@@ -285,6 +285,18 @@ def test_volatile_figures_are_left_out_at_every_depth():
     assert steady(value) == {"f1": 1, "arms": [{"f1": 3}], "train": {"loss": 5}}
 
 
+def test_a_figure_is_volatile_by_its_whole_name():
+    kept = {
+        "sentiment": 1, "pathology_f1": 2, "multimedia": 3, "memory_questions": 4, "overtime_policy": 5, "runtime": 6,
+        "machines.f1": 7, "second_best": 8, "answer_contained": 9, "recreated": 10, "path_length": 11,
+    }  # fmt: skip
+    moved = {
+        "raft.seconds": 1, "dev_seconds": 2, "Created": 3, "peak_memory_mib": 4, "latency": 5,
+        "train.tokens_per_second": 6, "served.time": 7, "machine": "a", "path": "/tmp",
+    }  # fmt: skip
+    assert steady(kept | moved) == kept
+
+
 def test_a_document_that_was_deleted_restricts_nobody_and_one_that_no_rule_matches_everybody(tmp_path):
     parts = fake_parts(tmp_path)
     rows = [{"id": "1", "sources": [{"doc_id": "gone.md", "version": "v"}]}]
@@ -296,5 +308,4 @@ def test_a_document_that_was_deleted_restricts_nobody_and_one_that_no_rule_match
     other = replace(parts, name="other")
     (parts.adapters / "sources.jsonl").write_text('{"id": "1", "sources": [{"doc_id": "leave.md", "version": "v"}]}\n')
     closed = write_release(Deploy(), Prompt(), Router(), other, tmp_path / "releases")
-    everything = frozenset(closed.access.policies)
-    assert not closed.may_talk_to_the_model(everything) and made.may_talk_to_the_model(frozenset())
+    assert closed.trained_policies - frozenset(closed.access.policies), "a policy that nobody has"

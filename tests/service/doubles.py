@@ -9,8 +9,8 @@ from raftops.answer.answering import Answerer
 from raftops.answer.router import Router
 from raftops.data.records import Generation
 from raftops.retrieval.memory import MemoryRetriever
-from raftops.service.app import Live
 from raftops.service.identity import Caller, Denied
+from raftops.service.live import Live
 from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Router as RouterSpec
 from tests.retrieval.tiny import HashEmbedder

@@ -9,7 +9,7 @@ import pyarrow.parquet as parquet
 
 from raftops.files import sha256_file, sha256_text, write_json, write_jsonl
 from raftops.models import resolve
-from raftops.release.release import Parts
+from raftops.release.parts import Parts
 from raftops.spec.model.knowledge import Index, Ingest
 from raftops.spec.model.learning import Prompt
 from raftops.spec.model.platform import Milvus

@@ -1,5 +1,6 @@
 import json
 import logging
+from contextlib import contextmanager
 
 import pytest
 from fastapi.testclient import TestClient
@@ -7,8 +8,9 @@ from fastapi.testclient import TestClient
 from raftops.errors import ModelError
 from raftops.service.app import create_app
 from raftops.service.guard import BODY_BYTES
+from raftops.service.live import Refused
 from raftops.service.metrics import Metrics
-from raftops.service.wire import HISTORY_CHARS, QUESTION_CHARS, Refused
+from raftops.service.wire import HISTORY_CHARS, QUESTION_CHARS
 from raftops.spec.model.serving import Router
 from tests.retrieval.tiny import passage
 from tests.service.doubles import Held, Says, live
@@ -44,6 +46,28 @@ def test_an_answer_has_the_shape_of_openai_and_our_fields():
     assert citation["quote"] == PASSAGES[0].text[citation["start"] : citation["end"]]
     assert (citation["marker"], citation["doc_id"], citation["version"]) == (1, "leave.md", "v1")
     assert citation["uri"] == "https://x/leave.md" and citation["locator"] == {}
+
+
+class Counted(Held):
+    """A serving that counts its leases."""
+
+    begun = ended = 0
+
+    @contextmanager
+    def lease(self):
+        self.begun += 1
+        try:
+            yield self.live
+        finally:
+            self.ended += 1
+
+
+def test_a_question_leases_the_release_once():
+    held = Counted(live(PASSAGES, Says("27 days [1]")))
+    client = TestClient(create_app(held, Metrics()), raise_server_exceptions=False)
+    assert ask(client).status_code == 200 and (held.begun, held.ended) == (1, 1)
+    assert ask(client, model="another").status_code == 404 and (held.begun, held.ended) == (2, 2)
+    assert ask(client, stream=True).status_code == 200 and held.begun == held.ended
 
 
 def test_an_answer_that_the_evidence_does_not_carry_becomes_an_abstention():

@@ -25,8 +25,18 @@ BONUS = "How large is the bonus pool?"
 
 def test_the_service_needs_no_torch_and_no_transformers():
     code = (
-        "import sys, raftops.service.service, raftops.service.assembly, raftops.generation.openvino;"
+        "import sys, raftops.service.service, raftops.service.app, raftops.service.serving, raftops.service.loading;"
+        "import raftops.service.weights, raftops.generation.openvino;"
         "found = {'torch', 'transformers', 'peft', 'trl', 'great_expectations', 'kfp'} & set(sys.modules);"
+        "assert not found, found"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_opens_and_follows_releases_knows_no_http_framework():
+    code = (
+        "import sys, raftops.service.serving, raftops.service.loading, raftops.service.weights, raftops.service.live;"
+        "found = {'fastapi', 'starlette', 'bentoml', 'uvicorn'} & set(sys.modules);"
         "assert not found, found"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

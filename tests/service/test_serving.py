@@ -7,11 +7,10 @@ from raftops.errors import ModelError
 from raftops.release.current import promote, rollback
 from raftops.release.release import write_release
 from raftops.release.signing import sign_release
-from raftops.service.app import Live
+from raftops.service.live import Live, Refused
 from raftops.service.metrics import Metrics
 from raftops.service.serving import ReleaseServing
 from raftops.service.settings import Settings
-from raftops.service.wire import Refused
 from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Deploy, Identity, Router, Signing
 from tests.release.test_signing import Keys

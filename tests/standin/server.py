@@ -54,6 +54,7 @@ class Cluster:
     token: str = ""
     readers: tuple[str, ...] = ()
     multi_user: bool = False
+    version: str = "2.18.1"
     experiments: dict[str, dict[str, Any]] = field(default_factory=dict)
     pipelines: dict[str, dict[str, Any]] = field(default_factory=dict)
     versions: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -67,7 +68,8 @@ class Cluster:
 
     def healthz(self, call: Call) -> Any:
         """Who the server is."""
-        return {"multi_user": self.multi_user, "pipeline_store": "database"}
+        about = {"commit_sha": "unknown", "tag_name": self.version}
+        return about | {"multi_user": self.multi_user, "pipeline_store": "database"}
 
     def list_experiments(self, call: Call) -> Any:
         """Those of a namespace, filtered."""

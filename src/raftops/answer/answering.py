@@ -1,7 +1,8 @@
 """The use case: a question and a caller's policies in, a checked answer with citations out. No HTTP, torch or Milvus.
 
-The model writes an answer and numbers; this module binds each number to the verbatim text and place of its unit, checks
-that the cited units carry the answer, and abstains where they do not.
+The model writes an answer and numbers; this module binds each number to the verbatim text and place of its unit, lets
+the quote checker look for that text in the document, checks that what it found carries the answer, and abstains where
+it does not.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Protocol
 
 from raftops.answer.evidence import select_units
 from raftops.answer.prompt import behaviour_messages, cited_numbers, grounded_messages, is_abstention, without_markers
+from raftops.answer.quotes import find_quote_at
 from raftops.answer.router import Route, Router
 from raftops.answer.support import coverage, supports
 from raftops.data.records import Citation, Generation, Message, Unit
@@ -114,21 +116,25 @@ class Answerer:
             return self._abstain(route, "model", units, seconds, counts)
         if generation.confidence is not None and generation.confidence < self.prompt.least_confidence:
             return self._abstain(route, "not sure", units, seconds, counts)
+        said = without_markers(text)
         cited = supporting_units(text, question, units)
-        citations = [c for unit in cited if (c := self.cite(unit)) is not None]
-        if not citations or len(citations) < len(cited):
+        found = {unit.number: citation for unit in cited if (citation := self.cite(unit))}
+        # what is left of the evidence has to carry the answer without what was not found
+        if not supports([unit for unit in cited if unit.number in found], said, question):
             return self._abstain(route, "not supported", units, seconds, counts)
-        marked = f"{without_markers(text)} " + "".join(f"[{c.marker}]" for c in citations)
+        marked = f"{said} " + "".join(f"[{number}]" for number in found)
         shown = (generation.stopped, tuple(units))
-        return Answer(marked, tuple(citations), route, True, False, "", *counts, seconds, *shown)
+        return Answer(marked, tuple(found.values()), route, True, False, "", *counts, seconds, *shown)
 
     def cite(self, unit: Unit) -> Citation | None:
-        """The unit as a citation, or None where its text is not verbatim in the indexed document."""
+        """The unit as a citation, or None where the quote checker does not find it at its place in the document."""
         parsed = self.library.document_text(unit.doc_id, unit.version)
-        if parsed is None or parsed[unit.start : unit.end] != unit.text or not unit.text.strip():
+        span = find_quote_at(unit.text, parsed, unit.start, unit.end) if parsed else None
+        if parsed is None or span is None:
             return None
+        start, end = span
         place = unit.locator.as_dict()
-        return Citation(unit.number, unit.doc_id, unit.version, unit.uri, unit.text, unit.start, unit.end, place)
+        return Citation(unit.number, unit.doc_id, unit.version, unit.uri, parsed[start:end], start, end, place)
 
     def _abstain(
         self,

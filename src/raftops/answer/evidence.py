@@ -47,11 +47,19 @@ def select_units(
     weights: Weights = WEIGHTS,
 ) -> list[Unit]:
     """At most `prompt.units` units in `prompt.evidence_tokens`, numbered from 1, best first; no two read the same."""
-    ranked = _passages(hits) if prompt.evidence == "passages" else rank_units(question, hits, embedder, weights)
+    if prompt.evidence == "passages":
+        ranked = [_unit(h, h.passage.start, h.passage.end, h.passage.locator) for h in hits]
+    else:
+        ranked = rank_units(question, hits, embedder, weights)
     chosen: list[Unit] = []
+    seen: set[str] = set()
     left = prompt.evidence_tokens
-    for unit in _distinct(ranked):
-        tokens = count_tokens(evidence_block([unit]) + "\n")
+    for unit in ranked:
+        line = evidence_block([unit])  # none is numbered yet, so two that read the same give the same line
+        if line in seen or not unit.text.strip():
+            continue
+        seen.add(line)
+        tokens = count_tokens(line + "\n")
         if tokens <= left:
             chosen.append(replace(unit, number=len(chosen) + 1))
             left -= tokens
@@ -103,10 +111,6 @@ def _units(hit: Hit) -> Iterator[Unit]:
         yield _unit(hit, start, end, locator)
 
 
-def _passages(hits: Sequence[Hit]) -> list[Unit]:
-    return [_unit(h, h.passage.start, h.passage.end, h.passage.locator) for h in hits]
-
-
 def _unit(hit: Hit, start: int, end: int, locator: Locator) -> Unit:
     p = hit.passage
     return Unit(
@@ -135,22 +139,10 @@ def _spans(passage: Passage) -> list[tuple[int, int, Locator]]:
             joined.append((start, span.end, span.locator))
         else:
             joined.append((span.start, span.end, span.locator))
-        short = _words(passage, *joined[-1][:2]) < LEAST_WORDS
+        start, end, _ = joined[-1]
+        short = len(passage.text[start - passage.start : end - passage.start].split()) < LEAST_WORDS
     if short and len(joined) > 1:
         _, end, _ = joined.pop()
         start, _, locator = joined.pop()
         joined.append((start, end, locator))
     return joined or [(passage.start, passage.end, passage.locator)]
-
-
-def _words(passage: Passage, start: int, end: int) -> int:
-    return len(passage.text[start - passage.start : end - passage.start].split())
-
-
-def _distinct(units: Sequence[Unit]) -> Iterator[Unit]:
-    seen: set[str] = set()
-    for unit in units:
-        shown = evidence_block([replace(unit, number=0)])
-        if shown not in seen and unit.text.strip():
-            seen.add(shown)
-            yield unit

@@ -1,6 +1,6 @@
 """The one prompt: training, evaluation and service build their messages here: a model is asked what it was trained on.
 
-Does not retrieve, does not tokenise; `retrieval/evidence.py` chooses the units.
+Does not retrieve, does not tokenise; `evidence.py` chooses the units.
 """
 
 from __future__ import annotations
@@ -25,12 +25,11 @@ def system_message(prompt: Prompt, title: str) -> Message:
 
 def evidence_block(units: Sequence[Unit]) -> str:
     """The numbered evidence, one unit a line: `[1] Title > Heading: text`."""
-    return "\n".join(f"[{u.number}] {_shown(u)}" for u in units)
-
-
-def _shown(unit: Unit) -> str:
-    header = f" ({unit.locator.table_header})" if unit.locator.table_header else ""
-    return plain(f"{unit.heading}{header}: {' '.join(unit.text.split())}")
+    lines = []
+    for unit in units:
+        header = f" ({unit.locator.table_header})" if unit.locator.table_header else ""
+        lines.append(f"[{unit.number}] " + plain(f"{unit.heading}{header}: {' '.join(unit.text.split())}"))
+    return "\n".join(lines)
 
 
 def plain(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Is a quote verbatim? THE quote checker: it filters training labels and checks every served answer.
+"""Is a quote verbatim? The one quote checker: it filters training labels and checks every citation that is served.
 
 White-space runs, soft hyphens, curly and straight quotation marks and the variants of a dash count as equal, nothing
 else: no case, no accents, no fuzziness. A quote begins and ends at the edge of a word, so "5 days" does not stand in
@@ -34,6 +34,7 @@ _PIECE = re.compile(r"[^\s\u00ad]+")
 _GAP = re.compile(r"\[ ?(?:\.{3,}|\u2026) ?\]|\( ?(?:\.{3,}|\u2026) ?\)|\.{3,}|\u2026")
 _PARTS_MAX = 8
 _PART_WORDS = 3
+_AROUND = 64  # characters beside a place that show whether a quote there cuts a word or a number
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,13 @@ class _Folded:
     counts: array[int]
     """Characters that count before each piece."""
 
-    def find(self, needle: str) -> tuple[int, int] | None:
-        """Offsets into the text of the first place where a folded quote stands."""
+    def find(self, needle: str) -> Iterator[tuple[int, int]]:
+        """Offsets into the text of every place where a folded quote stands, first to last."""
         at = self.marked.find(needle)
-        if at < 0:
-            return None
-        before = _counted(self.marked[:at])
-        return self._place(before), self._place(before + _counted(needle) - 1) + 1
+        while at >= 0:
+            before = _counted(self.marked[:at])
+            yield self._place(before), self._place(before + _counted(needle) - 1) + 1
+            at = self.marked.find(needle, at + 1)
 
     def _place(self, number: int) -> int:
         piece = bisect_right(self.counts, number) - 1
@@ -80,11 +81,14 @@ def _fold(text: str) -> str:
     return _WORD.sub(f"{_EDGE}\\g<0>{_EDGE}", " ".join(text.translate(_SAME).split()))
 
 
-@lru_cache(maxsize=8)
-def _folded(text: str) -> _Folded:
+def _fold_whole(text: str) -> _Folded:
     spans = [m.span() for m in _PIECE.finditer(text)]
     counts = accumulate((end - start for start, end in spans[:-1]), initial=0)
     return _Folded(_fold(text), array("Q", (start for start, _ in spans)), array("Q", counts))
+
+
+_folded = lru_cache(maxsize=8)(_fold_whole)
+"""For documents, each of which is asked for many quotes."""
 
 
 def _needle(quote: str) -> str | None:
@@ -96,25 +100,33 @@ def _needle(quote: str) -> str | None:
 def find_quote(quote: str, text: str) -> tuple[int, int] | None:
     """Exact (start, end) offsets of the first place where a quote stands verbatim in a text, or None."""
     needle = _needle(quote)
-    return _folded(text).find(needle) if needle else None
+    return next(_folded(text).find(needle), None) if needle else None
 
 
-def check_quote(quote: str, doc_id: str, texts: Mapping[str, str]) -> Verdict:
-    """Judge a quote that is said to stand in `doc_id`.
+def find_quote_at(quote: str, text: str, start: int, end: int) -> tuple[int, int] | None:
+    """Exact offsets where a quote stands verbatim within `text[start:end]`, or None.
 
-    Only `texts` is looked at: give it nothing that the reader of the verdict may not read.
+    Reads that place and what shows whether a word or a number is cut there, not the text: what is served is checked
+    while somebody waits, and the text may be a book.
     """
-    return check_quotes([(quote, doc_id)], texts)[0]
+    needle, first = _needle(quote), max(0, start - _AROUND)
+    if not needle or not 0 <= start < end:
+        return None
+    near = _fold_whole(text[first : end + _AROUND]).find(needle)
+    places = ((first + begin, first + stop) for begin, stop in near)
+    return next((place for place in places if start <= place[0] and place[1] <= end), None)
 
 
 def check_quotes(claims: Sequence[tuple[str, str]], texts: Mapping[str, str]) -> list[Verdict]:
-    """Judge many (quote, doc_id) claims. Each text is read once for its own quotes, and once more only while quotes
-    are left that did not stand where they should."""
+    """Judge (quote, doc_id) claims, each a quote that is said to stand in that document.
+
+    Each text is read once for its own quotes, and once more only while quotes are left that did not stand where they
+    should. Only `texts` is looked at: give it nothing that the reader of a verdict may not read.
+    """
     verdicts: dict[int, Verdict] = {}
-    for doc_id, numbers in _by_document(claims).items():
-        text = texts.get(doc_id)
-        for number in numbers if text is not None else ():
-            _note(verdicts, number, "found", doc_id, find_quote(claims[number][0], text or ""))
+    for number, (quote, doc_id) in sorted(enumerate(claims), key=lambda claim: claim[1][1]):  # one document at a time
+        if doc_id in texts:
+            _note(verdicts, number, "found", doc_id, find_quote(quote, texts[doc_id]))
     left = [n for n in range(len(claims)) if n not in verdicts and _needle(claims[n][0])]
     for doc_id in texts if left else ():
         text = texts[doc_id]
@@ -125,13 +137,6 @@ def check_quotes(claims: Sequence[tuple[str, str]], texts: Mapping[str, str]) ->
         quote, doc_id = claims[number]
         _note(verdicts, number, "stitched", doc_id, _stitched(quote, texts[doc_id]))
     return [verdicts.get(n) or Verdict("fabricated", doc_id) for n, (_, doc_id) in enumerate(claims)]
-
-
-def _by_document(claims: Sequence[tuple[str, str]]) -> dict[str, list[int]]:
-    grouped: dict[str, list[int]] = {}
-    for number, (_, doc_id) in enumerate(claims):
-        grouped.setdefault(doc_id, []).append(number)
-    return grouped
 
 
 def _note(verdicts: dict[int, Verdict], number: int, kind: Kind, doc_id: str, span: tuple[int, int] | None) -> None:
@@ -167,13 +172,9 @@ def _cover(words: list[str], text: str) -> list[tuple[int, int]]:
             return []
         sizes.append(size)
         rest = rest[size:]
-    pieces = [find_quote(" ".join(piece), text) for piece in _cut(words, sizes)]
+    ends = list(accumulate(sizes))
+    pieces = [find_quote(" ".join(words[end - size : end]), text) for end, size in zip(ends, sizes, strict=True)]
     return [p for p in pieces if p] if not rest and all(pieces) else []
-
-
-def _cut(words: list[str], sizes: list[int]) -> Iterator[list[str]]:
-    for end, size in zip(accumulate(sizes), sizes, strict=True):
-        yield words[end - size : end]
 
 
 def _longest_prefix(words: list[str], text: str) -> int:

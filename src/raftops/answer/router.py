@@ -45,13 +45,9 @@ class Router:
         if len(self._vectors) < 2:
             return Route(self._spec.fallback, 0.0, fallback=True)
         vector = self._embedder.embed([request])[0]
-        scores = {name: _nearness(vectors, vector) for name, vectors in self._vectors.items()}
+        # the mean of the nearest few: one odd example does not decide
+        scores = {name: float(np.sort(vectors @ vector)[-NEAREST:].mean()) for name, vectors in self._vectors.items()}
         best, second = sorted(scores.values(), reverse=True)[:2]
         if best - second < self._spec.margin:
             return Route(self._spec.fallback, best, fallback=True)
         return Route(max(scores, key=lambda name: scores[name]), best)
-
-
-def _nearness(vectors: Vectors, vector: Vectors) -> float:
-    """Mean similarity of the nearest few: one odd example does not decide."""
-    return float(np.sort(vectors @ vector)[-NEAREST:].mean())

@@ -100,7 +100,8 @@ class Bucket:
                 found = hashlib.file_digest(file, partial(hashlib.new, algorithm, usedforsecurity=False)).hexdigest()
             if found != digest:
                 raise StorageError(f"{self._shown(name)}: is not what its hash says", next_step=advice)
-            _sync(draft)
+            with draft.open("rb") as file:
+                os.fsync(file.fileno())  # before the rename: after a power loss the name stands for the whole file
             os.replace(draft, target)
         except _Absent as error:
             raise _Absent(str(error), next_step=advice) from error
@@ -194,8 +195,3 @@ def secret_value(reference: SecretRef, environment: Mapping[str, str] = os.envir
         advice = f"export {reference.env}; on a cluster the secret {reference.secret} carries it"
         raise StorageError(f"{reference.env} is not set", next_step=advice)
     return value
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -41,16 +41,12 @@ def finish(config: Mapping[str, Any], ended: tuple[str, str, str | None], record
     write_json(record / "record.json", made)
     write_text(summary, _markdown(made))
     if config["runs"]:
-        _keep(Path(config["runs"]) / re.sub(r"[^\w.-]+", "-", run) / "record.json", made)
+        kept = Path(config["runs"]) / re.sub(r"[^\w.-]+", "-", run) / "record.json"
+        try:
+            write_json(kept, made)
+        except OSError as error:  # a claim that is full or read-only makes no good run a bad one
+            sys.stderr.write(f"the record was not written to {kept}: {error.strerror}\n")
     return made
-
-
-def _keep(path: Path, record: Record) -> None:
-    """Write a record where it outlives the pod. A claim that is full or read-only makes no good run a bad one."""
-    try:
-        write_json(path, record)
-    except OSError as error:
-        sys.stderr.write(f"the record was not written to {path}: {error.strerror}\n")
 
 
 def notify(address: str, record: Record, waits: tuple[float, ...] = WAITS) -> str:

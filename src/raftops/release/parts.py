@@ -1,7 +1,11 @@
-"""What a part of a release is, as a hash: over what it means, not over what differs from run to run."""
+"""The parts of a release: the folders that earlier steps made, and one hash for each.
+
+A hash is over what a part means, not over what differs from run to run. Lays nothing out: `release.py` does.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,11 +14,60 @@ import pyarrow.parquet as parquet
 
 from raftops.errors import RaftopsError, ReleaseError
 from raftops.files import read_json, sha256_file, sha256_json
+from raftops.spec.model.learning import Prompt
+from raftops.spec.model.serving import Deploy, Router
 
 SERVED = {"raft": "raft", "base+rag": "base", "fine-tuned+rag": "plain"}
 """Arms that answer with citations, and the model that each of them serves."""
-VOLATILE = ("second", "created", "started", "latency", "time", "memory", "_per_", "path", "machine")
-"""Keys of a report that differ between two runs over the same inputs."""
+PLACE_ONLY = {"smoke_questions", "keep_releases", "keep_indexes_days", "target", "signing", "kubernetes"}
+"""Keys of `deploy` that change how a release is made, not what is served."""
+VOLATILE = {"created", "started", "machine", "path", "time", "seconds", "latency", "memory", "peak_memory_mib"}
+"""Names of figures that differ between two runs over the same inputs: whole names, behind the last dot."""
+TIMED = ("_seconds", "_per_second")
+"""How the names of other such figures end."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a release is made of: the folders of earlier steps."""
+
+    name: str
+    title: str
+    accepted: Path
+    built: Path
+    adapters: Path
+    report: Path
+
+
+def winner(report: Path) -> str:
+    """The arm that a release serves.
+
+    Raises:
+        ReleaseError: the report names one that cannot be served with citations.
+    """
+    arm = read_part(report / "report.json").get("winner") or "raft"
+    if arm not in SERVED:
+        raise ReleaseError(
+            f"{report / 'report.json'}: the winner is {arm}, which answers without citations",
+            next_step=f"compare one of {', '.join(SERVED)} in evaluate.arms",
+        )
+    return str(arm)
+
+
+def digests(config: Deploy, prompt: Prompt, router: Router, parts: Parts, arm: str) -> dict[str, str]:
+    """One hash per part; together they are the release."""
+    model = served_weights(parts.adapters, arm)
+    serving = config.model_dump(mode="json", exclude=PLACE_ONLY)
+    return {
+        "adapter": adapter_digest(parts.adapters, arm),
+        "model": digest_of(model) if model else read_part(parts.adapters / "train.json")["base_digest"],
+        "index": index_digest(parts.built),
+        "prompt": sha256_json(prompt.model_dump(mode="json")),
+        "router": sha256_json(router.model_dump(mode="json")),
+        "policies": sha256_json(read_part(parts.accepted / "access.json")),
+        "report": report_digest(parts.report),
+        "serving": sha256_json({"name": parts.name, "title": parts.title, "arm": arm, "deploy": serving}),
+    }
 
 
 def served_weights(adapters: Path, arm: str) -> Path | None:
@@ -52,10 +105,14 @@ def report_digest(report: Path) -> str:
 
 
 def steady(value: Any) -> Any:
-    """A JSON value without what is volatile: times, speeds, places."""
+    """A JSON value without what is volatile: times, speeds, places. Judged by whole names: `sentiment` is no time."""
     if isinstance(value, dict):
-        return {k: steady(v) for k, v in value.items() if not any(mark in k.lower() for mark in VOLATILE)}
+        return {k: steady(v) for k, v in value.items() if not _is_volatile(k.lower().rpartition(".")[2])}
     return [steady(v) for v in value] if isinstance(value, list) else value
+
+
+def _is_volatile(name: str) -> bool:
+    return name in VOLATILE or name.endswith(TIMED)
 
 
 def digest_of(path: Path) -> str:

@@ -1,7 +1,7 @@
 """A release: adapter, model, index, prompt, router, policies and report under one content hash, in one folder.
 
-Written beside the others and renamed whole; never changed afterwards; every byte is checked when it is opened. Which
-release is served is decided in `releases.py`.
+Written beside the others and renamed whole; never changed afterwards; every byte is checked when it is opened. What the
+parts are and mean stands in `parts.py`; which release is served is decided in `current.py`.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from raftops.access import AccessPolicies
 from raftops.errors import ReleaseError
 from raftops.files import link_or_copy, read_jsonl, sha256_json, write_json, write_jsonl
 from raftops.release.parts import (
+    PLACE_ONLY,
     SERVED,
-    adapter_digest,
+    Parts,
     digest_of,
-    index_digest,
+    digests,
     needed,
     read_part,
-    report_digest,
     served_weights,
+    winner,
 )
 from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Deploy, Router
@@ -35,20 +36,8 @@ HASH_DIGITS = 16
 RECORD = "release.json"
 SIGNATURES = ("release.sig", "adapter.sig")
 """Signatures of the whole and of its adapter, written after it; see `signing.py`."""
-PLACE_ONLY = {"smoke_questions", "keep_releases", "keep_indexes_days", "target", "signing", "kubernetes"}
-"""Keys of `deploy` that change how a release is made, not what is served."""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a release is made of: the folders of earlier steps."""
-
-    name: str
-    title: str
-    accepted: Path
-    built: Path
-    adapters: Path
-    report: Path
+SIGNING_KEY = "RAFTOPS_SIGNING_KEY"
+"""Environment variable with the path of the private key (PEM, without a passphrase) that releases are signed with."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +93,6 @@ class Release:
         folder = self.path / "model" / "adapter"
         return folder if folder.is_dir() else None
 
-    def may_talk_to_the_model(self, policies: frozenset[str]) -> bool:
-        """Weights remember: whoever talks to them may read every document that they were trained on."""
-        return self.trained_policies <= policies
-
 
 def write_release(config: Deploy, prompt: Prompt, router: Router, parts: Parts, releases: Path) -> Release:
     """Write the release of these parts, or return the one that is there already: same parts, same hash, same folder.
@@ -115,10 +100,10 @@ def write_release(config: Deploy, prompt: Prompt, router: Router, parts: Parts, 
     Raises:
         ReleaseError: a part is missing, or the report names a winner that cannot be served with citations.
     """
-    arm, trained = _winner(parts.report), read_part(parts.adapters / "train.json")
+    arm, trained = winner(parts.report), read_part(parts.adapters / "train.json")
     access = AccessPolicies.model_validate(read_part(parts.accepted / "access.json"))
-    digests = _digests(config, prompt, router, parts, arm)
-    whole = sha256_json(digests)
+    hashes = digests(config, prompt, router, parts, arm)
+    whole = sha256_json(hashes)
     target = releases / whole[:HASH_DIGITS]
     if target.is_dir():
         return open_release(target)
@@ -131,7 +116,7 @@ def write_release(config: Deploy, prompt: Prompt, router: Router, parts: Parts, 
             "name": parts.name,
             "title": parts.title,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "parts": digests,
+            "parts": hashes,
             "arm": arm,
             "model_file": f"model/{SERVED[arm]}.gguf" if served_weights(parts.adapters, arm) else "",
             "base": trained["base"],
@@ -193,32 +178,6 @@ def _verify(path: Path, record: Mapping[str, Any]) -> None:
             raise ReleaseError(f"{path / name}: is not what was written", next_step=again)
 
 
-def _winner(report: Path) -> str:
-    winner = read_part(report / "report.json").get("winner") or "raft"
-    if winner not in SERVED:
-        raise ReleaseError(
-            f"{report / 'report.json'}: the winner is {winner}, which answers without citations",
-            next_step=f"compare one of {', '.join(SERVED)} in evaluate.arms",
-        )
-    return str(winner)
-
-
-def _digests(config: Deploy, prompt: Prompt, router: Router, parts: Parts, arm: str) -> dict[str, str]:
-    """One hash per part, over what it means and not over what differs from run to run."""
-    model = served_weights(parts.adapters, arm)
-    serving = config.model_dump(mode="json", exclude=PLACE_ONLY)
-    return {
-        "adapter": adapter_digest(parts.adapters, arm),
-        "model": digest_of(model) if model else read_part(parts.adapters / "train.json")["base_digest"],
-        "index": index_digest(parts.built),
-        "prompt": sha256_json(prompt.model_dump(mode="json")),
-        "router": sha256_json(router.model_dump(mode="json")),
-        "policies": sha256_json(read_part(parts.accepted / "access.json")),
-        "report": report_digest(parts.report),
-        "serving": sha256_json({"name": parts.name, "title": parts.title, "arm": arm, "deploy": serving}),
-    }
-
-
 def _lay_out(draft: Path, prompt: Prompt, router: Router, parts: Parts, arm: str) -> list[dict[str, Any]]:
     """Fill the folder; big files are linked, not copied. Returns the documents behind the weights."""
     _linked(parts.built, draft / "index")
@@ -230,19 +189,15 @@ def _lay_out(draft: Path, prompt: Prompt, router: Router, parts: Parts, arm: str
     sources: list[dict[str, Any]] = []
     if arm != "base+rag":
         _linked(parts.adapters / SERVED[arm], draft / "model" / "adapter")
-        sources = _trained_sources(parts.adapters)
+        rows = read_jsonl(needed(parts.adapters / "sources.jsonl", "train"))
+        # each document once, in the version that the weights saw; a row of training data names several
+        seen = {(source["doc_id"], source["version"]) for _, row in rows for source in row["sources"]}
+        sources = [{"doc_id": doc_id, "version": version} for doc_id, version in sorted(seen)]
     shutil.copyfile(parts.accepted / "access.json", draft / "access.json")
     write_json(draft / "prompt.json", prompt.model_dump(mode="json"))
     write_json(draft / "router.json", router.model_dump(mode="json"))
     write_jsonl(draft / "sources.jsonl", sources)
     return sources
-
-
-def _trained_sources(adapters: Path) -> list[dict[str, Any]]:
-    """Each document behind the weights once, in the version they saw."""
-    rows = read_jsonl(needed(adapters / "sources.jsonl", "train"))
-    seen = {(source["doc_id"], source["version"]) for _, row in rows for source in row["sources"]}
-    return [{"doc_id": doc_id, "version": version} for doc_id, version in sorted(seen)]
 
 
 def _trained_policies(sources: list[dict[str, Any]], accepted: Path, access: AccessPolicies) -> list[str]:

@@ -6,7 +6,6 @@ reads it too. A folder says nothing about whether it must be signed: that is tol
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,20 +18,12 @@ from raftops.files import write_text
 from raftops.release.release import SIGNATURES
 from raftops.spec.model.serving import Signing
 
-KEY = "RAFTOPS_SIGNING_KEY"
-"""Environment variable with the path of the private key (PEM, without a passphrase)."""
 BUNDLE_BYTES = 16 << 20
 """Larger bundles are not read: one entry takes about 200 bytes, a release has a few dozen files."""
 MAKE_KEYS = (
     "openssl ecparam -name prime256v1 -genkey -noout -out private.pem && "
     "openssl ec -in private.pem -pubout -out public.pem"
 )
-
-
-def private_key() -> Path | None:
-    """The private key that the environment names, or None."""
-    named = os.environ.get(KEY, "")
-    return Path(named) if named else None
 
 
 def sign(folder: Path, bundle: Path, key: Path, leave_out: Sequence[str] = ()) -> None:

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -59,7 +59,11 @@ def push_release(release: Release, bucket: Bucket, again: bool = False) -> Pushe
         if bucket.put(_object(digest), release.path / name, digest, again)
     }
     _put_json(bucket, _manifest(release.name, release.short), {"hash": release.hash, "files": files})
-    _point(bucket, release)
+    before = _current(release.name, bucket).get("hash", "")
+    if before != release.short:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        body = {"hash": release.short, "previous": before, "pushed": now}
+        _put_json(bucket, f"releases/{release.name}/{CURRENT}", body)
     size = sum(path.stat().st_size for path in sent.values())
     return Pushed(release.short, len(sent), len(files) - len(sent), size)
 
@@ -93,19 +97,14 @@ def pull_release(name: str, prefix: str, releases: Path, bucket: Bucket) -> Rele
         if open_release(draft).short != short:
             raise StorageError(f"{bucket.uri}/{_manifest(name, short)}: lists another release", next_step=_PUSH)
         draft.chmod(0o755)
-        _appear(draft, target)
+        try:
+            os.replace(draft, target)
+        except OSError:  # where another pull was faster, that one's is as good
+            if not target.is_dir():
+                raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return open_release(target)
-
-
-def _appear(draft: Path, target: Path) -> None:
-    """A finished folder under its name; where another pull was faster, that one's is as good."""
-    try:
-        os.replace(draft, target)
-    except OSError:
-        if not target.is_dir():
-            raise
 
 
 def pull_report(name: str, prefix: str, folder: Path, bucket: Bucket) -> str:
@@ -172,14 +171,6 @@ def find_remote(name: str, prefix: str, bucket: Bucket) -> str:
 _PUSH = "raftops release push, where the release is"
 
 
-def _point(bucket: Bucket, release: Release) -> None:
-    before = _current(release.name, bucket)
-    if before.get("hash") != release.short:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        body = {"hash": release.short, "previous": before.get("hash", ""), "pushed": now}
-        _put_json(bucket, f"releases/{release.name}/{CURRENT}", body)
-
-
 def _current(name: str, bucket: Bucket) -> dict[str, Any]:
     body = bucket.get_bytes(f"releases/{name}/{CURRENT}")
     return {} if body is None else _parsed(body, f"{bucket.uri}/releases/{name}/{CURRENT}")
@@ -218,15 +209,13 @@ def _fetch(files: Mapping[str, str], folder: Path, bucket: Bucket, here: Mapping
 
 def _contents(releases: Path) -> dict[str, Path]:
     """Contents that the releases of this machine hold, by hash as recorded; `open_release` checks them in the end."""
-    return dict(_recorded(releases))
-
-
-def _recorded(releases: Path) -> Iterator[tuple[str, Path]]:
-    for record in releases.glob(f"*/{RECORD}"):
-        if NAME.fullmatch(record.parent.name):
-            for name, digest in read_json(record).get("files", {}).items():
-                if (record.parent / name).is_file():
-                    yield digest, record.parent / name
+    records = [record for record in releases.glob(f"*/{RECORD}") if NAME.fullmatch(record.parent.name)]
+    return {
+        digest: record.parent / name
+        for record in records
+        for name, digest in read_json(record).get("files", {}).items()
+        if (record.parent / name).is_file()
+    }
 
 
 def _object(digest: str) -> str:

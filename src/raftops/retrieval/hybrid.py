@@ -29,16 +29,23 @@ AGAIN = "run the index step again"
 class HybridRetriever:
     """Search over one built index. Close it, or use it in a `with` block."""
 
-    def __init__(
-        self, collection: PassageCollection, bm25: Bm25Encoder, embedder: Embedder, dense_share: float, built: Path
+    def __init__(  # noqa: PLR0913  what is searched, by what, and what goes with it
+        self,
+        collection: PassageCollection,
+        bm25: Bm25Encoder,
+        embedder: Embedder,
+        dense_share: float,
+        built: Path,
+        view: tempfile.TemporaryDirectory[str] | None = None,
     ) -> None:
+        """`view` is the folder that the connection reads from, if it has one of its own; it goes with the index."""
         self.embedder: Embedder = Remembering(Stored(embedder, built / FILE))
         """The embedder of this index, with the vectors that lie beside it and a memory of the last texts."""
         self._collection = collection
         self._bm25 = bm25
         self._share = dense_share
         self._documents = built / "documents.parquet"
-        self._view: tempfile.TemporaryDirectory[str] | None = None
+        self._view = view
         self._text = lru_cache(maxsize=256)(self._read_text)
 
     def search(self, question: str, policies: frozenset[str], top_k: int) -> list[Hit]:
@@ -95,11 +102,11 @@ def open_index(built: Path, dense_share: float, embedder: Embedder | None = None
     view = _private_view(built / "milvus.db") if about["uri"] == "embedded" else None
     uri = f"{view.name}/milvus.db" if view else about["uri"]
     connection = MilvusConnection(uri, os.environ.get(about.get("token_env") or "", ""))
-    retriever = HybridRetriever(PassageCollection(connection, about["collection"]), bm25, embedder, dense_share, built)
-    retriever._view = view
+    collection = PassageCollection(connection, about["collection"])
+    retriever = HybridRetriever(collection, bm25, embedder, dense_share, built, view)
     try:
-        _verify(retriever._collection, about, built)
-        retriever._collection.warm_up(embedder.embed(["warm up"])[0])
+        _verify(collection, about, built)
+        collection.warm_up(embedder.embed(["warm up"])[0])
     except RaftopsError:
         retriever.close()
         raise

@@ -6,47 +6,23 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
-from raftops.access import AccessPolicies
-from raftops.answer.answering import Answerer
 from raftops.errors import ModelError
 from raftops.service.guard import Guard
-from raftops.service.identity import Denied, Verifier, bearer
+from raftops.service.identity import Denied, bearer
+from raftops.service.live import Live, Refused, Serving
 from raftops.service.metrics import Metrics
-from raftops.service.wire import ChatRequest, Refused, Reply, SearchRequest, chunk, event, found, frame
+from raftops.service.wire import ChatRequest, Reply, SearchRequest, chunk, event, frame, results
 
 log = logging.getLogger("raftops.service")
 Body = TypeVar("Body", bound=BaseModel)
-
-
-@dataclass(frozen=True)
-class Live:
-    """A release at work."""
-
-    name: str
-    release: str
-    created: int
-    access: AccessPolicies
-    answerer: Answerer
-
-
-class Serving(Protocol):
-    """What is served now."""
-
-    @property
-    def verifier(self) -> Verifier:
-        """Who verifies tokens. Raises `Refused` while nothing is served yet."""
-
-    def lease(self) -> AbstractContextManager[Live]:
-        """The release, kept open until the block ends. Raises `Refused` while nothing is served yet."""
 
 
 @dataclass(frozen=True)
@@ -97,14 +73,11 @@ def parsed(model: type[Body]) -> Callable[[Request], Any]:
         except ValidationError as error:
             first = error.errors(include_input=False, include_context=False, include_url=False)[0]
             param = ".".join(map(str, first["loc"])) or None
-            raise Refused(400, "invalid_body", f"{param or 'body'}: {_reason(first)}", param) from None
+            # pydantic's sentence, but for broken JSON, where it may quote the body
+            reason = "not valid JSON" if first["type"] == "json_invalid" else first["msg"]
+            raise Refused(400, "invalid_body", f"{param or 'body'}: {reason}", param) from None
 
     return read
-
-
-def _reason(problem: Any) -> str:
-    """pydantic's sentence; a broken JSON's is not repeated, it may quote the body."""
-    return "not valid JSON" if problem["type"] == "json_invalid" else str(problem["msg"])
 
 
 Here = Annotated[Front, Depends(front)]
@@ -117,27 +90,33 @@ def chat(here: Here, groups: Groups, body: Annotated[ChatRequest, Depends(parsed
     question, history = body.question(), body.history()
     if body.n not in (None, 1):
         raise Refused(400, "unsupported_n", "n must be 1: decoding is greedy", "n")
+    id_, now = f"chatcmpl-{secrets.token_hex(12)}", int(time.time())
+
+    def reply(live: Live) -> Reply:
+        answerer = replace(live.answerer, max_new_tokens=body.tokens(live.answerer.max_new_tokens))
+        try:
+            answer = answerer.answer(question, live.access.readable(groups), history)
+        except ModelError as error:
+            message = "question and history are longer than the model reads; send a shorter conversation"
+            raise Refused(400, "context_length_exceeded", message, "messages") from error
+        here.metrics.answered(answer)
+        return Reply(id_, now, live.name, live.release, answer)
+
+    def later() -> Reply:
+        # a stream is answered when this function has returned, and never where the caller has gone: it leases anew,
+        # for a lease that waited for it could be one that nobody ends
+        with here.serving.lease() as live:
+            return reply(live)
+
     with here.serving.lease() as live:
         if body.model not in (None, live.name):
             raise Refused(404, "model_not_found", f"this service serves the model {live.name}", "model")
-    id_, now = f"chatcmpl-{secrets.token_hex(12)}", int(time.time())
-
-    def reply() -> Reply:
-        with here.serving.lease() as live:
-            answerer = replace(live.answerer, max_new_tokens=body.tokens(live.answerer.max_new_tokens))
-            try:
-                answer = answerer.answer(question, live.access.readable(groups), history)
-            except ModelError as error:
-                message = "question and history are longer than the model reads; send a shorter conversation"
-                raise Refused(400, "context_length_exceeded", message, "messages") from error
-            here.metrics.answered(answer)
-            return Reply(id_, now, live.name, live.release, answer)
-
-    if body.stream:
-        usage = bool(body.stream_options and body.stream_options.include_usage)
-        lines = _stream(reply, frame(id_, now, live.name, "chat.completion.chunk"), usage)
-        return StreamingResponse(lines, media_type="text/event-stream", headers={"cache-control": "no-store"})
-    return JSONResponse(reply().completion(), headers={"cache-control": "no-store"})
+        if not body.stream:
+            return JSONResponse(reply(live).completion(), headers={"cache-control": "no-store"})
+        framed = frame(id_, now, live.name, "chat.completion.chunk")
+    usage = bool(body.stream_options and body.stream_options.include_usage)
+    lines = _stream(later, framed, usage)
+    return StreamingResponse(lines, media_type="text/event-stream", headers={"cache-control": "no-store"})
 
 
 def _stream(reply: Callable[[], Reply], framed: dict[str, Any], usage: bool) -> Iterator[str]:
@@ -165,7 +144,7 @@ def search(here: Here, groups: Groups, body: Annotated[SearchRequest, Depends(pa
         policies = live.access.readable(groups)
         hits = live.answerer.library.search(body.query, policies, body.top_k)
         readable = [hit for hit in hits if hit.passage.policy_id in policies]
-        return JSONResponse(found(readable, live.release), headers={"cache-control": "no-store"})
+        return JSONResponse(results(readable, live.release), headers={"cache-control": "no-store"})
 
 
 @routes.get("/v1/models")

@@ -40,7 +40,7 @@ def call(address: str, token: str, body: dict[str, Any], *, timeout_seconds: flo
         with _opener(address).open(request, timeout=timeout_seconds) as answer:
             return json.loads(answer.read(LARGEST))
     except urllib.error.HTTPError as error:
-        raise ServiceError(f"{address}: {error.code}, {_said(error)}", next_step=_advice(error.code)) from None
+        raise ServiceError(f"{address}: {error.code}, {_message(error)}", next_step=_advice(error.code)) from None
     except (OSError, urllib.error.URLError) as error:
         reason = getattr(error, "reason", None) or error
         raise ServiceError(f"{address}: cannot be reached ({reason})", next_step="raftops serve starts it") from error
@@ -48,7 +48,7 @@ def call(address: str, token: str, body: dict[str, Any], *, timeout_seconds: flo
         raise ServiceError(f"{address}: answers, but not in JSON", next_step="check the address") from error
 
 
-def _said(error: urllib.error.HTTPError) -> str:
+def _message(error: urllib.error.HTTPError) -> str:
     """The message of an error in OpenAI's shape."""
     try:
         return str(json.loads(error.read(LARGEST))["error"]["message"])

@@ -12,8 +12,8 @@ import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from raftops.service.live import Refused
 from raftops.service.metrics import Metrics
-from raftops.service.wire import Refused
 
 BODY_BYTES = 64 * 1024
 WAITING = 32

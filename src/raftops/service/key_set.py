@@ -69,7 +69,9 @@ class KeySet:
         step = "check deploy.identity.jwks"
         try:
             raw: Any = json.loads(self._read())
-            keys = {str(row.get("kid", "")): _key(row) for row in raw["keys"] if _usable(row)}
+            keys = {
+                str(row.get("kid", "")): PyJWK(row, algorithm=KINDS[row["kty"]]) for row in raw["keys"] if _usable(row)
+            }
         except (OSError, urllib.error.URLError) as error:
             raise ServiceError(f"{self._source}: the key set cannot be read ({error})", next_step=step) from error
         except (ValueError, KeyError, TypeError, AttributeError, PyJWTError) as error:
@@ -84,10 +86,6 @@ def _usable(row: dict[str, Any]) -> bool:
     kind = KINDS.get(row.get("kty", ""))
     curve = row.get("crv", "P-256") == "P-256"
     return kind is not None and curve and row.get("use", "sig") == "sig" and row.get("alg", kind) == kind
-
-
-def _key(row: dict[str, Any]) -> PyJWK:
-    return PyJWK(row, algorithm=KINDS[row["kty"]])
 
 
 def _reader(source: str) -> Read:

@@ -56,7 +56,7 @@ class Launch:
 
     def environment(self) -> dict[str, str]:
         """What the service reads, beside what this process has."""
-        told = {
+        settings = {
             "RAFTOPS_HOST": self.host,
             "RAFTOPS_TIMEOUT": str(self.timeout_seconds),
             "BENTOML_DO_NOT_TRACK": "true",
@@ -64,15 +64,15 @@ class Launch:
             "PYTHONUNBUFFERED": "1",
         }
         if self.release:
-            told["RAFTOPS_RELEASE"] = str(self.release.resolve())
+            settings["RAFTOPS_RELEASE"] = str(self.release.resolve())
         elif self.releases:
-            told["RAFTOPS_RELEASES"] = str(self.releases.resolve())
+            settings["RAFTOPS_RELEASES"] = str(self.releases.resolve())
         if self.identity:
-            told["RAFTOPS_IDENTITY"] = self.identity.model_dump_json()
+            settings["RAFTOPS_IDENTITY"] = self.identity.model_dump_json()
         if self.signing:
-            told["RAFTOPS_SIGNING"] = self.signing.model_dump_json()
+            settings["RAFTOPS_SIGNING"] = self.signing.model_dump_json()
         kept = {k: v for k, v in os.environ.items() if not k.startswith("RAFTOPS_RELEASE") and k != "RAFTOPS_IDENTITY"}
-        return kept | told
+        return kept | settings
 
 
 class Service:
@@ -111,15 +111,15 @@ class Service:
         Raises:
             ServiceError: it ended, said why it cannot serve, or took too long.
         """
-        began = said = time.monotonic()
+        began = reported = time.monotonic()
         while not self._answers():
             now = time.monotonic()
             if reason := self._failure():
                 raise ServiceError(f"the service cannot serve: {reason}", next_step=f"its log is {self.log}")
             if now - began > timeout_seconds:
                 raise ServiceError(f"the service was not ready after {timeout_seconds:.0f} s{self.last_lines()}")
-            if now - said >= 1:
-                said = now
+            if now - reported >= 1:
+                reported = now
                 waiting(now - began)
             time.sleep(LOOK_SECONDS)
         return time.monotonic() - began
@@ -136,8 +136,9 @@ class Service:
         """Why it will never be ready, in its own words."""
         for line in self.log.read_text(encoding="utf-8", errors="replace").splitlines():
             if FAILURE in line:
-                said = json.loads(line.partition(FAILURE)[2])
-                return f"{said['message']} ({said['next']})" if said["next"] else str(said["message"])
+                failure = json.loads(line.partition(FAILURE)[2])
+                message, advice = str(failure["message"]), failure["next"]
+                return f"{message} ({advice})" if advice else message
         if (code := self._child.poll()) is not None:
             return f"it ended with code {code}{self.last_lines()}"
         return ""

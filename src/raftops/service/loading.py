@@ -1,4 +1,4 @@
-"""A release to something that answers: index, router, model."""
+"""A release to something that answers: index, router, model. No HTTP."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
-from raftops.answer.answering import Answerer, Library, gather
+from raftops.answer.answering import Answerer, gather
 from raftops.answer.router import Router
 from raftops.data.records import Message
 from raftops.release.release import Release
 from raftops.retrieval.hybrid import open_index
 from raftops.retrieval.protocols import Generator
-from raftops.service.app import Live
+from raftops.service.live import Live
 from raftops.service.weights import Weights
 
 WARM_UP_TOKENS = 2
@@ -36,7 +36,15 @@ class Loader:
             try:
                 router = Router(release.router, library.embedder)
                 gather(library, _question(release), frozenset(release.access.policies), release.prompt)
-                answerer = _answerer(release, library, router, model.result())
+                answerer = Answerer(
+                    library=library,
+                    generator=model.result(),
+                    prompt=release.prompt,
+                    router=router,
+                    title=release.title,
+                    max_new_tokens=release.deploy.max_new_tokens,
+                    trained_policies=release.trained_policies,
+                )
                 warm_up(answerer.generator, release)
             except BaseException:
                 library.close()
@@ -44,18 +52,6 @@ class Loader:
         created = int(datetime.fromisoformat(release.created).timestamp())
         log.info("opened release %s in %.1f s", release.short, time.monotonic() - began)
         return Live(release.name, release.short, created, release.access, answerer), library.close
-
-
-def _answerer(release: Release, library: Library, router: Router, generator: Generator) -> Answerer:
-    return Answerer(
-        library=library,
-        generator=generator,
-        prompt=release.prompt,
-        router=router,
-        title=release.title,
-        max_new_tokens=release.deploy.max_new_tokens,
-        trained_policies=release.trained_policies,
-    )
 
 
 def warm_up(generator: Generator, release: Release) -> None:

@@ -1,4 +1,4 @@
-"""The BentoML service: `bentoml serve raftops.service.service:RaftopsService`. Settings: see `serving.Settings.of`.
+"""The BentoML service: `bentoml serve raftops.service.service:RaftopsService`. Settings: `settings.Settings.of`.
 
 /livez and /readyz are BentoML's; /metrics is ours, because BentoML's labels hold the path that a caller wrote. BentoML
 imports this module in two processes; what is slow to import is imported by the worker alone, beside its start.
@@ -28,8 +28,10 @@ class Late:
     """An ASGI app that is imported after the service has started; until then it asks for patience."""
 
     def __init__(self) -> None:
-        self.assembled: Any = None
-        """`assembly.Assembled`, once it is there."""
+        self.app: Any = None
+        """What `create_app` makes, once it is there."""
+        self.serving: Any = None
+        """The `ReleaseServing` behind it."""
 
     def start(self) -> None:
         """Import, open the release, follow `current`; in the background."""
@@ -37,27 +39,34 @@ class Late:
 
     def _assemble(self) -> None:
         try:
-            self.assembled = reported(_assemble)()
+            self.serving, self.app = reported(_assemble)()
         except Exception:
             logging.getLogger("raftops.service").exception("cannot start")
             os._exit(1)  # a process that can never answer must not look alive
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass on, or 503."""
-        if self.assembled:
-            await self.assembled.app(scope, receive, send)
+        if self.app:
+            await self.app(scope, receive, send)
         elif scope["type"] == "http":
             headers = [(b"content-type", b"application/json"), (b"retry-after", b"2")]
             await send({"type": "http.response.start", "status": 503, "headers": headers})
             await send({"type": "http.response.body", "body": STARTING})
 
 
-def _assemble() -> Any:
+def _assemble() -> tuple[Any, Any]:
+    """The release's side and HTTP's side of the service, put together; the first has begun to open the release."""
+    module = importlib.import_module
     try:
-        settings = importlib.import_module("raftops.service.settings").Settings.of(os.environ)
-        weights = importlib.import_module("raftops.service.weights").Weights()
+        settings = module("raftops.service.settings").Settings.of(os.environ)
+        weights = module("raftops.service.weights").Weights()
         weights.begin(settings)  # beside the import of everything else
-        return importlib.import_module("raftops.service.assembly").assemble(settings, weights)
+        metrics = module("raftops.service.metrics").Metrics()
+        load = module("raftops.service.loading").Loader(weights)
+        serving = module("raftops.service.serving").ReleaseServing(settings, metrics, load)
+        app = module("raftops.service.app").create_app(serving, metrics)
+        serving.start()
+        return serving, app
     except (ImportError, ValueError) as error:
         reason = f"the service cannot start: {type(error).__name__}: {error}"
         raise ServiceError(reason, next_step="raftops doctor") from error
@@ -82,10 +91,10 @@ class RaftopsService:
 
     async def __is_ready__(self) -> bool:
         """Whether a release is open and was asked once."""
-        return bool(late.assembled and late.assembled.serving.ready)
+        return bool(late.serving and late.serving.ready)
 
     @bentoml.on_shutdown
     def shutdown(self) -> None:
         """Close index and model."""
-        if late.assembled:
-            late.assembled.serving.close()
+        if late.serving:
+            late.serving.close()

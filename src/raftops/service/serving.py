@@ -16,11 +16,10 @@ from threading import Event, Lock, Thread
 from raftops.errors import RaftopsError
 from raftops.progress import reported
 from raftops.release.release import Release
-from raftops.service.app import Live
 from raftops.service.identity import Verifier, open_verifier
+from raftops.service.live import Live, Refused
 from raftops.service.metrics import Metrics
 from raftops.service.settings import Settings
-from raftops.service.wire import Refused
 
 LOOK_SECONDS = 1.0
 RETRY_SECONDS = 30.0
@@ -105,7 +104,7 @@ class ReleaseServing:
     def look(self) -> None:
         """Take up what should be served, if it is not served yet."""
         try:
-            wanted = self._wanted()
+            wanted = self._settings.wanted()
             if self._now and self._now.live.release == wanted:
                 return
             before, at = self._tried
@@ -119,10 +118,6 @@ class ReleaseServing:
         except Exception as error:  # an engine's own: what is served stays, and the watch goes on
             self._metrics.swaps.labels("refused").inc()
             log.error("cannot serve: %s", type(error).__name__)
-
-    def _wanted(self) -> str:
-        """Name of the release that should be served; empty where none was promoted yet."""
-        return self._settings.wanted()
 
     def _open(self) -> Opened:
         release = self._settings.open()

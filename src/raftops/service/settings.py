@@ -1,4 +1,4 @@
-"""What the service's process is told by its environment, and which release that means. Light: imported first."""
+"""Settings of the service's process, from its environment, and the release that they mean. Light: imported first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from raftops.spec.model.serving import Identity, Signing
 
 @dataclass(frozen=True)
 class Settings:
-    """What the process is told by its environment."""
+    """What the environment of the process says."""
 
     releases: Path | None
     """Folder of releases: `current` is served and followed."""
@@ -26,7 +26,7 @@ class Settings:
     """Instead of the release's own."""
     timeout_seconds: float = 60.0
     signing: Signing = Signing()
-    """Whether only signed releases are served. Told from outside: a release cannot say this of itself."""
+    """Whether only signed releases are served. Comes from outside: a release cannot say this of itself."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:

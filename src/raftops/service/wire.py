@@ -17,26 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from raftops.answer.answering import Answer
 from raftops.data.records import Hit, Message
+from raftops.service.live import Refused
 
 QUESTION_CHARS = 2000
 HISTORY_CHARS = 6000
 HISTORY_TURNS = 8
 MESSAGES = 64
 TOP_K = 50
-
-
-class Refused(Exception):
-    """A request that is not answered; becomes an error in OpenAI's shape. Never carries what the caller wrote."""
-
-    def __init__(self, status: int, code: str, message: str, param: str | None = None) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message, self.param = status, code, message, param
-
-    def body(self) -> dict[str, Any]:
-        """The error as OpenAI writes it."""
-        kind = {401: "authentication_error", 429: "rate_limit_error"}.get(self.status)
-        kind = kind or ("invalid_request_error" if self.status < 500 else "server_error")
-        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
 
 
 class _Body(BaseModel):
@@ -191,7 +178,7 @@ def event(value: Mapping[str, Any]) -> str:
     return f"data: {json.dumps(value, ensure_ascii=False)}\n\n"
 
 
-def found(hits: list[Hit], release: str) -> dict[str, Any]:
+def results(hits: list[Hit], release: str) -> dict[str, Any]:
     """What a search found. Only the fused score: raw BM25 scores would tell of words in documents not shown."""
     rows = [
         {

@@ -20,7 +20,8 @@ from raftops.errors import ClusterError, IndexUnusable, ReleaseError, ServiceErr
 from raftops.files import read_json, write_json
 from raftops.progress import progress
 from raftops.release.current import NAME, promote, prune, read_current
-from raftops.release.release import Parts, Release, write_release
+from raftops.release.parts import Parts
+from raftops.release.release import SIGNING_KEY, Release, write_release
 from raftops.service.client import ask
 from raftops.service.dev_tokens import EVERYONE, ensure_dev_tokens
 from raftops.service.launch import Launch, Service, free_port
@@ -82,7 +83,7 @@ def _sign(made: Release, signing: Signing) -> None:
     Raises:
         ReleaseError: it has none, and there is no key to make it with.
     """
-    key = os.environ.get("RAFTOPS_SIGNING_KEY", "")
+    key = os.environ.get(SIGNING_KEY, "")
     if not key and not signing.required:
         return
     signatures = import_module("raftops.release.signing")  # sigstore: only where something is signed

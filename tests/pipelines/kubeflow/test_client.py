@@ -76,6 +76,12 @@ def of(url: str, token: str = "", **more: Any) -> Server:
     return Server(Endpoint(url, token=lambda: token, **more), seconds=5)
 
 
+@pytest.mark.parametrize(("said", "version"), [("2.17.0", "2.17.0"), ("unknown", ""), ("", "")])
+def test_a_server_says_its_version_or_none(cluster: Cluster, standin: StandIn, said: str, version: str) -> None:
+    cluster.version = said
+    assert of(standin.url).version() == version
+
+
 def test_a_run_is_made_in_an_experiment_that_is_made_once(standin: StandIn, cluster: Cluster) -> None:
     server = of(standin.url)
     experiment = server.make_experiment("handbook")
