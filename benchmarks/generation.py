@@ -36,7 +36,8 @@ def main(gguf: Path) -> None:
     _say("decode_tokens_per_cpu_second", (answer[2] - 1) / max(answer[1] - prefill[1], 1e-3))
     _say("answer_seconds", answer[0])
     _say("answer_cpu_seconds", answer[1])
-    _say("peak_memory_mib", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    _say("peak_memory_mib", highest / (2**20 if sys.platform == "darwin" else 2**10))  # bytes there, KiB on Linux
 
 
 def _cost(generator: OpenVinoGenerator, prompt: list[Message], new: int) -> tuple[float, float, int]:

@@ -13,7 +13,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from pipelines.cli.dvc import push
+from pipelines.cli.data import push
 from raftops.release.bucket import Bucket
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model.base import SecretRef

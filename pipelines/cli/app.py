@@ -1,14 +1,20 @@
-"""The commands. Each is a few lines over what pipelines and the library do; `main` is the console script."""
+"""The front of the command line: which commands there are, and how a failure is shown. `main` is the console script.
+
+Help, completion and a mistyped command read the table; the module of a command is loaded when the command is asked for.
+"""
 
 from __future__ import annotations
 
+import shlex
 import sys
 import traceback
-from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from pipelines.cli.screen import screen
 from raftops import __version__
@@ -16,36 +22,83 @@ from raftops.errors import RaftopsError, SpecError
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C (128 + SIGINT)."""
+OURS = ("components", "pipelines", "raftops")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command, as far as it is known without its module."""
+
+    module: str
+    """In this package; has `add_to`."""
+    help: str
+    """First line of what the command says of itself; a test keeps the two alike."""
+    extra: str = ""
+    """Extra of the distribution that the whole command needs; none where the plain one will do."""
+
+
+COMMANDS = {
+    "init": Command(
+        "authoring",
+        "Write a commented spec and a tiny data folder that runs; beside a spec that is there, --ci adds the workflow.",
+    ),
+    "validate": Command("authoring", "Check a spec and everything it names; show every mistake with its place."),
+    "schema": Command("authoring", "Print the JSON Schema (draft 7) that editors read."),
+    "plan": Command("planning", "Show what a run would do: which steps, why, how much work, how long."),
+    "compile": Command("planning", "Compile a spec to a Kubeflow pipeline (IR YAML), the same bytes each time."),
+    "run": Command("running", "Run a spec on this machine: only what changed runs.", "all"),
+    "doctor": Command("doctor", "Say what is missing on this machine, and the command that mends it."),
+    "serve": Command(
+        "serving", "Serve the current release until Ctrl-C; a newer release is taken up by itself.", "service"
+    ),
+    "ask": Command(
+        "serving", "Ask the running service one question and show the answer with its citations.", "service"
+    ),
+    "report": Command(
+        "reporting",
+        "Show the last evaluation, or what it changed against an earlier one, paired question by question.",
+        "evaluate",
+    ),
+    "submit": Command("cluster", "Run a spec on Kubeflow."),
+    "status": Command("cluster", "Show the newest runs, or the steps of one."),
+    "logs": Command("cluster", "Show what a step of a run wrote."),
+    "cancel": Command("cluster", "End a run; what its finished steps made is kept."),
+    "release": Command("serving", "What was released, and going back.", "service"),
+    "data": Command("data", "The data in a bucket, for other machines and the pods of a cluster.", "ci"),
+    "manifests": Command("manifests", "Kubernetes resources, checked before a cluster sees them.", "manifests"),
+}
+EXTRAS = {"boto3": "s3", "botocore": "s3", "docker": "containers", "model_signing": "signing"}
+"""Extras of packages that only some uses of a command need."""
+
+
+class Commands(TyperGroup):
+    """The commands of the table: listed without their modules, loaded when one is called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is asked for, from its module."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, loaded(COMMANDS[name].module)[name] if name in COMMANDS else listed, rest
+
+
+@cache
+def loaded(module: str) -> dict[str, Any]:
+    """The commands of a module by name."""
+    own = typer.Typer(rich_markup_mode="rich")
+    import_module(f"pipelines.cli.{module}").add_to(own)
+    return dict(typer.main.get_group(own).commands)
+
 
 app = typer.Typer(
     name="raftops",
+    cls=Commands,
     help="Specs in, a served RAFT model out.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = {
-    "init": "authoring", "validate": "authoring", "schema": "authoring", "plan": "planning", "compile": "planning",
-    "run": "running", "doctor": "running", "serve": "serving", "ask": "serving", "release": "serving",
-    "report": "reporting", "data": "data", "submit": "cluster", "status": "cluster", "logs": "cluster",
-    "cancel": "cluster", "manifests": "manifests",
-}  # fmt: skip
-"""Which module has a command: only that one is loaded, so that `validate` does not wait for Kubeflow's client."""
-
-
-def load_commands(arguments: Sequence[str]) -> typer.Typer:
-    """The app with the command that is asked for, or with all of them where none is (help, completion)."""
-    named = next((COMMANDS[word] for word in arguments if word in COMMANDS), None)
-    for module in [named] if named else dict.fromkeys(COMMANDS.values()):
-        _add(module)
-    return app
-
-
-@cache
-def _add(module: str) -> None:
-    """Add a module's commands, once in a process."""
-    import_module(f"pipelines.cli.{module}").add_to(app)
+for _name, _command in COMMANDS.items():
+    app.command(_name, help=_command.help)(lambda: None)
 
 
 def _version(shown: bool) -> None:
@@ -67,19 +120,29 @@ def options(
 
 
 def main() -> None:
-    """Run the command line. A user's mistake is a line on stderr and an exit code, never a traceback."""
+    """Run the command line. A failure is a line on stderr and an exit code; its traceback is shown with --verbose."""
     try:
-        load_commands(sys.argv[1:])()
+        app()
     except RaftopsError as error:
         _fail(error, str(error), error.next_step, "spec" if isinstance(error, SpecError) else "")
         sys.exit(error.exit_code)
     except OSError as error:
         _fail(error, f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        sys.exit(1)
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and (package := (error.name or "").partition(".")[0]) not in OURS:
+            command = next((word for word in sys.argv[1:] if word in COMMANDS), "")
+            extra = EXTRAS.get(package) or (COMMANDS[command].extra if command else "") or "all"
+            message = f"{package} is not installed; this use of raftops {command} needs the extra {extra}"
+            _fail(error, message, f"pip install 'raftops[{extra}]'")
+        else:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            message = f"unforeseen {type(error).__name__}: {error} ({where.filename}:{where.lineno})"
+            _fail(error, message, f"raftops --verbose {shlex.join(sys.argv[1:])} shows the traceback to report")
     except SystemExit as end:
         if end.code == INTERRUPTED:
             screen.error("interrupted", "run the same command again: it goes on where it stopped")
         raise
+    sys.exit(1)
 
 
 def _fail(error: Exception, message: str, next_step: str = "", kind: str = "") -> None:

@@ -14,7 +14,8 @@ from rich.markup import escape
 
 from pipelines.cli.authoring import Force, Overlays, SpecPath, named_steps, store_folder
 from pipelines.cli.planning import cluster_costs, tell_notes
-from pipelines.cli.screen import RunScreen, duration, screen
+from pipelines.cli.run_screen import RunScreen
+from pipelines.cli.screen import duration, screen
 from pipelines.kubeflow.client import Gone, Server, endpoint_of
 from pipelines.kubeflow.how_far import Parts
 from pipelines.kubeflow.submit import Submitted, experiment_of, find, known

@@ -1,7 +1,13 @@
-"""Commands about the data: data pull, data push."""
+"""Commands about the data: data pull, data push. DVC, an extra of its own, is imported where it is used.
+
+What DVC keeps goes through its repository, to the remote of `.dvc/config` or the bucket of an overlay. No file of DVC's
+is changed.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -10,8 +16,11 @@ import typer
 from pipelines.cli.authoring import Overlays, SpecPath
 from pipelines.cli.screen import screen
 from pipelines.wiring import plain_data
-from raftops.errors import StorageError
-from raftops.spec.load import load_spec
+from raftops.errors import SpecError, StorageError
+from raftops.spec.load import LoadedSpec, load_spec
+
+REMOTE = "raftops"
+"""Name of an overlay's remote, while a command runs."""
 
 commands = typer.Typer(help="The data in a bucket, for other machines and the pods of a cluster.", no_args_is_help=True)
 
@@ -30,7 +39,7 @@ def data_pull(
 ) -> None:
     """Fetch the data from DVC's remote, or from the overlay's bucket."""
     loaded = load_spec(spec, overlay or (), data_is_here=False)
-    fetched = _dvc().pull(loaded) if loaded.assistant.spec.data.dvc or not if_named else 0
+    fetched = pull(loaded) if loaded.assistant.spec.data.dvc or not if_named else 0
     screen.say(f"{fetched} files fetched")
     screen.result({"fetched": fetched})
 
@@ -46,15 +55,64 @@ def data_push(
     loaded = load_spec(spec, overlay or (), data_is_here=False)
     section, bucket = loaded.assistant.spec.data, loaded.assistant.spec.platform.dvc
     wanted = not if_plain or (bucket is not None and not section.dvc)
-    sent = (_dvc() if section.dvc else plain_data).push(loaded) if wanted else 0
+    sent = (push if section.dvc else plain_data.push)(loaded) if wanted else 0
     where = f" to {bucket.uri}" if bucket else ""
     screen.say(f"{sent} files sent{where}" if wanted else "nothing to send")
     screen.result({"sent": sent})
 
 
-def _dvc() -> Any:
-    """What needs DVC, which is an extra of its own."""
+def pull(loaded: LoadedSpec) -> int:
+    """Fetch the data that the pointer file names; returns the number of files fetched. DVC checks their hashes.
+
+    Raises:
+        SpecError: the spec names no pointer file.
+        StorageError: the remote cannot be reached, refuses, or lacks a file.
+    """
+    with _repository(loaded) as (repo, pointer, remote):
+        return int(repo.pull(targets=[pointer], remote=remote)["stats"].get("fetched", 0))
+
+
+def push(loaded: LoadedSpec) -> int:
+    """Store the data that the pointer file names; returns the number of files sent.
+
+    Raises:
+        SpecError: the spec names no pointer file.
+        StorageError: the remote refuses, or the data is neither there nor in DVC's cache, which DVC passes over.
+    """
+    with _repository(loaded) as (repo, pointer, remote):
+        sent = int(repo.push(targets=[pointer], remote=remote))
+        kept = repo.cloud.get_remote_odb(remote)
+        outs = [out for stage in repo.stage.collect(pointer) for out in stage.outs]
+        if lost := [str(out) for out in outs if not kept.exists(out.hash_info.value)]:
+            message = f"{pointer}: {', '.join(lost)} as it names them are neither in DVC's cache here nor in the remote"
+            raise StorageError(message, next_step=f"dvc commit {pointer}, or dvc add the data again, then push")
+    return sent
+
+
+@contextmanager
+def _repository(loaded: LoadedSpec) -> Iterator[tuple[Any, str, str | None]]:
+    """DVC's repository, the pointer file, and the remote of the overlay; credentials stay in memory."""
+    data, storage = loaded.assistant.spec.data, loaded.assistant.spec.platform.dvc
+    if not data.dvc:
+        raise SpecError(
+            f"{loaded.path}: data.dvc names no pointer file, so there is nothing to pull",
+            next_step="leave it so where git keeps the data; else dvc add data, and write data.dvc: data.dvc",
+        )
+    dvc, refused = import_module("dvc.repo"), import_module("dvc.exceptions").DvcException
+    config: dict[str, Any] = {}
+    if storage:
+        settings = {"url": storage.uri, "endpointurl": storage.endpoint, "region": storage.region}
+        if storage.access_key and storage.secret_key:
+            secret_value = import_module("raftops.release.bucket").secret_value
+            settings["access_key_id"] = secret_value(storage.access_key)
+            settings["secret_access_key"] = secret_value(storage.secret_key)
+        config = {"remote": {REMOTE: {name: value for name, value in settings.items() if value}}}
     try:
-        return import_module("pipelines.cli.dvc")
-    except ModuleNotFoundError as error:
-        raise StorageError(f"{error.name}: not installed", next_step="pip install 'raftops[ci]'") from error
+        with dvc.Repo(str(loaded.root), config=config) as repo:
+            yield repo, str(loaded.root / data.dvc), REMOTE if storage else None
+    except (refused, OSError) as error:
+        where = storage.uri if storage else "the remote of .dvc/config"
+        message, cause = " ".join(str(error).split()), error.__cause__
+        if cause and str(cause) not in message:
+            message += f" ({' '.join(str(cause).split())})"
+        raise StorageError(f"{where}: {message}", next_step="check the remote and its credentials") from error

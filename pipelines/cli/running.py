@@ -1,4 +1,4 @@
-"""Commands that run: run, doctor."""
+"""The command that runs a spec on this machine: run."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import typer
 from rich.markup import escape
 
 from pipelines.cli.authoring import Force, Overlays, SpecPath, named_steps, store_folder
-from pipelines.cli.doctor import examine
-from pipelines.cli.screen import RunScreen, duration, screen
+from pipelines.cli.run_screen import RunScreen
+from pipelines.cli.screen import duration, screen
 from pipelines.local.run import Runner, as_processes, run_local
 from pipelines.runs.record import RunRecord, StepRecord, Store
 from pipelines.wiring.compile import compile_spec
@@ -31,9 +31,8 @@ class Where(StrEnum):
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Register the command."""
     app.command()(run)
-    app.command()(doctor)
 
 
 def run(
@@ -52,16 +51,14 @@ def run(
     loaded = load_spec(spec, overlay or ())
     compiled, store = compile_spec(loaded), Store(store_folder(loaded))
     screen.say(f"[bold]{loaded.assistant.name}[/] from {escape(str(spec))}; results in {escape(str(store.root))}")
+    runner: Runner = as_processes
+    if inside is Where.containers:  # the engine's client is an extra
+        runner = import_module("pipelines.local.containers").in_containers
     with RunScreen(screen) as follower:
-        record = run_local(loaded, compiled, store, follower, again, _runner(inside))
+        record = run_local(loaded, compiled, store, follower, again, runner)
     _show(record, store)
     if demo:
         import_module("pipelines.cli.serving").demonstrate(loaded)
-
-
-def _runner(inside: Where) -> Runner:
-    """The engine's client is only imported where it is used."""
-    return import_module("pipelines.local.containers").in_containers if inside is Where.containers else as_processes
 
 
 def _show(record: RunRecord, store: Store) -> None:
@@ -80,32 +77,18 @@ def _show(record: RunRecord, store: Store) -> None:
 
 
 def _figures(step: StepName, state: StepRecord) -> str:
-    metrics = state.metrics
-    shown = {name: metrics[name] for name in TABLE[step].figures if name in metrics} or dict(list(metrics.items())[:4])
-    return ", ".join([*_chosen(state), *(f"{name} {_number(value)}" for name, value in shown.items())])
-
-
-def _chosen(state: StepRecord) -> list[str]:
-    """Which of several candidates went on."""
+    """The figures of a step that are shown; of several candidates of training, which one went on."""
+    shown = {name: state.metrics[name] for name in TABLE[step].figures if name in state.metrics}
+    figures = [
+        f"{name} {value:,.0f}" if float(value).is_integer() else f"{name} {value:.3f}"
+        for name, value in (shown or dict(list(state.metrics.items())[:4])).items()
+    ]
     report = Path(state.artifacts.get("adapters", "")) / "train.json"
-    told = read_json(report) if report.is_file() else {}
-    return [f"{told['chosen']} of {len(told['candidates'])} candidates"] if "chosen" in told else []
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3f}"
+    if report.is_file() and "chosen" in (trained := read_json(report)):
+        return ", ".join([f"{trained['chosen']} of {len(trained['candidates'])} candidates", *figures])
+    return ", ".join(figures)
 
 
 def _look(folder: Path, step: StepName) -> str:
     path = folder / step / TABLE[step].page
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def doctor() -> None:
-    """Say what is missing on this machine, and the command that mends it."""
-    findings = examine()
-    rows = [(f.what, "ok" if f.fine else f.otherwise, f.found, "" if f.fine else f.mend) for f in findings]
-    screen.table("this machine", ("what", "", "found", "mend"), rows)
-    screen.result([asdict(f) for f in findings])
-    if any(not f.fine and f.needed for f in findings):
-        raise typer.Exit(1)

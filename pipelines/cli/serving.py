@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,6 +46,8 @@ def serve(
     port: Annotated[int, typer.Option(help="Port instead of the spec's.")] = 0,
 ) -> None:
     """Serve the current release until Ctrl-C; a newer release is taken up by itself."""
+    if find_spec("bentoml") is None:  # the service is a process of its own: it would say so in its log only
+        raise ModuleNotFoundError("bentoml is not installed", name="bentoml")
     loaded = load_spec(spec, overlay or ())
     with _started(loaded, _current(loaded), port) as service:
         screen.say(f"serving on {service.url} (OpenAI-compatible: {service.url}/v1); log in {service.log}")

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import tomllib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipelines.cli.app import COMMANDS
+from pipelines.cli import authoring
+from pipelines.cli.app import COMMANDS, EXTRAS, loaded
+
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 Run = Callable[..., Any]
 
@@ -63,6 +70,51 @@ def test_a_file_that_cannot_be_written_is_one_line(raftops: Run, project: Any) -
     assert str(project.path) in ended.err.replace("\n", "")
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_table_says_of_a_command_what_the_command_says_of_itself(name: str) -> None:
+    row = COMMANDS[name]
+    assert loaded(row.module)[name].help.partition("\n")[0] == row.help
+    assert not row.extra or row.extra in PROJECT["optional-dependencies"]
+
+
+def test_the_extras_that_are_named_for_a_package_bring_it() -> None:
+    brought = {extra: " ".join(PROJECT["optional-dependencies"][extra]).replace("-", "_") for extra in EXTRAS.values()}
+    assert [p for p, extra in EXTRAS.items() if p != "botocore" and p not in brought[extra]] == []  # boto3 brings that
+
+
+@pytest.mark.parametrize(("package", "extra"), [("numpy", "evaluate"), ("boto3.session", "s3")])
+def test_a_package_that_is_not_installed_is_a_line_that_names_its_extra(
+    raftops: Run, project: Any, monkeypatch: pytest.MonkeyPatch, package: str, extra: str
+) -> None:
+    def absent(*_: object, **__: object) -> None:
+        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+
+    project.save()
+    monkeypatch.setattr("pipelines.cli.reporting.load_spec", absent)
+    ended = raftops("report", project.path)
+    assert ended.code == 1 and "Traceback" not in ended.err
+    assert ended.err.startswith(f"error: {package.partition('.')[0]} is not installed")
+    assert f"next: pip install 'raftops[{extra}]'" in ended.err
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("path"), ModuleNotFoundError("No module named 'raftops.x'", name="raftops.x")]
+)
+def test_what_nobody_foresaw_is_a_line_that_says_how_its_traceback_is_shown(
+    raftops: Run, project: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    project.save()
+    monkeypatch.setattr(authoring, "load_spec", broken)
+    ended = raftops("validate", project.path)
+    assert ended.code == 1 and "Traceback" not in ended.err
+    assert ended.err.startswith(f"error: unforeseen {type(error).__name__}: ") and "test_app.py:" in ended.err
+    assert f"next: raftops --verbose validate {project.path}" in ended.err
+    assert "Traceback" in raftops("--verbose", "validate", project.path).err
+
+
 def test_verbose_shows_the_traceback(raftops: Run, project: Any) -> None:
     project.save()
     assert "Traceback" in raftops("--verbose", "release", "show", project.path).err
@@ -102,9 +154,6 @@ HEAVY = ("torch", "pymilvus", "milvus_lite", "great_expectations", "transformers
 @pytest.mark.parametrize("command", ["validate", "plan", "compile"])
 def test_reading_a_spec_loads_nothing_heavy(raftops_process: Run, project: Any, command: str) -> None:
     project.save()
-    import subprocess
-    import sys
-
     program = (
         "import sys\nfrom pipelines.cli import main\n"
         "try:\n    main()\nfinally:\n    print('LOADED', sorted({m.partition('.')[0] for m in sys.modules}))"
@@ -115,6 +164,17 @@ def test_reading_a_spec_loads_nothing_heavy(raftops_process: Run, project: Any, 
     assert "pydantic" in loaded
     assert [name for name in HEAVY if f"'{name}'" in loaded] == []
     assert "'kubernetes'" not in loaded
+
+
+@pytest.mark.parametrize(
+    ("words", "light"),
+    [(["--version"], ("typer", "rich", "pydantic", "kfp")), (["--help"], ("pydantic", "kfp")), (["relase"], ("kfp",))],
+)
+def test_what_needs_no_spec_loads_no_spec_and_no_kubeflow(words: list[str], light: tuple[str, ...]) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "raftops", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines() if "|" in line}
+    assert "raftops" in imported and imported.isdisjoint(light)
 
 
 def test_completion_is_offered(raftops_process: Run) -> None:

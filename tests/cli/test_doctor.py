@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import json
 import re
 import tomllib
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,3 +74,18 @@ def test_without_an_endpoint_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) ->
     for name in ("KFP_ENDPOINT", "KF_PIPELINES_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
     assert [f for f in doctor.examine() if f.what.startswith("Kubeflow")] == []
+
+
+def test_doctor_fails_when_something_needed_is_missing(
+    raftops: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert raftops("doctor").code == 0
+    found = [
+        doctor.Finding("step train", False, "without peft", "pip install peft"),
+        doctor.Finding("disk", True, "9 GiB", ""),
+    ]
+    monkeypatch.setattr(doctor, "examine", lambda: found)
+    ended = raftops("doctor")
+    assert ended.code == 1 and "pip install peft" in ended.out
+    rows = json.loads(raftops("--output", "json", "doctor").out)
+    assert [row["fine"] for row in rows] == [False, True]

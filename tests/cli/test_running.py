@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from pipelines.cli import running
-from pipelines.cli.screen import RunScreen, Screen, duration
+from pipelines.cli.run_screen import RunScreen
+from pipelines.cli.screen import Screen, duration
 from pipelines.runs.events import Listener
 from pipelines.runs.record import RunRecord, StepRecord
 from raftops.errors import RaftopsError, StepError
@@ -131,18 +132,6 @@ def test_forcing_an_unknown_step_names_the_steps(raftops: Run, project: Any) -> 
     project.save()
     ended = raftops("run", project.path, "--force", "trian")
     assert ended.code == 2 and "trian" in ended.err and "train" in ended.err
-
-
-def test_doctor_fails_when_something_needed_is_missing(raftops: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipelines.cli.doctor import Finding
-
-    assert raftops("doctor").code == 0
-    found = [Finding("step train", False, "without peft", "pip install peft"), Finding("disk", True, "9 GiB", "")]
-    monkeypatch.setattr(running, "examine", lambda: found)
-    ended = raftops("doctor")
-    assert ended.code == 1 and "pip install peft" in ended.out
-    rows = json.loads(raftops("--output", "json", "doctor").out)
-    assert [row["fine"] for row in rows] == [False, True]
 
 
 def test_the_screen_still_reaches_the_terminal_while_stdout_is_listened_to(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pipelines.wiring import plain_data
-from pipelines.cli.dvc import push
+from pipelines.cli.data import push
 from pipelines.wiring.inputs import read_inputs
 from pipelines.kubeflow.notes import notes, unseen
 from pipelines.wiring.plain_data import listed

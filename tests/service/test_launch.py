@@ -76,6 +76,15 @@ def test_a_service_that_ends_by_itself_is_noticed(tmp_path, monkeypatch):
         service.wait_ready(120)
 
 
+def test_a_system_that_denies_a_signal_to_a_dead_session_ends_the_service_all_the_same(tmp_path, monkeypatch):
+    def denied(session, signal_):  # as macOS does while a zombie is in it
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(sys, "executable", "/usr/bin/true")
+    monkeypatch.setattr(os, "killpg", denied)
+    Service(Launch(tmp_path, port=free_port()), tmp_path / "log").stop()
+
+
 PARENT = """
     import sys, time
     from pathlib import Path

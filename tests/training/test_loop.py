@@ -1,4 +1,7 @@
 import math
+import os
+import resource
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,3 +93,26 @@ def test_a_process_trains_on_one_gpu_however_many_it_sees(tmp_path: Path) -> Non
     arguments._n_gpu = 2
     assert arguments.train_batch_size == 2 * one, "transformers would take them all"
     assert loop.on_one_device(arguments).train_batch_size == one
+
+
+def test_a_system_without_affinity_gives_torch_all_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)  # as on macOS
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    loop.set_threads(0)
+    loop.set_threads(3)
+    assert asked == [7, 3]
+
+
+@pytest.mark.parametrize(("system", "unit"), [("linux", 2**10), ("darwin", 1)])
+def test_memory_is_told_in_mebibytes_whatever_the_system_counts_in(
+    monkeypatch: pytest.MonkeyPatch, system: str, unit: int
+) -> None:
+    class Usage:
+        ru_maxrss = 300 * 2**20 // unit
+
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(resource, "getrusage", lambda who: Usage)
+    assert loop.peak_memory_mib() == 300

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raftops.errors import StepError
-from raftops.evaluation.bootstrap import Column, Difference, Sample
 from raftops.files import read_json, read_jsonl, sha256_json
+
+if TYPE_CHECKING:
+    from raftops.evaluation.bootstrap import Column, Difference
 
 RESAMPLES = 2000
 SEED = 7
@@ -131,7 +134,8 @@ def _paired(new: Measured, base: Measured, common: Sequence[str], arms: Sequence
     if not columns:
         return {}
     kinds = [new.answers[shared[0]][key]["kind"] for key in common]
-    sample = Sample(columns, kinds, RESAMPLES, SEED)
+    bootstrap = import_module("raftops.evaluation.bootstrap")  # numpy: only where two reports are compared
+    sample = bootstrap.Sample(columns, kinds, RESAMPLES, SEED)
     names = [name.removeprefix("new ") for name in columns if name.startswith("new ")]
     found = {name: sample.difference(f"new {name}", f"base {name}") for name in names}
     return {name: difference for name, difference in found.items() if difference}

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
-
-import pyarrow.parquet as parquet
 
 from raftops.errors import RaftopsError, ReleaseError
 from raftops.files import read_json, sha256_file, sha256_json
@@ -92,6 +91,7 @@ def adapter_digest(adapters: Path, arm: str) -> str:
 def index_digest(built: Path) -> str:
     """The passages that were indexed, by what, and who may read which document; not Milvus' own files."""
     about = read_part(needed(built / "index.json", "index"))
+    parquet = import_module("pyarrow.parquet")  # only where a release is made: reading one needs no extra
     table = parquet.read_table(needed(built / "documents.parquet", "index"), columns=["doc_id", "version", "policy_id"])
     rows = sorted([row["doc_id"], row["version"], row["policy_id"] or ""] for row in table.to_pylist())
     words = sha256_file(needed(built / "bm25.json", "index"))

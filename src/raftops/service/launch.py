@@ -162,7 +162,8 @@ class Service:
                 break
             except subprocess.TimeoutExpired:
                 continue
-        with suppress(ProcessLookupError):  # the session is the child's own; usually nobody is left in it
+        # the session is the child's own; usually nobody is left in it, which macOS calls EPERM while a zombie is
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._child.pid, signal.SIGKILL)
 
     def __enter__(self) -> Service:

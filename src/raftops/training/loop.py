@@ -9,6 +9,7 @@ import math
 import os
 import resource
 import shutil
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -219,11 +220,14 @@ def _history(state: TrainerState, todo: Plan) -> list[dict[str, float]]:
 
 def set_threads(threads: int) -> None:
     """CPU threads of torch; 0 takes all that this process may use."""
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    if not threads:  # macOS ties no process to cores
+        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(threads)
 
 
 def peak_memory_mib() -> float:
     """Highest memory so far: of the GPU where there is one, else of this process."""
     if torch.cuda.is_available():
         return float(torch.cuda.max_memory_allocated() / 2**20)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return highest / 2**20 if sys.platform == "darwin" else highest / 2**10  # bytes there, KiB on Linux
