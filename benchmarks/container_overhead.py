@@ -11,9 +11,12 @@ import os
 import statistics
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import docker
@@ -21,7 +24,8 @@ from kfp import dsl
 from kfp.local.cache import LocalCache
 
 from components.images import image
-from pipelines.local.containers import Task, in_containers
+from pipelines.local.containers import TaskContainer, in_containers
+from pipelines.local.handler import Ending
 from pipelines.local.limits import Limits
 from pipelines.local.run import run_local
 from pipelines.local.sandbox import Site, container_arguments, own
@@ -34,14 +38,14 @@ from raftops.spec.model.base import STEPS, StepName
 TIMES = 10
 
 
-class Timed(Task):
+class Timed(TaskContainer):
     """A task that keeps how long its process was up."""
 
     up = 0.0
 
-    def _ended(self, state: Any, said: str) -> Any:
+    def ending(self, task: str, state: Mapping[str, Any]) -> Ending:
         self.up = (_moment(state["FinishedAt"]) - _moment(state["StartedAt"])).total_seconds()
-        return super()._ended(state, said)
+        return super().ending(task, state)
 
 
 class Silent:
@@ -66,9 +70,10 @@ def of_steps(client: docker.DockerClient, name: str, place: Path) -> list[float]
     found = []
     for _ in range(TIMES):
         limit = Limits(name)
-        task = Timed(client, "validate", ["true"], container_arguments("validate", limit, site, {}), limit)
+        task = Timed(client, container_arguments("validate", limit, site, {}), limit)
+        asked: Any = SimpleNamespace(name="validate", command=["true"], stopped=threading.Event(), hear=len)
         began = time.perf_counter()
-        task.run()
+        task.run(asked)
         found.append(time.perf_counter() - began - task.up)
     return found
 

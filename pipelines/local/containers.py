@@ -1,35 +1,29 @@
-"""Run a compiled pipeline in its containers by a Docker engine. KFP orders the tasks, this module runs each of them.
+"""Run the tasks of a compiled pipeline in containers of a Docker engine. KFP orders them, `handler.py` listens to them.
 
-KFP's own Docker runner takes a container that is gone for one that did well. Here a container stays until its exit
-code was read. What it is given stands in `sandbox.py`. Images are never pulled, and one that was built from other code
-than the keys speak of is refused.
+A container stays until its exit code was read. What it is given is decided in `sandbox.py`. Images are never pulled,
+and one that was built from other code than the keys speak of is refused.
 """
 
 from __future__ import annotations
 
-import json
 import signal
-import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import docker
 from docker.errors import DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
-from kfp import local
-from kfp.local import docker_task_handler, status
 
+from pipelines.local.handler import Ending, Handler
 from pipelines.local.limits import Limits, limits
 from pipelines.local.sandbox import STORE_LABEL, Site, container_arguments, is_remote, named_outside, own
 from pipelines.runs.record import Store
 from pipelines.wiring.compile import Compiled
 from raftops.errors import StepError
-from raftops.progress import FAILURE, PROGRESS
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model.base import STEPS
 
@@ -39,29 +33,19 @@ _KILLED = 128 + signal.SIGKILL
 _MAKE = "make images, or docker pull it"
 
 
-def task_of(command: Sequence[str]) -> str:
-    """The task that a command is for, by where its output goes: .../run/task/executor_output.json."""
-    told = json.loads(command[list(command).index("--executor_input") + 1])
-    return Path(told["outputs"]["outputFile"]).parent.name
-
-
 @contextmanager
-def in_containers(loaded: LoadedSpec, compiled: Compiled, store: Store) -> Iterator[local.DockerRunner]:
-    """Let KFP's local orchestration run its tasks in containers, until the block ends.
+def in_containers(loaded: LoadedSpec, compiled: Compiled, store: Store) -> Iterator[Callable[[Handler], Ending]]:
+    """Every task is a container, removed when it ended.
 
     Raises:
         StepError: no engine answers, an image is not there or was built from other code, or the engine lacks GPUs.
     """
     engine = Engine(loaded, compiled, store)
-    before = docker_task_handler.DockerTaskHandler
-    docker_task_handler.DockerTaskHandler = engine.task
     try:
         engine.sweep()
         engine.check(step for step in STEPS if store.result(step, compiled.keys[step].digest) is None)
-        with _terminated_as_interrupted():
-            yield local.DockerRunner()
+        yield engine.launch
     finally:
-        docker_task_handler.DockerTaskHandler = before
         engine.close()
 
 
@@ -69,7 +53,13 @@ class Engine:
     """A Docker engine, for one run."""
 
     def __init__(self, loaded: LoadedSpec, compiled: Compiled, store: Store) -> None:
-        self._client = _client()
+        try:
+            self._client = docker.from_env()
+            self._client.ping()
+        except DockerException as error:
+            raise StepError(
+                f"no Docker engine answers ({error})", next_step="start Docker or set DOCKER_HOST, or leave --in out"
+            ) from error
         self._limits = limits(compiled.pipeline, compiled.platform)
         self._code = {step: key.parts.get("code", "") for step, key in compiled.keys.items()}
         info: dict[str, Any] = self._client.info()
@@ -84,21 +74,15 @@ class Engine:
             selinux="name=selinux" in info.get("SecurityOptions", ()),
         )
 
-    def task(
-        self,
-        image: str,
-        full_command: list[str],
-        pipeline_root: str,
-        runner: object,
-        env_vars: dict[str, str] | None = None,
-    ) -> Task:
-        """What KFP asks to run one task."""
-        name = task_of(full_command)
-        limit = replace(self._limits[name], image=image)
-        self._check(name, limit)
-        return Task(
-            self._client, name, full_command, container_arguments(name, limit, self.site, env_vars or {}), limit
-        )
+    def launch(self, task: Handler) -> Ending:
+        """Run one task. StepError where its image does not do, or the engine fails."""
+        limit = replace(self._limits[task.name], image=task.image)
+        self._check(task.name, limit)
+        arguments = container_arguments(task.name, limit, self.site, task.environment)
+        try:
+            return TaskContainer(self._client, arguments, limit).run(task)
+        except DockerException as error:
+            raise StepError(f"{task.name}: the Docker engine failed: {error}", next_step="docker info") from error
 
     def check(self, steps: Iterable[str]) -> None:
         """Raise `StepError` where a step could not run: better now than behind an hour of training."""
@@ -130,114 +114,60 @@ class Engine:
             raise StepError(message, next_step="install the NVIDIA container toolkit, or run without the GPU overlay")
 
 
-class Task:
-    """One task in one container: created, followed, asked for its exit code, removed."""
+class TaskContainer:
+    """One task in one container: created, listened to, asked for its exit code, removed."""
 
-    def __init__(
-        self, client: docker.DockerClient, name: str, command: list[str], arguments: dict[str, Any], limit: Limits
-    ) -> None:
-        self._client, self._name, self._command, self._arguments = client, name, command, arguments
-        self._limit = limit
+    def __init__(self, client: docker.DockerClient, arguments: Mapping[str, Any], limit: Limits) -> None:
+        self._client, self._arguments, self._limit = client, arguments, limit
         self._late = False
 
-    def run(self) -> status.Status:
-        """Run it to its end; success is exit code 0 and nothing else."""
-        container: Container = self._client.containers.create(command=self._command, **self._arguments)
+    def run(self, task: Handler) -> Ending:
+        """Run it to its end."""
+        container: Container = self._client.containers.create(command=list(task.command), **self._arguments)
         try:
             container.start()
-            with self._deadline(container):
-                said = self._follow(container)
+            with self._watched(container, task.stopped):
+                for chunk in container.logs(stream=True, follow=True):
+                    task.hear(chunk)
                 container.wait()
             container.reload()
-            return self._ended(container.attrs["State"], said)
+            return self.ending(task.name, container.attrs["State"])
         finally:
             with suppress(NotFound):
                 container.remove(force=True, v=True)
 
-    def _follow(self, container: Container) -> str:
-        """Print what it says, line by line, behind the task's name; returns the last line."""
-        last = ""
-        for line in lines(container.logs(stream=True, follow=True)):
-            last = line.strip() if line.strip() and PROGRESS not in line else last
-            print(f"{self._name} | {line}")  # noqa: T201  KFP's runners print; the follower stands in for stdout
-        return last
-
-    def _ended(self, state: Mapping[str, Any], said: str) -> status.Status:
-        code = int(state["ExitCode"])
-        if code == 0 and not self._late:
-            return status.Status.SUCCESS
-        ended = self._ended_by_force(code, bool(state.get("OOMKilled")))
-        last = f"{said} (exit code {code})" if said else f"it ended with exit code {code}, without a message"
-        print(f"{self._name} | {FAILURE + json.dumps(ended) if ended else last}")  # noqa: T201  as above
-        return status.Status.FAILURE
-
-    def _ended_by_force(self, code: int, out_of_memory: bool) -> dict[str, str]:
-        """What to say of a step that could not say it itself, marked as it would have; empty where it ended alone."""
-        settings = f"platform.resources.{self._name.partition('-')[0]}"
-        again = "then run again: what is finished is kept"
+    def ending(self, task: str, state: Mapping[str, Any]) -> Ending:
+        """How it ended, by the engine's `State`; what it could not say itself, because it was killed, is said here."""
+        code, message = int(state["ExitCode"]), ""
+        settings = f"platform.resources.{task.partition('-')[0]}"
         if self._late:
-            message = f"it was stopped: it ran longer than {self._limit.seconds} s"
-            return {"message": message, "next": f"raise timeout_minutes of {settings}, {again}"}
-        if out_of_memory:
-            message = f"it was killed: it needed more than its {self._limit.memory / 2**20:,.0f} MiB of memory"
-            return {"message": message, "next": f"raise memory of {settings}, {again}"}
-        if code == _KILLED:
+            message, advice = f"it was stopped: it ran longer than {self._limit.seconds} s", "raise timeout_minutes of "
+        elif code and state.get("OOMKilled"):
+            memory = f"{self._limit.memory / 2**20:,.0f} MiB of memory"
+            message, advice = f"it was killed: it needed more than its {memory}", "raise memory of "
+        elif code == _KILLED:
             message = f"it was killed, perhaps because the machine's memory ran out (exit code {code})"
-            return {"message": message, "next": f"make room (its own limit is memory of {settings}), {again}"}
-        return {}
+            advice = "make room; its own limit is memory of "
+        return Ending(code, message, f"{advice}{settings}, then run again: what is finished is kept" if message else "")
 
     @contextmanager
-    def _deadline(self, container: Container) -> Iterator[None]:
-        """Kill it when its time is over."""
+    def _watched(self, container: Container, stopped: threading.Event) -> Iterator[None]:
+        """Kill it when its time is over, or its run was ended."""
+        over = threading.Event()
+        until = time.monotonic() + (self._limit.seconds or float("inf"))
 
-        def stop() -> None:
-            self._late = True
-            with suppress(DockerException):
-                container.kill()
+        def watch() -> None:
+            while not over.wait(0.5):
+                self._late = time.monotonic() > until
+                if self._late or stopped.is_set():
+                    with suppress(DockerException):
+                        container.kill()
+                    return
 
-        timer = threading.Timer(self._limit.seconds, stop)
-        timer.daemon = True
-        if self._limit.seconds:
-            timer.start()
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
         try:
             yield
         finally:
-            timer.cancel()
-
-
-def lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Whole lines of a stream that comes in pieces; what is not UTF-8 is shown escaped."""
-    rest = b""
-    for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from (line.decode("utf-8", "backslashreplace") for line in whole)
-    if rest:
-        yield rest.decode("utf-8", "backslashreplace")
-
-
-def _client() -> docker.DockerClient:
-    try:
-        client = docker.from_env()
-        client.ping()
-    except DockerException as error:
-        raise StepError(
-            f"no Docker engine answers ({error})", next_step="start Docker or set DOCKER_HOST, or leave --in out"
-        ) from error
-    return client
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM ends the run as Ctrl-C does, so that its container goes too."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number: int, frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+            over.set()
+            watcher.join()

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import logging
 import os
+import select
+import signal
+import subprocess
+import sys
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator
@@ -16,13 +21,15 @@ from copy import deepcopy
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import FrameType
 
 from kfp import local
+from kfp.local.subprocess_task_handler import replace_python_executable
 
 from pipelines.local.conditions import words_only
+from pipelines.local.handler import Ending, Handler, Tasks
 from pipelines.runs.effort import settings_of
-from pipelines.runs.events import Follower, Listener
+from pipelines.runs.events import Listener
 from pipelines.runs.record import RunRecord, StepRecord, Store
 from pipelines.wiring.compile import Compiled
 from pipelines.wiring.ir_text import ir_text
@@ -35,14 +42,43 @@ _ENVIRONMENT = {
     "PYTHONSAFEPATH": "1",  # a user's file called json.py beside the spec is not the json that a step imports
 }
 
-Runner = Callable[[LoadedSpec, Compiled, Store], AbstractContextManager[Any]]
-"""Gives KFP's runner of tasks for the time of a run."""
+Launch = Callable[[Handler], Ending]
+"""Runs one task to its end; the handler knows what, and hears what it prints."""
+Runner = Callable[[LoadedSpec, Compiled, Store], AbstractContextManager[Launch]]
+"""Gives what launches tasks, for the time of a run."""
 
 
 @contextmanager
-def as_processes(loaded: LoadedSpec, compiled: Compiled, store: Store) -> Iterator[Any]:
+def as_processes(loaded: LoadedSpec, compiled: Compiled, store: Store) -> Iterator[Launch]:
     """Every task is a process in this environment."""
-    yield local.SubprocessRunner(use_venv=False)
+    yield run_process
+
+
+def run_process(task: Handler) -> Ending:
+    """Run a task as a process, as KFP's own handler does, and hand on what it prints as it comes."""
+    process = subprocess.Popen(
+        replace_python_executable(list(task.command), sys.executable),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=os.environ | dict(task.environment),
+    )
+    assert process.stdout
+    out, ready = process.stdout.fileno(), select.poll()
+    ready.register(out, select.POLLIN)
+    try:
+        while not task.stopped.is_set():
+            if ready.poll(500):
+                if not (chunk := os.read(out, 2**16)):
+                    break
+                task.hear(chunk)
+        return Ending(-signal.SIGTERM if task.stopped.is_set() else process.wait())
+    finally:
+        process.stdout.close()  # a step ends when nobody reads it any more, see `raftops.progress`
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def run_local(
@@ -64,31 +100,32 @@ def run_local(
             store.forget(step, record.steps[step].key)
         write_text(folder / "pipeline.yaml", compiled.text)
         store.write(record)
-        _skip_known(record, store, listener)
-        with _finished(record, store):
-            if any(step.status == "waiting" for step in record.steps.values()):
-                with runner(loaded, compiled, store) as tasks:
-                    _execute(tasks, _one_at_a_time(compiled), loaded.root, store, Follower(record, folder, listener))
+        for step in STEPS:
+            state = record.steps[step]
+            if _fill(state, step, store):
+                state.status = "skipped"
+                listener.skipped(step, state)
+            else:
+                store.forget(step, state.key)  # so that KFP does not take for a result what the store does not
+        began = time.monotonic()
+        try:
+            if any(state.status == "waiting" for state in record.steps.values()):
+                with runner(loaded, compiled, store) as launch:
+                    _execute(
+                        Tasks(launch, record, folder, listener), _one_at_a_time(compiled), folder, loaded.root, store
+                    )
+            record.status = "done"
+        except BaseException:
+            record.status = "failed"
+            raise
+        finally:
+            record.seconds = round(time.monotonic() - began, 2)
+            for step in STEPS:
+                _fill(record.steps[step], step, store)
+            store.write(record)
         store.link(record)
         store.prune()
     return record
-
-
-@contextmanager
-def _finished(record: RunRecord, store: Store) -> Iterator[None]:
-    """Write the record at the end, however that comes."""
-    started = time.monotonic()
-    try:
-        yield
-        record.status = "done"
-    except BaseException:
-        record.status = "failed"
-        raise
-    finally:
-        record.seconds = round(time.monotonic() - started, 2)
-        for step in STEPS:
-            _fill(record.steps[step], step, store)
-        store.write(record)
 
 
 def _new_record(loaded: LoadedSpec, compiled: Compiled) -> RunRecord:
@@ -106,38 +143,35 @@ def _new_record(loaded: LoadedSpec, compiled: Compiled) -> RunRecord:
     )
 
 
-def _skip_known(record: RunRecord, store: Store, listener: Listener) -> None:
-    for step in STEPS:
-        state = record.steps[step]
-        if store.result(step, state.key) is not None:
-            state.status = "skipped"
-            _fill(state, step, store)
-            listener.skipped(step, state)
-        else:
-            store.forget(step, state.key)  # so that KFP does not take for a result what the store does not
-
-
-def _fill(state: StepRecord, step: StepName, store: Store) -> None:
+def _fill(state: StepRecord, step: StepName, store: Store) -> bool:
+    """Write into a step's record what the store has with its key; whether it has anything."""
     result = store.result(step, state.key)
     if result:
         state.metrics = dict(result.metrics)
         state.artifacts = {name: str(path) for name, path in result.artifacts.items()}
+    return result is not None
 
 
-def _execute(tasks: Any, pipeline: str, root: Path, store: Store, follower: Follower) -> None:
+def _execute(tasks: Tasks, pipeline: str, folder: Path, root: Path, store: Store) -> None:
     """Hand a pipeline to KFP. Steps resolve paths from the project's folder, so that is where they run."""
     try:
-        with _inside(root) as scratch, redirect_stdout(follower), words_only(), warnings.catch_warnings():
+        with (
+            _ended_by_signals(tasks.stopped),
+            (folder / "kfp.log").open("w", encoding="utf-8", buffering=1) as kfp_log,
+            _inside(root) as scratch,
+            redirect_stdout(kfp_log),
+            words_only(),
+            warnings.catch_warnings(),
+            tasks.under_kfp() as runner,
+        ):
             warnings.simplefilter("ignore")
             local.init(
-                tasks, pipeline_root=str(store.artifacts), workspace_root=scratch,
+                runner, pipeline_root=str(store.artifacts), workspace_root=scratch,
                 enable_caching=True, cache_root=str(store.keys),
             )  # fmt: skip
             import_module("kfp.components").load_component_from_text(pipeline)()
     except (RuntimeError, ValueError, OSError) as error:
-        raise follower.failure(error) from error
-    finally:
-        follower.close_log()
+        raise tasks.failure(error) from error
 
 
 def _one_at_a_time(compiled: Compiled) -> str:
@@ -148,6 +182,31 @@ def _one_at_a_time(compiled: Compiled) -> str:
             if "iteratorPolicy" in task:
                 task["iteratorPolicy"]["parallelismLimit"] = 1
     return ir_text(filter(None, [pipeline, compiled.platform]))
+
+
+@contextmanager
+def _ended_by_signals(stopped: threading.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end a run in the same way, also where a task is at work in one of KFP's threads."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        stopped.set()
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        sys.exit(128 + number)
+
+    both = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    # what is ignored stays so: a shell starts its jobs in the background without Ctrl-C
+    before = {number: handler for number, handler in both.items() if handler not in (None, signal.SIG_IGN)}
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

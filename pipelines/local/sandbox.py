@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,9 @@ def named_outside(assistant: Assistant, root: Path) -> tuple[Path, ...]:
         source.removeprefix("file://") for source in (spec.models.base, spec.models.embedder) if "file://" in source
     ]
     named = [spec.data.documents.path, spec.data.access, *spec.data.examples, *models, spec.train.init_from or "."]
-    found = {_without_pattern(root / name).resolve() for name in named}
+    # of a pattern the folder before its first wildcard
+    whole = (takewhile(lambda part: not set(part) & set("*?["), (root / name).parts) for name in named)
+    found = {Path(*parts).resolve() for parts in whole}
     return tuple(sorted(path for path in found if path.exists() and not path.is_relative_to(root.resolve())))
 
 
@@ -104,13 +107,6 @@ def own(store: Path) -> str:
         with suppress(FileNotFoundError):
             os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
     return f"{NOBODY}:{NOBODY}"
-
-
-def _without_pattern(path: Path) -> Path:
-    """The part of a glob pattern before its first wildcard."""
-    parts = list(path.parts)
-    wild = next((n for n, part in enumerate(parts) if set(part) & set("*?[")), len(parts))
-    return Path(*parts[:wild])
 
 
 def _texts(value: Any) -> Iterator[str]:

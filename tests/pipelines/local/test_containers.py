@@ -2,41 +2,47 @@
 
 from __future__ import annotations
 
-import json
+import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
-from docker.errors import ImageNotFound
-from kfp.local import docker_task_handler, status
+from docker.errors import DockerException, ImageNotFound
 
-from pipelines.local.containers import CODE_LABEL, STEP_LABEL, Engine, Task, in_containers, lines, task_of
+from pipelines.local.containers import CODE_LABEL, STEP_LABEL, Engine, TaskContainer, in_containers
+from pipelines.local.handler import Ending
 from pipelines.local.limits import Limits
-from pipelines.runs.events import Follower
-from pipelines.runs.record import RunRecord, StepRecord
+from pipelines.local.sandbox import Site
 from pipelines.wiring.keys import Key
 from raftops.errors import StepError
-from raftops.spec.model.base import STEPS
 
 
 @dataclass
 class Box:
-    """A container that says what it is told to say and ends as it is told to end."""
+    """A container that prints what it is given to print and ends as it is given to end."""
 
-    said: tuple[bytes, ...] = ()
+    prints: tuple[bytes, ...] = ()
     state: dict[str, Any] = field(default_factory=lambda: {"ExitCode": 0})
     calls: list[str] = field(default_factory=list)
     attrs: dict[str, Any] = field(default_factory=dict)
+    works: threading.Event | None = None
+    """Where there is one: it is at work until it is killed."""
 
     def start(self) -> None:
         self.calls.append("start")
 
     def logs(self, **_: object) -> Any:
-        return iter(self.said)
+        return iter(self.prints)
 
     def wait(self) -> None:
+        if self.works:
+            self.works.wait()
         self.calls.append("wait")
+
+    def kill(self) -> None:
+        self.calls.append("kill")
+        if self.works:
+            self.works.set()
 
     def reload(self) -> None:
         self.attrs = {"State": self.state}
@@ -52,15 +58,28 @@ class Box:
         return self
 
 
-def ran(box: Box, **limit: Any) -> status.Status:
-    client: Any = box
-    return Task(client, "train", ["sh"], {}, Limits("image", **limit)).run()
+@dataclass
+class Asked:
+    """What the handler of a task asks to run, and what it hears."""
+
+    name: str = "train"
+    image: str = "one"
+    command: tuple[str, ...] = ("sh",)
+    environment: dict[str, str] = field(default_factory=dict)
+    stopped: threading.Event = field(default_factory=threading.Event)
+    heard: list[bytes] = field(default_factory=list)
+
+    def hear(self, chunk: bytes) -> None:
+        self.heard.append(chunk)
 
 
-@pytest.mark.parametrize("code", [1, 2, 3, 125, 137, 255])
-def test_only_exit_code_zero_is_success(code: int) -> None:
-    assert ran(Box()) == status.Status.SUCCESS
-    assert ran(Box(state={"ExitCode": code})) == status.Status.FAILURE
+def ran(box: Any, asked: Any = None, **limit: Any) -> Ending:
+    return TaskContainer(box, {}, Limits("image", **limit)).run(asked or Asked())
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 3, 125, 255])
+def test_the_exit_code_is_the_containers(code: int) -> None:
+    assert ran(Box(state={"ExitCode": code})) == Ending(code)
 
 
 def test_a_container_is_removed_after_its_code_was_read_and_also_when_reading_fails() -> None:
@@ -74,26 +93,6 @@ def test_a_container_is_removed_after_its_code_was_read_and_also_when_reading_fa
 
 
 @pytest.mark.parametrize(
-    ("box", "reason"),
-    [
-        (Box((b"no such file\n", b"raftops-progress {}\n"), {"ExitCode": 3}), "no such file (exit code 3)"),
-        (Box((), {"ExitCode": 3}), "it ended with exit code 3, without a message"),
-    ],
-)
-def test_the_last_line_says_why_it_failed(box: Box, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
-    ran(box, memory=2**29)
-    assert capsys.readouterr().out.splitlines()[-1].startswith(f"train | {reason}")
-
-
-TRACEBACK = (
-    b"Traceback (most recent call last):\n",
-    b'  File "a.py", line 1\n',
-    b"OSError: a cache that was not there\n",
-)
-"""Of something that went on: the kill came later."""
-
-
-@pytest.mark.parametrize(
     ("state", "reason", "advice"),
     [
         ({"ExitCode": 137}, "it was killed, perhaps because the machine's memory ran out", "make room"),
@@ -101,48 +100,34 @@ TRACEBACK = (
         ({"ExitCode": 1, "OOMKilled": True}, "it was killed: it needed more than its 512 MiB", "raise memory of"),
     ],
 )
-def test_a_kill_is_told_with_what_to_do_whatever_the_step_said_before(
-    state: dict[str, Any], reason: str, advice: str, tmp_path: Path, tiny_run: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    ran(Box(TRACEBACK, state), memory=2**29)
-    error = heard(capsys.readouterr().out, tmp_path, tiny_run)
-    assert str(error).startswith(f"train: {reason}")
-    assert error.next_step.startswith(advice) and "platform.resources.train" in error.next_step
+def test_a_kill_is_told_with_what_to_do(state: dict[str, Any], reason: str, advice: str) -> None:
+    ending = ran(Box(state=state), memory=2**29)
+    assert ending.message.startswith(reason)
+    assert ending.next_step.startswith(advice) and "platform.resources.train" in ending.next_step
 
 
-def heard(out: str, folder: Path, tiny_run: Any) -> StepError:
-    """What a run says of a task that printed this and failed."""
-    steps = {step: StepRecord("key", {}) for step in STEPS}
-    record = RunRecord("1", "tiny", "spec", "now", steps, documents={}, examples={})
-    follower = Follower(record, folder, tiny_run.heard)
-    follower.write("11:11:11.111 - INFO - Executing task 'train'\n")
-    follower.write("".join(f"    {line}\n" for line in out.splitlines()))
-    follower.write("11:11:11.111 - ERROR - Task 'train' finished with status FAILURE\n")
-    follower.close_log()
-    return follower.failure(RuntimeError())
+def test_a_container_that_ran_out_of_memory_in_a_child_and_went_on_did_well() -> None:
+    assert ran(Box(state={"ExitCode": 0, "OOMKilled": True}), memory=2**29) == Ending(0)
 
 
-def test_every_line_stands_behind_the_name_of_its_task(capsys: pytest.CaptureFixture[str]) -> None:
-    ran(Box((b"one\ntw", b"o\n", b"three")))
-    assert capsys.readouterr().out == "train | one\ntrain | two\ntrain | three\n"
+def test_a_container_that_takes_too_long_is_killed_and_has_failed_whatever_its_code() -> None:
+    box = Box(works=threading.Event())
+    ending = ran(box, seconds=0.01)
+    assert "it ran longer than" in ending.message and "timeout_minutes" in ending.next_step
+    assert box.calls == ["start", "kill", "wait", "remove"]
 
 
-def test_the_follower_hears_a_container_as_it_hears_a_process(tmp_path: Path, tiny_run: Any) -> None:
-    said = ['raftops-progress {"done": 1, "total": 2, "note": "a"}', "Traceback (most recent call last):", "  File"]
-    error = heard("".join(f"train | {line}\n" for line in [*said, "KeyError: 'x'"]), tmp_path, tiny_run)
-    assert tiny_run.heard.events == [("started", "train"), ("progressed", "train", 1, 2, "a"), ("failed", "train")]
-    assert str(error) == "train failed: KeyError: 'x'"
+def test_a_run_that_is_ended_kills_the_container_at_work() -> None:
+    box, asked = Box(works=threading.Event()), Asked()
+    asked.stopped.set()
+    assert ran(box, asked) == Ending(0), "nobody is told of it"
+    assert box.calls == ["start", "kill", "wait", "remove"]
 
 
-def test_lines_are_whole_although_letters_come_in_halves() -> None:
-    text = "Größe – 1\nzwei".encode()
-    assert list(lines(text[n : n + 1] for n in range(len(text)))) == ["Größe – 1", "zwei"]
-    assert list(lines([b"a\xff\n"])) == ["a\\xff"]
-
-
-def test_a_task_is_known_by_where_its_output_goes() -> None:
-    told = json.dumps({"outputs": {"outputFile": "/store/artifacts/run-1/ingest-2/executor_output.json"}})
-    assert task_of(["sh", "-ec", "text", "--executor_input", told, "--function_to_execute", "ingest"]) == "ingest-2"
+def test_what_it_prints_is_handed_on_as_it_comes() -> None:
+    asked = Asked()
+    ran(Box((b"one\ntw", b"o\n", b"three")), asked)
+    assert asked.heard == [b"one\ntw", b"o\n", b"three"]
 
 
 class Images:
@@ -197,15 +182,24 @@ def test_a_step_that_asks_for_a_gpu_is_refused_where_there_is_none() -> None:
         engine({"one": OURS}, **wanted).check(["train"])
 
 
-def test_without_an_engine_the_next_step_is_said_and_kfp_is_as_before(
-    tiny_run: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_engine_that_fails_in_the_middle_is_a_failure_of_the_step(tmp_path: Any) -> None:
+    class Broken:
+        def create(self, **_: object) -> Any:
+            raise DockerException("no space left on device")
+
+    failing = engine({"one": OURS})
+    failing._client.containers = Broken()
+    failing.site = Site(tmp_path, tmp_path, "1:1", cores=1)
+    asked: Any = Asked()
+    with pytest.raises(StepError, match="train: the Docker engine failed: no space left on device"):
+        failing.launch(asked)
+
+
+def test_without_an_engine_the_next_step_is_said(tiny_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///no/such/docker.sock")
-    before = docker_task_handler.DockerTaskHandler
     with (
         pytest.raises(StepError, match="no Docker engine answers") as caught,
         in_containers(tiny_run.loaded, tiny_run.compiled(), tiny_run.store),
     ):
         pass
     assert "--in" in caught.value.next_step
-    assert docker_task_handler.DockerTaskHandler is before

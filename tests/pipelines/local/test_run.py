@@ -101,7 +101,7 @@ def test_a_rejection_reaches_the_user_as_one_line_with_step_and_next_step(tiny_r
     [
         ("raises", "KeyError: 'no such thing'"),
         ("killed", "it was killed, perhaps because memory ran out"),
-        ("silent", "it ended without a message"),
+        ("silent", "it ended with exit code 3, without a message"),
     ],
 )
 def test_a_step_that_dies_is_named_with_what_is_known(tiny_run: Any, manner: str, reason: str) -> None:
