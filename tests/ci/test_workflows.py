@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import pytest
 import yaml
 
 from raftops.spec.template import CI, write_ci
-from tests.ci.act import read_workflow
+from tests.ci.repository import read_workflow
 
 ROOT = Path(__file__).parents[2]
 OURS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -58,6 +61,18 @@ def test_what_a_job_needs_is_a_job_and_what_a_step_asks_of_is_a_step(workflow: d
         for step in job["steps"]:
             assert set(re.findall(r"steps\.([\w-]+)\.", yaml.safe_dump(step))) <= seen
             seen |= {step["id"]} if "id" in step else set()
+
+
+ACTIONLINT = shutil.which("actionlint", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.mark.skipif(not ACTIONLINT, reason="needs actionlint (make workflows): its package fetches it from GitHub")
+def test_actionlint_has_nothing_to_say_of_any_workflow(tmp_path: Path) -> None:
+    write_ci(tmp_path, "github", "raftops.yaml", "guide")
+    done = subprocess.run(
+        [str(ACTIONLINT), "-no-color", *OURS, tmp_path / CI["github"]], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_rights_are_the_least_and_named_by_each_job(workflow: dict[str, Any]) -> None:
