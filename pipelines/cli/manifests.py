@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from pipelines.cli.authoring import Overlays
 from pipelines.cli.screen import screen
 from raftops.errors import ManifestError
+from raftops.spec.load import load_spec
 
 if TYPE_CHECKING:
     from pipelines.manifests import Finding
@@ -32,23 +34,43 @@ def group() -> None:
     """Kubernetes resources, checked before a cluster sees them."""
 
 
-def check_command(
+def check_command(  # noqa: PLR0913  one parameter per option
     paths: Annotated[list[Path], typer.Argument(help="Overlays, folders of YAML files, files.", metavar="PATH...")],
     kubernetes: Annotated[str, typer.Option(help="Minor version of the server.")] = "1.33",
     production: Annotated[bool, typer.Option("--production", help="Every image by a digest that is set.")] = False,
+    spec: Annotated[
+        Path | None, typer.Option(help="A spec whose claims, secrets and bucket the manifests are to have.")
+    ] = None,
+    overlay: Overlays = None,
+    server: Annotated[
+        bool, typer.Option("--server", help="Ask the server, too: kubectl apply --dry-run=server stores nothing.")
+    ] = False,
+    context: Annotated[str, typer.Option(help="Context of kubectl for --server; the current one if empty.")] = "",
 ) -> None:
     """Check resources: schema, names, references, images, rights, the restricted profile. Exit code 1 on a finding.
 
-    A folder is checked by itself, as it is applied; files are checked together.
+    A folder is checked by itself, as it is applied; files are checked together. What goes beyond that, and operators'
+    kinds, the server knows: --server.
     """
     package = _package()
+    loaded = load_spec(spec, overlay or (), data_is_here=False) if spec else None
     results: list[dict[str, Any]] = []
     for shown, group_ in _groups(paths):
         resources = [resource for path in group_ for resource in package.read(path)]
         findings = package.check(resources, kubernetes, production)
-        _say(shown, len(resources), findings, kubernetes)
-        results.append({"path": shown, "resources": len(resources), "findings": [asdict(f) for f in findings]})
-    screen.result({"kubernetes": kubernetes, "production": production, "checked": results})
+        if loaded:
+            named = loaded.assistant.spec.model_dump(mode="json")
+            findings += package.agreement(package.Index(resources), named, str(spec))
+        if server:
+            findings += package.ask(resources, context)
+        unchecked = [] if server else package.unchecked(resources)
+        _say(shown, len(resources), findings, f"Kubernetes {kubernetes}{' and the server' if server else ''}")
+        if unchecked:
+            next_step = "raftops manifests check --server, where the operator is installed; or kubeconform"
+            screen.note(f"{shown}: not checked, for want of a schema: {', '.join(unchecked)}", next_step)
+        rows = [asdict(finding) for finding in findings]
+        results.append({"path": shown, "resources": len(resources), "findings": rows, "unchecked": unchecked})
+    screen.result({"kubernetes": kubernetes, "production": production, "server": server, "checked": results})
     if any(result["findings"] for result in results):
         raise typer.Exit(1)
 
@@ -92,9 +114,10 @@ def _groups(paths: Sequence[Path]) -> Iterator[tuple[str, list[Path]]]:
         yield " ".join(map(str, files)), files
 
 
-def _say(shown: str, count: int, findings: Sequence[Finding], kubernetes: str) -> None:
+def _say(shown: str, count: int, findings: Sequence[Finding], by: str) -> None:
     for finding in findings:
         screen.say(f"[bold]{escape(finding.resource)}[/]: {escape(finding.path)}: {escape(finding.what)}")
         screen.say(f"  [bold]next:[/] {escape(finding.next_step)}")
-    verdict = f"[red]{len(findings)} findings[/]" if findings else "[green]nothing to mend[/]"
-    screen.say(f"{escape(shown)}: {count} resources for Kubernetes {kubernetes}: {verdict}")
+    many = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+    verdict = f"[red]{many}[/]" if findings else "[green]nothing to mend[/]"
+    screen.say(f"{escape(shown)}: {count} resources for {by}: {verdict}")

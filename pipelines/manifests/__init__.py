@@ -1,14 +1,13 @@
-"""Kubernetes resources, checked before a cluster sees them: schemas, what a server refuses beyond them, references,
-images and the restricted profile.
-
-It stands beside the pipeline, not in the library: what runs on a cluster needs no schemas there.
-"""
+"""Kubernetes resources, checked before a cluster sees them. What a server alone knows, `check --server` asks it."""
 
 from pipelines.manifests.check import check
-from pipelines.manifests.finding import Finding
+from pipelines.manifests.launcher import agreement
 from pipelines.manifests.pin import pin, recorded
 from pipelines.manifests.read import read
-from pipelines.manifests.resource import Resource
-from pipelines.manifests.schema import MINORS
+from pipelines.manifests.references import Index
+from pipelines.manifests.resource import Finding, Resource
+from pipelines.manifests.schema import MINORS, unchecked
+from pipelines.manifests.server import ask
 
-__all__ = ["MINORS", "Finding", "Resource", "check", "pin", "read", "recorded"]
+__all__ = ["MINORS", "Finding", "Index", "Resource", "agreement", "ask", "check", "pin", "read", "recorded",
+           "unchecked"]  # fmt: skip

@@ -1,120 +1,77 @@
-"""The config map of Kubeflow's launcher: where artifacts go and with whose keys.
-
-Kubeflow reads it when a run starts, not before, and stops at what is missing, so it is checked here. Does not ask
-whether the bucket is there.
-"""
+"""Kubeflow's config map, which it reads when a run starts, and what a spec names of manifests. Asks no bucket."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
+from jsonschema import Draft202012Validator
 
-from pipelines.manifests.finding import Finding, Path
-from pipelines.manifests.index import Index
-from pipelines.manifests.resource import Resource, at, listing, mapping, select
+from pipelines.manifests.forms import RULES
+from pipelines.manifests.references import Index
+from pipelines.manifests.resource import Finding, Path, Resource, at, below, listing, mapping, select, show
+from pipelines.manifests.schema import explained
 
 NAME = "kfp-launcher"
-_ROOT = re.compile(r"(s3|minio|gs)://[^/?\s]+(/[^?\s]*)?")
-_PLACE = frozenset(("endpoint", "region", "disableSSL", "forcePathStyle", "maxRetries", "credentials"))
-_SECRET = {"s3": ("accessKeyKey", "secretKeyKey"), "minio": ("accessKeyKey", "secretKeyKey"), "gs": ("tokenKey",)}
-"""Providers, and the fields that name the keys inside their secret."""
+_ROOTS = {"s3": True, "gs": True, "minio": False}
+"""Providers of a root for artifacts, and whether Kubeflow has no default for them."""
+_KINDS = {"workspace": "PersistentVolumeClaim", "claim": "PersistentVolumeClaim", "secret": "Secret",
+          "config_map": "ConfigMap", "service_account": "ServiceAccount"}  # fmt: skip
+"""Fields of a spec that name a resource."""
 
 
 def launcher(index: Index) -> Iterator[Finding]:
     """What would stop a run before its first step, or put its artifacts elsewhere."""
-    for resource in index.resources:
-        if resource.kind == "ConfigMap" and resource.name == NAME:
-            data = mapping(resource.body.get("data"))
-            yield from _root(resource, data)
-            yield from _providers(index, resource, data)
-
-
-def _root(resource: Resource, data: Mapping[str, Any]) -> Iterator[Finding]:
-    root = data.get("defaultPipelineRoot")
-    if root is not None and not _ROOT.fullmatch(str(root)):
-        path = ("data", "defaultPipelineRoot")
-        yield resource.finding(path, f"{root!r:.60} is no address of a bucket", "s3://bucket/prefix")
-
-
-def _providers(index: Index, resource: Resource, data: Mapping[str, Any]) -> Iterator[Finding]:
-    path: Path = ("data", "providers")
-    try:
-        providers = yaml.safe_load(str(data.get("providers") or ""))
-    except yaml.YAMLError as error:
-        yield resource.finding(path, f"not valid YAML: {' '.join(str(error).split())[:120]}", "mend it")
-        return
-    scheme = str(data.get("defaultPipelineRoot") or "").partition("://")[0]
-    if scheme in ("s3", "gs") and scheme not in mapping(providers):
-        mend = f"add {scheme} with its credentials"
-        yield resource.finding(path, f"nothing about {scheme}, where defaultPipelineRoot is", mend)
-    for name, provider in mapping(providers).items():
-        if name not in _SECRET:
-            yield resource.finding((*path, name), "a provider that Kubeflow has not", f"one of {', '.join(_SECRET)}")
+    for resource in (r for r in index.of("ConfigMap") if r.name == NAME):
+        root, path = str(at(resource.body, "data", "defaultPipelineRoot") or "minio://"), ("data", "providers")
+        scheme = root.partition("://")[0]
+        if scheme not in _ROOTS:
+            where = ("data", "defaultPipelineRoot")
+            yield resource.finding(where, f"{root!r:.60} is no address of a bucket", "s3://bucket/prefix")
+        try:
+            providers = mapping(yaml.safe_load(str(at(resource.body, *path) or "")))
+        except yaml.YAMLError as broken:
+            yield resource.finding(path, f"not valid YAML: {' '.join(str(broken).split())[:120]}", "mend it")
             continue
-        yield from _closed(resource, (*path, name), provider, frozenset(("default", "overrides")))
-        yield from _place(index, resource, (*path, name, "default"), at(provider, "default"))
-        for number, override in enumerate(listing(at(provider, "overrides"))):
-            place: Path = (*path, name, "overrides", number)
-            if not at(override, "bucketName"):
-                yield resource.finding((*place, "bucketName"), "missing", "say for which bucket")
-            yield from _place(index, resource, place, override, frozenset(("bucketName", "keyPrefix")))
+        if _ROOTS.get(scheme) and scheme not in providers:
+            mend = f"add {scheme} with its credentials"
+            yield resource.finding(path, f"nothing about {scheme}, where defaultPipelineRoot is", mend)
+        for error in Draft202012Validator(RULES["launcher"]).iter_errors(providers):
+            for place, what, mend in explained(error):
+                yield resource.finding((*path, *place), what, mend)
+        for pattern in ("*.default.credentials.secretRef", "*.overrides[].credentials.secretRef"):
+            for place, ref in select(providers, pattern, path):
+                yield from _secret(index, resource, place, mapping(ref))
 
 
-def _place(
-    index: Index, resource: Resource, path: Path, place: Any, more: frozenset[str] = frozenset()
-) -> Iterator[Finding]:
-    """An address with its credentials; Kubeflow asks every one for them."""
-    yield from _closed(resource, path, place, _PLACE | more)
-    credentials, where = mapping(at(place, "credentials")), (*path, "credentials")
-    if not credentials:
-        yield resource.finding(where, "missing", "fromEnv: false with a secretRef, or fromEnv: true for a role's")
-        return
-    yield from _closed(resource, where, credentials, frozenset(("fromEnv", "secretRef")))
-    if credentials.get("fromEnv") is not True:
-        yield from _secret(index, resource, (*where, "secretRef"), credentials.get("secretRef"))
-    secure = str(at(place, "endpoint") or "").startswith("https://")
-    if secure and at(place, "disableSSL") is True:
-        yield resource.finding((*path, "disableSSL"), "true beside an https address", "set false")
-
-
-def _secret(index: Index, resource: Resource, path: Path, ref: Any) -> Iterator[Finding]:
-    fields = _SECRET[str(path[2])]
-    yield from _closed(resource, path, ref, frozenset(("secretName", *fields)))
-    name = at(ref, "secretName")
-    if not name:
-        yield resource.finding((*path, "secretName"), "missing", "name the secret: without it the launcher stops")
-        return
-    keys = index.keys("Secret", resource.namespace, name)
-    if keys is None:
-        mend = "add it to the files that are checked, or correct the name"
-        yield resource.finding((*path, "secretName"), f"no Secret {name} in {resource.namespace}", mend)
-    elif not _readable(index, resource.namespace, str(name)):
+def _secret(index: Index, resource: Resource, path: Path, ref: Mapping[str, Any]) -> Iterator[Finding]:
+    name, space = ref.get("secretName"), resource.namespace
+    fields = {"secretName": None, **{field: key for field, key in ref.items() if field != "secretName"}}
+    problems = {field: index.missing("Secret", space, name, key) for field, key in fields.items()} if name else {}
+    rules = [rule for role in index.of("Role") if role.namespace == space for _, rule in select(role.body, "rules[]")]
+    wanted = {"resources": "secrets", "verbs": "get", "resourceNames": str(name)}
+    # Where the files have no role, nobody can tell who may read.
+    if rules and not any(all(word in listing(at(rule, key)) for key, word in wanted.items()) for rule in rules):
         mend = f"a Role with get on the secret {name}, bound to the accounts of runs"
-        yield resource.finding((*path, "secretName"), f"no account may read {name}", mend)
-    for field in fields:
-        key = at(ref, field)
-        if not key or keys is not None and str(key) not in keys:
-            what = f"Secret {name} has no key {key}" if key else "missing"
-            yield resource.finding((*path, field), what, "a key of the secret")
+        problems["secretName"] = problems.get("secretName") or (f"no account may read {name}", mend)
+    yield from (resource.finding((*path, field), *problem) for field, problem in problems.items() if problem)
 
 
-def _readable(index: Index, namespace: str, secret: str) -> bool:
-    """Whether a role of the namespace may get this secret by name. Where the files have no role, nobody can tell."""
-    roles = [resource for resource in index.resources if resource.kind == "Role" and resource.namespace == namespace]
-    rules = [mapping(rule) for role in roles for _, rule in select(role.body, "rules[]")]
-    return not roles or any(
-        "secrets" in listing(rule.get("resources"))
-        and "get" in listing(rule.get("verbs"))
-        and secret in listing(rule.get("resourceNames"))
-        for rule in rules
-    )
-
-
-def _closed(resource: Resource, path: Path, value: Any, known: frozenset[str]) -> Iterator[Finding]:
-    """Kubeflow passes over a field that it does not know, and what was meant does not happen."""
-    for field in mapping(value):
-        if field not in known:
-            yield resource.finding((*path, str(field)), "no such field", f"one of {', '.join(sorted(known))}")
+def agreement(index: Index, spec: Mapping[str, Any], shown: str) -> Iterator[Finding]:
+    """Where a spec names a claim, secret, config map, account or bucket that the namespace of runs does not have."""
+    launchers = [r for r in index.of("ConfigMap") if r.name == NAME]
+    spaces = [r.namespace for r in [*launchers, *index.of("PersistentVolumeClaim", "ServiceAccount")]]
+    for path, owner in below(spec, ("spec",)) if spaces else ():
+        for field in sorted(_KINDS.keys() & mapping(owner).keys()):
+            name, key = owner[field], owner.get("key") or None
+            if name and (problem := index.missing(_KINDS[field], spaces[0], name, key)):
+                yield Finding(f"spec {shown}", show((*path, field)), *problem)
+    wanted = urlsplit(str(at(spec, "platform", "artifacts", "uri") or "")).netloc
+    for resource in launchers if wanted else ():
+        given = urlsplit(str(at(resource.body, "data", "defaultPipelineRoot") or "")).netloc
+        if given != wanted:
+            what = f"bucket {wanted}, and that of {resource.label} is {given or 'not named'}"
+            mend = "one bucket in both: the keys of a run open that one"
+            yield Finding(f"spec {shown}", "spec.platform.artifacts.uri", what, mend)

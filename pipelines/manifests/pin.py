@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from pipelines.manifests.images import UNSET
+from pipelines.manifests.forms import UNSET
 from pipelines.manifests.read import KUSTOMIZATIONS
 from pipelines.manifests.resource import at, mapping
 from raftops.errors import ManifestError
@@ -21,43 +21,48 @@ _PINNED = re.compile(r"(?P<name>[a-z0-9][\w./:-]*?)(?::\w[\w.-]{0,127})?@(?P<dig
 
 @dataclass(frozen=True)
 class Pinned:
-    """What became of a kustomization."""
+    """What became of a kustomization: name@digest by the name in the resources, and images still without a digest."""
 
     file: Path
     images: Mapping[str, str]
-    """name@digest by the name that stands in the resources."""
     unset: tuple[str, ...]
-    """Images whose digest still has to be set."""
 
 
 def pin(folder: Path, images: Sequence[str]) -> Pinned:
     """Give each image of `images:` in a folder's kustomization the digest that is known of it, and its registry.
 
-    Args:
-        images: name@sha256:..., each for the entry of that name, or of that last part of it where only one has it.
-
-    Raises:
-        ManifestError: no kustomization there, one without `images:`, or nothing known of any of them.
+    Each name@sha256:... is for the entry of that name, or of that last part of it where only one has it. ManifestError
+    where there is no kustomization, it has no `images:`, or nothing is known of any of them.
     """
-    file = _file(folder)
+    file = next((folder / name for name in KUSTOMIZATIONS if (folder / name).is_file()), None)
+    if file is None:
+        raise ManifestError(f"{folder}: holds no kustomization", next_step="name an overlay's folder")
+    known: dict[str, str] = {}
+    for image in images:
+        match = _PINNED.fullmatch(image)
+        if not match or match["digest"] == UNSET:
+            raise ManifestError(f"{image}: not an image by digest", next_step="name@sha256:<64 hex digits>")
+        known.setdefault(match["name"], match["digest"])
     text = file.read_text(encoding="utf-8")
-    edits: list[tuple[int, int, str]] = []
-    done: dict[str, str] = {}
-    unset = []
-    entries = list(_entries(file, text))
-    known = [_parsed(image) for image in images]
-    for entry in entries:
-        if found := _of(entry.name, [e.name for e in entries], known):
-            repository, digest = found
-            edits += entry.set("digest", digest)
-            if repository != entry.name or "newName" in entry.values:
-                edits += entry.set("newName", repository)
-            done[entry.name] = f"{repository}@{digest}"
-        elif entry.digest in ("", UNSET):
-            unset.append(entry.name)
+    entries = _entries(file, text)
+    edits, done, unset = [], {}, []
+    for name, (joint, scalars) in entries.items():
+        if found := _repository(name, entries, known):
+            wanted = {"digest": known[found]} | ({"newName": found} if found != name or "newName" in scalars else {})
+            for key, value in wanted.items():
+                behind = scalars["name"].end_mark.index
+                start, end = (
+                    (scalars[key].start_mark.index, scalars[key].end_mark.index) if key in scalars else (behind,) * 2
+                )
+                edits.append((start, end, value if key in scalars else f"{joint}{key}: {value}"))
+            done[name] = f"{found}@{known[found]}"
+        elif "digest" not in scalars or scalars["digest"].value in ("", UNSET):
+            unset.append(name)
     if not done:
         raise ManifestError(f"{file}: none of {', '.join(images)} is an image of it", next_step="see its images:")
-    write_text(file, _edited(text, edits))
+    for start, end, value in sorted(edits, reverse=True):
+        text = text[:start] + value + text[end:]
+    write_text(file, text)
     return Pinned(file, done, tuple(unset))
 
 
@@ -75,34 +80,8 @@ def recorded(path: Path, steps: Collection[str] = STEPS) -> list[str]:
     return found
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """One item of `images:`: its scalars with their places in the text."""
-
-    values: Mapping[str, yaml.ScalarNode]
-    indent: int
-    flow: bool
-
-    @property
-    def name(self) -> str:
-        return str(self.values["name"].value)
-
-    @property
-    def digest(self) -> str:
-        return str(self.values["digest"].value) if "digest" in self.values else ""
-
-    def set(self, key: str, value: str) -> Iterator[tuple[int, int, str]]:
-        """The edit that gives a key its value: in its place, or behind the name."""
-        if key in self.values:
-            node = self.values[key]
-            yield node.start_mark.index, node.end_mark.index, value
-        else:
-            behind = self.values["name"].end_mark.index
-            joint = ", " if self.flow else "\n" + " " * self.indent
-            yield behind, behind, f"{joint}{key}: {value}"
-
-
-def _entries(file: Path, text: str) -> Iterator[_Entry]:
+def _entries(file: Path, text: str) -> dict[str, tuple[str, dict[str, yaml.ScalarNode]]]:
+    """Items of `images:` by name: what stands between two keys of it, and its scalars with their places in the text."""
     try:
         root = yaml.compose(text, yaml.SafeLoader)
     except yaml.YAMLError as error:
@@ -110,41 +89,22 @@ def _entries(file: Path, text: str) -> Iterator[_Entry]:
     items = _pairs(root).get("images")
     if not isinstance(items, yaml.SequenceNode) or not items.value:
         raise ManifestError(f"{file}: has no images:", next_step="add images: with the name of each image")
+    entries = {}
     for item in items.value:
         scalars = {key: node for key, node in _pairs(item).items() if isinstance(node, yaml.ScalarNode)}
         if "name" not in scalars:
             raise ManifestError(f"{file}:{item.start_mark.line + 1}: an image without a name", next_step="name it")
-        yield _Entry(scalars, item.start_mark.column, bool(item.flow_style))
+        entries[str(scalars["name"].value)] = ", " if item.flow_style else f"\n{' ' * item.start_mark.column}", scalars
+    return entries
 
 
 def _pairs(node: yaml.Node | None) -> dict[str, yaml.Node]:
     return {key.value: value for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}
 
 
-def _of(name: str, names: Sequence[str], known: Sequence[tuple[str, str]]) -> tuple[str, str] | None:
-    """What is known of an image: by its whole name, else by its last part, if no other image has that."""
+def _repository(name: str, names: Collection[str], known: Collection[str]) -> str | None:
+    """Where an image is known to be: by its whole name, else by its last part, if no other image has that."""
     last = name.rpartition("/")[2]
-    exact = [image for image in known if image[0] == name]
-    alike = [image for image in known if image[0].rpartition("/")[2] == last and image[0] not in names]
+    alike = [other for other in known if other.rpartition("/")[2] == last and other not in names]
     alone = sum(other.rpartition("/")[2] == last for other in names) == 1
-    return next(iter(exact), None) or (alike[0] if alone and len(alike) == 1 else None)
-
-
-def _parsed(image: str) -> tuple[str, str]:
-    match = _PINNED.fullmatch(image)
-    if not match or match["digest"] == UNSET:
-        raise ManifestError(f"{image}: not an image by digest", next_step="name@sha256:<64 hex digits>")
-    return match["name"], match["digest"]
-
-
-def _edited(text: str, edits: Sequence[tuple[int, int, str]]) -> str:
-    for start, end, value in sorted(edits, reverse=True):
-        text = text[:start] + value + text[end:]
-    return text
-
-
-def _file(folder: Path) -> Path:
-    for name in KUSTOMIZATIONS:
-        if (folder / name).is_file():
-            return folder / name
-    raise ManifestError(f"{folder}: holds no kustomization", next_step="name an overlay's folder")
+    return name if name in known else alike[0] if alone and len(alike) == 1 else None

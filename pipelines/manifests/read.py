@@ -1,94 +1,89 @@
-"""Files, folders and kustomizations to resources."""
+"""Files, folders and kustomizations to resources. Finds and calls kubectl; asks no server."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pipelines.manifests.loader import Loader
 from pipelines.manifests.resource import Resource, listing, mapping
 from raftops.errors import ManifestError
 
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-SECONDS = 60
+_NAME_A_FILE = "name a YAML file or an overlay's folder"
+
+
+class _Loader(yaml.SafeLoader):
+    """Dates and times are text, as for kubectl; a key that stands twice is refused: the second would silently win."""
+
+    yaml_implicit_resolvers = {
+        first: [row for row in rows if row[0] not in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value")]
+        for first, rows in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        if twice := [key for key in keys if keys.count(key) > 1]:
+            raise yaml.constructor.ConstructorError(None, None, f"{twice[0]} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def read(path: Path) -> list[Resource]:
-    """The resources of a file, of what a kustomization becomes, or of every YAML file below a folder.
-
-    Raises:
-        ManifestError: there is no such path, it holds no resource, or it cannot be read or built.
-    """
+    """The resources of a file, a kustomization or every YAML file below a folder; ManifestError where there is none."""
     if not path.exists():
-        raise ManifestError(f"{path}: no such file or folder", next_step="name a YAML file or an overlay's folder")
+        raise ManifestError(f"{path}: no such file or folder", next_step=_NAME_A_FILE)
     if path.is_dir() and any((path / name).is_file() for name in KUSTOMIZATIONS):
-        found = list(parse(build(path), str(path)))
+        texts = {str(path): _built(path)}
     else:
         files = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")]) if path.is_dir() else [path]
-        found = [resource for file in files for resource in parse(_text(file), str(file))]
+        try:
+            texts = {str(file): file.read_text(encoding="utf-8") for file in files}
+        except (OSError, UnicodeDecodeError) as error:
+            raise ManifestError(f"{path}: cannot be read ({error})", next_step=_NAME_A_FILE) from error
+    found = [resource for source, text in texts.items() for resource in parse(text, source)]
     if not found:
-        raise ManifestError(
-            f"{path}: holds no Kubernetes resource", next_step="name a YAML file or an overlay's folder"
-        )
+        raise ManifestError(f"{path}: holds no Kubernetes resource", next_step=_NAME_A_FILE)
     return found
 
 
-def build(folder: Path) -> str:
-    """What `kubectl kustomize` makes of a folder; no server is asked."""
-    kubectl = shutil.which("kubectl", path=str(Path(sys.executable).parent)) or shutil.which("kubectl")
-    if not kubectl:
-        raise ManifestError(
-            "kubectl: not found", next_step="install kubectl 1.27 or later; it builds overlays and asks no server"
-        )
-    done = subprocess.run(
-        [kubectl, "kustomize", str(folder)], capture_output=True, text=True, timeout=SECONDS, check=False
-    )
+def kubectl(words: Sequence[str], folders: Sequence[str | None], seconds: float) -> subprocess.CompletedProcess[str]:
+    """Call the first kubectl among folders; None stands for the PATH."""
+    program = next(filter(None, (shutil.which("kubectl", path=folder) for folder in folders)), None)
+    if not program:
+        mend = "install kubectl 1.27 or later; it builds overlays and asks no server"
+        raise ManifestError("kubectl: not found", next_step=mend)
+    try:
+        return subprocess.run([program, *words], capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired as error:
+        what = f"kubectl {words[0]}: no answer within {seconds:.0f} s"
+        raise ManifestError(what, next_step="kubectl cluster-info") from error
+
+
+def _built(folder: Path) -> str:
+    # The kubectl of this environment first: kustomize inside older ones stops at patches that newer ones take.
+    done = kubectl(["kustomize", str(folder)], (str(Path(sys.executable).parent), None), 60)
     if done.returncode:
-        reason = done.stderr.strip().rpartition("err=")[2] or f"exit code {done.returncode}"
+        reason = done.stderr.strip().rpartition("err=")[2].partition("\n")[0] or f"exit code {done.returncode}"
         raise ManifestError(f"{folder}: cannot be built: {reason}", next_step=f"kubectl kustomize {folder}")
     return done.stdout
 
 
 def parse(text: str, source: str) -> Iterator[Resource]:
-    """The documents of a YAML text; a List of any kind gives its items. Files of kustomize itself are passed over."""
+    """The documents of a YAML text; a List gives its items. Files of kustomize itself are passed over."""
     try:
-        documents: list[Any] = list(yaml.load_all(text, Loader))  # noqa: S506  a safe loader
+        documents: list[Any] = list(yaml.load_all(text, _Loader))  # noqa: S506  a safe loader
     except yaml.YAMLError as error:
         raise ManifestError(f"{source}: not valid YAML: {error}", next_step="mend the file") from error
     for number, document in enumerate(documents, 1):
-        if document is None or _of_kustomize(document):
-            continue
-        if not isinstance(document, dict):
+        if not isinstance(document, dict | None):
             raise ManifestError(f"{source}: document {number} is not a mapping", next_step="mend the file")
-        for item in _items(document):
-            yield Resource(mapping(item), f"{source}, document {number}")
-
-
-def _items(document: dict[str, Any]) -> Iterator[Any]:
-    """What a List holds, or a RoleList, whose items need not say that they are Roles; any other document itself."""
-    kind = str(document.get("kind") or "")
-    if kind != "List" and not (kind.endswith("List") and isinstance(document.get("items"), list)):
-        yield document
-        return
-    shared = {"apiVersion": document.get("apiVersion"), "kind": kind.removesuffix("List")}
-    for item in listing(document.get("items")):
-        yield {**shared, **mapping(item)} if kind != "List" and not mapping(item).get("kind") else item
-
-
-def _of_kustomize(document: Any) -> bool:
-    """A kustomization, a component, a patch that deletes."""
-    group = str(mapping(document).get("apiVersion") or "")
-    return group.startswith("kustomize.config.k8s.io/") or "$patch" in mapping(document)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path}: cannot be read ({error})", next_step="name a YAML file") from error
+        body = mapping(document)
+        of_kustomize = str(body.get("apiVersion")).startswith("kustomize.config.k8s.io/") or "$patch" in body
+        for item in listing(body.get("items")) if body.get("kind") == "List" else [body]:
+            if item and not of_kustomize:
+                yield Resource(mapping(item), f"{source}, document {number}")

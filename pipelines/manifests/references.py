@@ -1,149 +1,105 @@
-"""References from pods: config maps, secrets and their keys, claims, volumes, accounts, names of ports."""
+"""What resources name and is not among them: config maps, secrets and their keys, claims, accounts, roles, services."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from typing import Any
 
-from pipelines.manifests.finding import Finding, Path
-from pipelines.manifests.index import Index, matches, ports
-from pipelines.manifests.probes import PROBES
-from pipelines.manifests.resource import Container, Pod, at, listing, mapping, select
+from pipelines.manifests.forms import RULES
+from pipelines.manifests.resource import CLUSTER_WIDE, Finding, Resource, at, mapping, select
 
-_ALWAYS = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
-_SYSTEM_PRIORITY = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
-_MEND = "add it to the files that are checked, or correct the name"
-_MOUNTED = {"configMap": ("ConfigMap", "name"), "secret": ("Secret", "secretName")}
+_KEYS = "raftops.io/keys"
+"""Annotation of a Secret without values: the keys that it will have."""
+_TARGET_MADE_BY = "raftops.io/target-made-by"
+"""Annotation of an autoscaler whose deployment is not among the files."""
+_ALWAYS = {"ConfigMap": ("kube-root-ca.crt",), "ServiceAccount": ("default",), "ClusterRole": ("view", "edit", "admin"),
+           "PriorityClass": ("system-cluster-critical", "system-node-critical")}  # fmt: skip
+
+
+class Index:
+    """Resources that are applied together, by kind and name, with the keys of secrets and config maps."""
+
+    def __init__(self, resources: Sequence[Resource]) -> None:
+        self.resources = resources
+        self._by_key = {(r.kind, r.namespace, r.name): r for r in resources}
+        # An ExternalSecret makes a Secret that no file has.
+        self.made = {
+            (r.namespace, at(r.body, "spec", "target", "name") or r.name): r for r in self.of("ExternalSecret")
+        }
+
+    def of(self, *kinds: str) -> list[Resource]:
+        """Every resource of some kinds."""
+        return [resource for resource in self.resources if resource.kind in kinds]
+
+    def get(self, kind: str, namespace: str, name: Any) -> Resource | None:
+        """A resource, or None."""
+        return self._by_key.get((kind, "" if kind in CLUSTER_WIDE else namespace, str(name)))
+
+    def missing(self, kind: str, namespace: str, name: Any, key: Any = None) -> tuple[str, str] | None:
+        """What and what next where a resource is named, with a key of it or not, and is not there."""
+        found, made = self.get(kind, namespace, name), self.made.get((namespace, name)) if kind == "Secret" else None
+        if not found and not made:
+            # A ClusterSecretStore is its operator's: no file has it.
+            if kind == "ClusterSecretStore" or name in _ALWAYS.get(kind, ()) or str(name).startswith("system:"):
+                return None
+            near = get_close_matches(str(name), [r.name for r in self.of(kind) if r.namespace == namespace], 1)
+            mend = f"did you mean {near[0]}?" if near else "add it to the files that are checked, or correct the name"
+            return f"no {kind} {name}{'' if kind in CLUSTER_WIDE else f' in {namespace}'}", mend
+        body = found.body if found else {}
+        keys = {key for field in ("data", "binaryData", "stringData") for key in mapping(body.get(field))}
+        keys |= set(str(at(body, "metadata", "annotations", _KEYS) or "").replace(",", " ").split())
+        keys |= {str(key) for _, key in select(made.body, "spec.data[].secretKey")} if made else set()
+        if key is None or key in keys:
+            return None
+        there = f"it has {', '.join(sorted(keys)[:8])}" if keys else f"the annotation {_KEYS} names those to come"
+        return f"{kind} {name} has no key {key}", f"add the key, or correct its name: {there}"
 
 
 def references(index: Index) -> Iterator[Finding]:
-    """What pods refer to and is not there."""
+    """Names of resources and keys that are not there, and what two resources would fight over."""
+    namespaces = sorted(r.name for r in index.of("Namespace"))
     for resource in index.resources:
-        for pod in resource.pods:
-            yield from _of_pod(index, pod)
-            for container in pod.containers():
-                yield from _environment(index, container)
-                yield from _mounts(container)
-                yield from _handlers(container)
+        if resource.name and index.get(resource.kind, resource.namespace, resource.name) is not resource:
+            yield resource.finding(("metadata", "name"), "stands twice", "remove one, or rename it")
+        # An Application lives where Argo CD does.
+        if namespaces and resource.namespace not in ("", *namespaces) and resource.kind != "Application":
+            what = f"no Namespace {resource.namespace}"
+            yield resource.finding(("metadata", "namespace"), what, f"one of {', '.join(namespaces)}")
+        made = index.made.get((resource.namespace, resource.name)) if resource.kind == "Secret" else None
+        if made and at(made.body, "spec", "target", "creationPolicy") in (None, "Owner"):
+            what = f"Secret {resource.name} is among the files too: two makers of one secret"
+            yield made.finding(("spec", "target", "name"), what, "remove one of them")
+        target = mapping(at(resource.body, "spec", "scaleTargetRef"))
+        scaled = index.get(str(target.get("kind")), resource.namespace, target.get("name"))
+        if scaled and at(scaled.body, "spec", "replicas") is not None:
+            what = f"{resource.kind} {resource.name} sets it too: every apply would undo its work"
+            yield scaled.finding(("spec", "replicas"), what, "remove it")
+        volumes = [name for _, name in resource.pod("volumes[].name")]
+        volumes += [name for _, name in select(resource.body, "spec.volumeClaimTemplates[].metadata.name")]
+        for path, name in resource.pod("@.volumeMounts[].name"):
+            if name not in volumes:
+                yield resource.finding(path, f"no volume {name}", f"one of {', '.join(map(str, volumes)) or 'none'}")
+        for row in RULES["references"] if not at(resource.body, "metadata", "annotations", _TARGET_MADE_BY) else ():
+            yield from _resolved(index, resource, *row)
 
 
-def there(index: Index, pod: Pod, path: Path, kind: str, name: Any) -> Iterator[Finding]:
-    """A finding where a named resource is not there."""
-    namespace = pod.owner.namespace
-    if name and (kind, str(name)) not in _ALWAYS and not _known(index, kind, namespace, name):
-        yield pod.owner.finding(path, f"no {kind} {name} in {namespace}", _MEND)
-
-
-def _known(index: Index, kind: str, namespace: str, name: Any) -> bool:
-    if kind in ("Secret", "ConfigMap"):
-        return index.keys(kind, namespace, name) is not None
-    return index.get(kind, namespace, name) is not None
-
-
-def _of_pod(index: Index, pod: Pod) -> Iterator[Finding]:
-    spec, path = pod.spec, pod.spec_path
-    account = spec.get("serviceAccountName") or spec.get("serviceAccount")
-    yield from there(index, pod, (*path, "serviceAccountName"), "ServiceAccount", account)
-    yield from _priority(index, pod)
-    for place, name in select(spec, "imagePullSecrets[].name", path):
-        yield from there(index, pod, place, "Secret", name)
-    for number, volume in enumerate(listing(spec.get("volumes"))):
-        yield from _volume(index, pod, (*path, "volumes", number), mapping(volume))
-    if pod.owner.kind not in ("Pod", "Job", "CronJob"):
-        yield from _selects_itself(pod)
-
-
-def _priority(index: Index, pod: Pod) -> Iterator[Finding]:
-    """The class of a pod, from which the server computes its priority."""
-    name, given = pod.spec.get("priorityClassName"), pod.spec.get("priority")
-    of = index.get("PriorityClass", "", name) if name else None
-    if name and str(name) not in _SYSTEM_PRIORITY and of is None:
-        yield pod.owner.finding((*pod.spec_path, "priorityClassName"), f"no PriorityClass {name}", _MEND)
-    computed = of.body.get("value") if of else _SYSTEM_PRIORITY.get(str(name), 0)
-    if given is not None and given != computed:
-        yield pod.owner.finding((*pod.spec_path, "priority"), f"computed: {computed}", "remove it")
-
-
-def _selects_itself(pod: Pod) -> Iterator[Finding]:
-    """A workload finds its own pods, and its spreading counts them."""
-    selector = mapping(at(pod.owner.body, "spec", "selector"))
-    if selector and not matches(selector, pod.labels):
-        mend = "give the selector labels that the template has"
-        yield pod.owner.finding(("spec", "selector"), "does not find the pods of its own template", mend)
-    if selector == {} and "selector" in mapping(pod.owner.body.get("spec")):
-        yield pod.owner.finding(("spec", "selector"), "an empty selector", "give it labels of the template")
-    for path, spread in select(pod.spec, "topologySpreadConstraints[].labelSelector", pod.spec_path):
-        if not matches(mapping(spread), pod.labels):
-            yield pod.owner.finding(path, "does not find the pods of its own template", "labels that the template has")
-
-
-def _volume(index: Index, pod: Pod, path: Path, volume: Mapping[str, Any]) -> Iterator[Finding]:
-    claim = at(volume, "persistentVolumeClaim", "claimName")
-    where = (*path, "persistentVolumeClaim", "claimName")
-    yield from there(index, pod, where, "PersistentVolumeClaim", claim)
-    for source, (kind, field) in _MOUNTED.items():
-        if isinstance(volume.get(source), Mapping):
-            yield from _data(index, pod, (*path, source), kind, field, volume[source])
-    for number, part in enumerate(listing(at(volume, "projected", "sources"))):
-        for source, kind in (("configMap", "ConfigMap"), ("secret", "Secret")):
-            if isinstance(mapping(part).get(source), Mapping):
-                place = (*path, "projected", "sources", number, source)
-                yield from _data(index, pod, place, kind, "name", mapping(part)[source])
-
-
-def _data(index: Index, pod: Pod, path: Path, kind: str, field: str, source: Mapping[str, Any]) -> Iterator[Finding]:  # noqa: PLR0913  what, where and who
-    if source.get("optional"):
-        return
-    yield from there(index, pod, (*path, field), kind, source.get(field))
-    keys = index.keys(kind, pod.owner.namespace, source.get(field))
-    for place, key in select(source, "items[].key", path):
-        if keys is not None and str(key) not in keys:
-            yield _no_key(pod, place, kind, source.get(field), key)
-
-
-def _no_key(pod: Pod, path: Path, kind: str, name: Any, key: Any) -> Finding:
-    return pod.owner.finding(path, f"{kind} {name} has no key {key}", "add the key, or correct its name")
-
-
-def _environment(index: Index, container: Container) -> Iterator[Finding]:
-    pod, path = container.pod, container.path
-    for field, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
-        for place, ref in select(container.body, f"env[].valueFrom.{field}", path):
-            if mapping(ref).get("optional"):
+def _resolved(index: Index, resource: Resource, owner: str, where: str, *named: str) -> Iterator[Finding]:
+    """What is not there of all that one row of the table finds in a resource."""
+    found, (of_kind, field, *keys) = resource.pod(where) if owner == "pods" else select(resource.body, where), named
+    for path, ref in found if owner in ("pods", resource.kind) else ():
+        name, namespace = at(ref, field), resource.namespace
+        kind = str(at(ref, "kind") or "SecretStore") if of_kind == "*" else of_kind
+        if path[0] == "subjects" and kind == "ServiceAccount":
+            namespace = str(at(ref, "namespace") or "")
+            if not namespace:
+                yield resource.finding((*path, "namespace"), "missing", "name the namespace of the account")
                 continue
-            keys = index.keys(kind, pod.owner.namespace, at(ref, "name"))
-            if keys is None:
-                yield from there(index, pod, (*place, "name"), kind, at(ref, "name"))
-            elif str(at(ref, "key")) not in keys:
-                yield _no_key(pod, (*place, "key"), kind, at(ref, "name"), at(ref, "key"))
-    for field, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
-        for place, ref in select(container.body, f"envFrom[].{field}", path):
-            if not mapping(ref).get("optional"):
-                yield from there(index, pod, (*place, "name"), kind, at(ref, "name"))
-    yield from _amounts(container)
-
-
-def _amounts(container: Container) -> Iterator[Finding]:
-    """A variable is the limit of a container that is there."""
-    names = [one.body.get("name") for one in container.pod.containers()]
-    for place, name in select(container.body, "env[].valueFrom.resourceFieldRef.containerName", container.path):
-        if name and name not in names:
-            yield container.pod.owner.finding(place, f"no container {name}", "correct the name")
-
-
-def _mounts(container: Container) -> Iterator[Finding]:
-    pod = container.pod
-    volumes = [mapping(volume).get("name") for volume in listing(pod.spec.get("volumes"))]
-    volumes += [name for _, name in select(pod.owner.body, "spec.volumeClaimTemplates[].metadata.name")]
-    for place, name in select(container.body, "volumeMounts[].name", container.path):
-        if name not in volumes:
-            yield pod.owner.finding(place, f"no volume {name}", "add the volume, or correct the name")
-
-
-def _handlers(container: Container) -> Iterator[Finding]:
-    names, _ = ports(container)
-    for base in (*PROBES, "lifecycle.preStop", "lifecycle.postStart"):
-        for handler in ("httpGet", "tcpSocket"):
-            for place, port in select(container.body, f"{base}.{handler}.port", container.path):
-                if isinstance(port, str) and port not in names:
-                    yield container.pod.owner.finding(place, f"no port named {port}", "name it among the ports")
+        if not name or at(ref, "optional") or kind in ("User", "Group"):
+            continue
+        if problem := index.missing(kind, namespace, name):
+            yield resource.finding((*path, field), *problem)
+            continue
+        for place, key in select(ref, keys[0], path) if keys else ():
+            if problem := index.missing(kind, namespace, name, key):
+                yield resource.finding(place, *problem)

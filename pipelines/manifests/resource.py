@@ -1,35 +1,24 @@
-"""A resource, and ways to walk through one that may be broken in any place: what is of another type is passed over."""
+"""A Kubernetes resource, what is found in it, and ways to walk through one that may be broken anywhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-from pipelines.manifests.finding import Finding, Path, show
-
-_MAKERS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job")
-TEMPLATES: Mapping[str, Path] = {
-    "Pod": (),
-    "PodTemplate": ("template",),
-    "CronJob": ("spec", "jobTemplate", "spec", "template"),
-    **{kind: ("spec", "template") for kind in _MAKERS},
-}
-"""Where each kind has the template of its pods."""
-CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
+Path = tuple[str | int, ...]
+"""Keys and indices from the root of a resource."""
+_MAKERS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")
+_POD_SPECS: Mapping[str, Path] = {
+    "Pod": ("spec",), "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
+    **dict.fromkeys(_MAKERS, ("spec", "template", "spec")),
+}  # fmt: skip
+"""Where each kind has the spec of its pods."""
+_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 CLUSTER_WIDE = frozenset((
     "Namespace", "ClusterRole", "ClusterRoleBinding", "PersistentVolume", "StorageClass", "PriorityClass",
-    "RuntimeClass", "CustomResourceDefinition", "ClusterQueue", "ResourceFlavor", "ClusterSecretStore",
-    "ClusterImagePolicy", "ClusterTrainingRuntime", "IngressClass", "ValidatingAdmissionPolicy",
-    "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "APIService",
-    "WorkloadPriorityClass",
+    "CustomResourceDefinition", "ClusterQueue", "ResourceFlavor", "ClusterSecretStore", "ClusterImagePolicy",
 ))  # fmt: skip
-
-
-def own(group: str) -> bool:
-    """Whether a group is Kubernetes' own, and not of an operator's."""
-    return "." not in group or (group.endswith(".k8s.io") and not group.endswith(".x-k8s.io"))
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -42,120 +31,72 @@ def listing(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list) else []
 
 
-def at(value: Any, *keys: str) -> Any:
+def at(value: Any, *keys: str | int) -> Any:
     """The value under keys, or None."""
     for key in keys:
-        value = mapping(value).get(key)
+        value = mapping(value).get(str(key))
     return value
 
 
 def select(value: Any, pattern: str, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Every (path, value) that fits: `a.b` a key, `a[]` the elements of a list, `*` any key. Nulls do not fit."""
+    """What fits, nulls not: `a.b` a key, `a[]` the elements of a list, `*` any key, `@` the containers of a pod."""
+    if not pattern:
+        yield from () if value is None else ((path, value),)
+        return
     head, _, rest = pattern.partition(".")
-    name, elements = (head.removesuffix("[]"), True) if head.endswith("[]") else (head, False)
-    names = list(mapping(value)) if name == "*" else [name]
-    for key in names:
+    elements = head == "@" or head.endswith("[]")
+    keys = {"*": list(mapping(value)), "@": list(_CONTAINERS)}.get(head, [head.removesuffix("[]")])
+    for key in keys:
         found = mapping(value).get(key)
-        pairs: list[tuple[Path, Any]] = [((*path, key), found)]
-        if elements:
-            pairs = [((*path, key, index), item) for index, item in enumerate(listing(found))]
-        for place, item in pairs:
-            if item is None:
-                continue
-            if rest:
-                yield from select(item, rest, place)
-            else:
-                yield place, item
+        for index, item in enumerate(listing(found) if elements else [found]):
+            yield from select(item, rest, (*path, key, index) if elements else (*path, key))
+
+
+def below(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """A value and everything in it, at any depth, with their paths."""
+    yield path, value
+    pairs: list[tuple[Any, Any]] = [*mapping(value).items(), *enumerate(listing(value))]
+    for key, item in pairs:
+        yield from below(item, (*path, key))
 
 
 @dataclass(frozen=True)
+class Finding:
+    """One mistake: of which resource, in which field (as Kubernetes writes it), what, and the edit that mends it."""
+
+    resource: str
+    path: str
+    what: str
+    next_step: str
+
+
+def show(path: Path) -> str:
+    """A path as Kubernetes writes it; a key with dots or slashes stands in brackets."""
+    plain = (isinstance(part, str) and not set(part) & set("./[] ") for part in path)
+    text = "".join(f".{part}" if one else f"[{part}]" for part, one in zip(path, plain, strict=True))
+    return text.removeprefix(".") or "."
+
+
 class Resource:
-    """A resource as it was read."""
+    """A resource as it was read, and where that was, to show when it has no name."""
 
-    body: Mapping[str, Any]
-    source: str = ""
-    """Where it came from, to show when it has no name."""
+    def __init__(self, body: Mapping[str, Any], source: str = "") -> None:
+        self.body, self.kind, self.api_version = body, str(body.get("kind") or ""), str(body.get("apiVersion") or "")
+        self.name = str(at(body, "metadata", "name") or at(body, "metadata", "generateName") or "")
+        space = str(at(body, "metadata", "namespace") or "default")
+        self.namespace = "" if self.kind in CLUSTER_WIDE else space
+        group = self.api_version.rpartition("/")[0]
+        self.of_an_operator = "." in group and (not group.endswith(".k8s.io") or group.endswith(".x-k8s.io"))
+        where = "/".join(part for part in (self.namespace, self.name) if part)
+        self.label = f"{self.kind or 'resource'} {where if self.name else source or 'unnamed'}"
+        self.pod_path = _POD_SPECS.get(self.kind)
+        self.pod_labels = mapping(at(body, *self.pod_path[:-1], "metadata", "labels")) if self.pod_path else {}
 
-    @property
-    def kind(self) -> str:
-        """Its kind, or nothing."""
-        return str(self.body.get("kind") or "")
-
-    @property
-    def api_version(self) -> str:
-        """Group and version."""
-        return str(self.body.get("apiVersion") or "")
-
-    @property
-    def group(self) -> str:
-        """Group of its API: nothing for the core."""
-        return self.api_version.rpartition("/")[0]
-
-    @property
-    def name(self) -> str:
-        """Its name, or the beginning of the one that a server makes."""
-        return str(at(self.body, "metadata", "name") or at(self.body, "metadata", "generateName") or "")
-
-    @property
-    def namespace(self) -> str:
-        """Its namespace: `default` where none is said, nothing for what belongs to the whole cluster."""
-        return "" if self.kind in CLUSTER_WIDE else str(at(self.body, "metadata", "namespace") or "default")
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """Kind, namespace, name."""
-        return self.kind, self.namespace, self.name
+    def pod(self, pattern: str) -> Iterator[tuple[Path, Any]]:
+        """What fits a pattern below the spec of its pods; nothing where it makes none."""
+        if self.pod_path:
+            yield from select(at(self.body, *self.pod_path), pattern, self.pod_path)
 
     def finding(self, path: Path, what: str, next_step: str) -> Finding:
         """A finding about this resource."""
-        where = "/".join(part for part in (self.namespace, self.name) if part) or self.source or "unnamed"
-        return Finding(f"{self.kind or 'resource'} {where}", show(path), what, next_step)
-
-    @cached_property
-    def pods(self) -> tuple[Pod, ...]:
-        """The pods it makes: one template, or none."""
-        path = TEMPLATES.get(self.kind)
-        if path is None:
-            return ()
-        template = at(self.body, *(str(part) for part in path))
-        return (Pod(self, path, mapping(template)),)
-
-
-@dataclass(frozen=True)
-class Container:
-    """A container of a pod."""
-
-    pod: Pod
-    path: Path
-    body: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Pod:
-    """The template of pods."""
-
-    owner: Resource
-    path: Path
-    """Of the template; the pod itself for a Pod."""
-    template: Mapping[str, Any]
-
-    @property
-    def spec(self) -> Mapping[str, Any]:
-        """The pod's spec."""
-        return mapping(self.template.get("spec"))
-
-    @property
-    def spec_path(self) -> Path:
-        """Path of the spec."""
-        return (*self.path, "spec")
-
-    @property
-    def labels(self) -> Mapping[str, Any]:
-        """The pod's labels."""
-        return mapping(at(self.template, "metadata", "labels"))
-
-    def containers(self, *groups: str) -> Iterator[Container]:
-        """Containers of these groups, or of all."""
-        for group in groups or CONTAINERS:
-            for index, body in enumerate(listing(self.spec.get(group))):
-                yield Container(self, (*self.spec_path, group, index), mapping(body))
+        return Finding(self.label, show(path), what, next_step)

@@ -12,6 +12,7 @@ import pytest
 
 Run = Callable[..., Any]
 OVERLAYS = Path(__file__).parents[2] / "manifests" / "overlays"
+SPECS = Path(__file__).parents[2] / "specs"
 BROKEN = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 70000}]}\n"
 
 
@@ -31,7 +32,7 @@ def test_an_overlay_in_order_ends_with_0(raftops: Run) -> None:
 def test_a_finding_says_which_where_what_and_what_next(raftops: Run, broken: Path) -> None:
     ended = raftops("manifests", "check", broken)
     assert ended.code == 1
-    assert "Service default/web: spec.ports[0].port: 70000 is out of range" in ended.out
+    assert "Service default/web: spec.ports[0].port: 70000: not a port" in ended.out
     assert "next: from 1 to 65535" in ended.out
 
 
@@ -44,7 +45,7 @@ def test_a_machine_reads_json(raftops: Run, broken: Path) -> None:
         {
             "resource": "Service default/web",
             "path": "spec.ports[0].port",
-            "what": "70000 is out of range",
+            "what": "70000: not a port",
             "next_step": "from 1 to 65535",
         }
     ]
@@ -95,3 +96,34 @@ def test_recorded_digests_are_written_into_an_overlay(raftops: Run, tmp_path: Pa
 def test_without_a_record_the_user_is_told_how_to_get_one(raftops: Run, tmp_path: Path) -> None:
     ended = raftops("manifests", "pin", OVERLAYS / "production", "--from", tmp_path / "none.yaml")
     assert ended.code == 1 and "next: make images PUSH=1" in ended.err
+
+
+def test_kinds_without_a_schema_are_named_and_fail_nothing(raftops: Run) -> None:
+    ended = raftops("manifests", "check", OVERLAYS / "production")
+    assert ended.code == 0
+    assert "not checked, for want of a schema: Milvus (milvus.io/v1beta1)" in ended.err and "--server" in ended.err
+
+
+def test_a_spec_that_means_another_claim_is_found(raftops: Run, tmp_path: Path) -> None:
+    spec, bucket = SPECS / "handbook.yaml", SPECS / "env" / "bucket.yaml"
+    assert raftops("manifests", "check", OVERLAYS / "production", "--spec", spec, "-f", bucket).code == 0
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("spec: {platform: {workspace: raftops-shop}}\n", encoding="utf-8")
+    ended = raftops("manifests", "check", OVERLAYS / "production", "--spec", spec, "-f", mine)
+    assert (
+        ended.code == 1 and "handbook.yaml: spec.platform.workspace: no PersistentVolumeClaim raftops-shop" in ended.out
+    )
+    assert "next: did you mean raftops-store?" in ended.out
+
+
+def test_the_server_is_asked_where_the_user_wants_it(
+    raftops: Run, broken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = 'The Service "web" is invalid: spec.type: Unsupported value: "x"'
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "kubectl").write_text(f"#!/bin/sh\necho '{refusal}' >&2\nexit 1\n", encoding="utf-8")
+    (tmp_path / "bin" / "kubectl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    ended = raftops("manifests", "check", broken, "--server")
+    assert ended.code == 1 and "Service default/web: spec.type: Unsupported value" in ended.out
+    assert "and the server: 2 findings" in ended.out

@@ -1,4 +1,4 @@
-"""Broken manifests: one mutation each, and the path that the finding must name. No two are the same kind of mistake."""
+"""Broken manifests: one mutation each, and the path that a finding must name. No two are the same kind of mistake."""
 
 from __future__ import annotations
 
@@ -351,3 +351,43 @@ BROKEN = (
            '{"uid": "a", "title": "a", "panels": [{"id": 1, "targets": [{}]}]}',
            "data[raftops.json].panels[0].targets[0].expr"),
 )  # fmt: skip
+
+
+SERVERS = frozenset((
+    "a kind of an unknown operator", "an element that is nothing", "an = in a variable's name",
+    "a policy's port without a letter", "an autoscaler of a path", "a metric with a slash",
+    "a host with an underscore", "two containers of one name", "two variables of one name", "two mounts at one place",
+    "ports without names", "a range of ports that ends first", "a type of service that there is not",
+    "a strategy that there is not", "a toleration's operator", "an operator of a selector",
+    "an autoscaler's target type", "a medium that there is not", "a user with too large a number", "steps of an hour",
+    "a step of nothing", "a window of two hours", "a way to match paths", "more memory than the limit",
+    "more cpu than the limit", "a third of a GPU", "a GPU asked for without a limit",
+    "two GPUs of which one is asked for", "a resource that there is not", "no limit of memory", "no request of cpu",
+    "a default above the maximum", "a claim without a size", "a claim without a mode",
+    "half a GPU for a node of training", "a job that restarts for ever", "a job that does not say",
+    "a service that is not restarted", "a schedule of four fields", "a probe with two handlers",
+    "a probe without a handler", "a liveness of two successes", "a probe every 0 seconds",
+    "a hook longer than the grace period", "nothing may be down and nothing on top",
+    "a rolling update of type Recreate", "a container without an image", "no container", "a volume without a source",
+    "a path out of a volume", "a selector of nothing", "a source of variables that is none",
+    "a source of variables without a name", "a variable from nowhere", "a toleration of nothing",
+    "a spreading over nothing", "a metric's target of nothing", "a surge beyond what a server can count",
+    "a budget beyond what a server can count", "a surge in words", "two autoscalers of one deployment",
+    "an ingress to no port", "a queue that leaves out a resource", "a rule without verbs",
+    "a verb that nobody asks for", "a resource in the singular", "a resource of another group",
+    "an application of nothing", "an application without a folder", "an application for two clusters",
+    "a scrape longer than its interval", "a rule without a group", "a rule without resources",
+    "a role of another group", "an account of a group", "keys from nowhere", "a node's port inside the cluster",
+    "an external name that is not said", "an external name that is no host", "a direction twice",
+    "a peer that is nothing", "a budget in words", "steps without a rule", "an ingress without rules",
+    "an ingress without paths", "a path that begins nowhere", "a path with nothing behind it",
+    "a port with a name and a number", "a network that is none", "an exception outside", "an empty peer",
+    "more replicas at least than at most", "a metric without its section", "a target without its value",
+    "a budget that says it twice", "a budget that never yields", "a mode of Milvus that there is not",
+    "a part of Milvus that there is not", "an interval without a unit", "a relabelling that there is not",
+    "a store of no name", "a field of kustomize misspelt", "processes in words", "a patch of a runtime by nobody",
+    "a remote key left out", "an order of queueing that there is not", "a signature in a form that there is not",
+    "a policy of no image", "a signer of no kind", "an application of no project", "a training on no node",
+    "a training of no runtime", "a dashboard that is no JSON", "a dashboard that asks nothing",
+))  # fmt: skip
+"""What only a server, an operator or kubeconform with its schema tells: words and numbers that do not go together."""

@@ -1,57 +1,23 @@
-"""The validator's parts: amounts, files, schemas of others, and no crash whatever it is given."""
+"""From files to resources, kinds and versions, each rule's limits, and no crash whatever stands in a resource."""
 
 from __future__ import annotations
 
 import copy
 import random
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipelines.manifests import Resource, check, read
-from pipelines.manifests.finding import show
-from pipelines.manifests.quantities import amount
+from pipelines.manifests import Resource, check, read, unchecked
 from pipelines.manifests.read import parse
+from pipelines.manifests.resource import show
 from raftops.errors import ManifestError
 from tests.manifests.samples import all_kinds
 
 ODD = (None, "", "x", "0", -1, 3.5, True, [], {}, [None], ["x"], {"x": 1}, [[]])
-CRD = """
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: widgets.example.com}
-spec:
-  group: example.com
-  scope: Namespaced
-  names: {plural: widgets, kind: Widget}
-  versions:
-    - name: v1
-      served: true
-      storage: true
-      schema:
-        openAPIV3Schema:
-          type: object
-          properties:
-            spec: {type: object, required: [size], properties: {size: {type: integer}}}
-"""
 WIDGET = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: one}\nspec: {size: %s}\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [("1", "1"), ("500m", "0.5"), ("1.5", "1.5"), ("2Ki", "2048"), ("1Gi", "1073741824"), ("3k", "3000"),
-     ("1e3", "1000"), (2, "2"), (0.5, "0.5"), ("-1", "-1"), ("100n", "1E-7")],
-)  # fmt: skip
-def test_an_amount_is_read_as_kubernetes_reads_it(text: Any, number: str) -> None:
-    assert amount(text) == Decimal(number)
-
-
-@pytest.mark.parametrize("text", ["", "4 GB", "1KB", "Gi", "1,5", "ten", True, None, "1ki", "--1"])
-def test_what_is_no_amount(text: Any) -> None:
-    assert amount(text) is None
 
 
 def test_a_path_is_written_as_kubernetes_writes_it() -> None:
@@ -86,6 +52,10 @@ class TestFiles:
         with pytest.raises(ManifestError, match=message):
             read(tmp_path / "x.yaml")
 
+    def test_times_and_dates_are_text_as_for_kubectl(self) -> None:
+        [resource] = parse('kind: A\na: 2020-01-02\nb: 2020-01-02T03:04:05Z\nc: "="\nd: on\n', "x")
+        assert list(resource.body.values())[1:] == ["2020-01-02", "2020-01-02T03:04:05Z", "=", True]
+
     def test_a_path_that_is_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(ManifestError, match="no such file"):
             read(tmp_path / "none")
@@ -96,26 +66,10 @@ class TestFiles:
             read(tmp_path)
 
 
-class TestSchemasOfOthers:
-    """A CustomResourceDefinition among the files is the schema of its kind."""
-
-    def test_it_accepts_and_refuses(self) -> None:
-        assert check(list(parse(CRD + "---\n" + WIDGET % 3, "x"))) == []
-        found = check(list(parse(CRD + "---\n" + WIDGET % "big", "x")))
-        assert [(f.resource, f.path) for f in found] == [("Widget default/one", "spec.size")]
-
-    def test_a_field_that_a_server_would_drop_is_a_finding(self) -> None:
-        found = check(list(parse(CRD + "---\n" + WIDGET % "1, colour: red", "x")))
-        assert [f.path for f in found] == ["spec.colour"]
-
-    def test_every_resource_has_the_fields_that_no_definition_need_name(self) -> None:
-        crd = CRD.replace(
-            "spec: {type: object, required: [size], properties: {size: {type: integer}}}", "size: {type: integer}"
-        )
-        assert check(list(parse(crd + "---\n" + (WIDGET % 3).replace("spec: {size: 3}", "size: 3"), "x"))) == []
-
-    def test_without_it_the_kind_is_unknown(self) -> None:
-        assert [f.path for f in check(list(parse(WIDGET % 3, "x")))] == ["kind"]
+def test_of_a_kind_without_a_schema_the_rest_is_checked_and_the_kind_is_named() -> None:
+    resources = list(parse(WIDGET % "[{port: 70000}]", "x"))
+    assert check(resources) == [] and unchecked(resources) == ["Widget (example.com/v1)"]
+    assert "Milvus (milvus.io/v1beta1)" in unchecked(all_kinds())
 
 
 def test_a_minor_version_without_schemas() -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import promql_parser
 import pytest
 
-from pipelines.manifests.dashboards import queries
 from raftops.service.metrics import Metrics
 from tests.manifests.samples import everything
 
@@ -21,6 +20,15 @@ GRAFANAS = {"$__rate_interval": "5m", "$namespace": "raftops"}
 def board() -> Any:
     resource = next(r for r in everything() if r.name == "raftops-dashboard")
     return json.loads(resource.body["data"]["raftops.json"])
+
+
+def panels() -> list[Any]:
+    return [panel for row in board()["panels"] for panel in [row, *row.get("panels", [])]]
+
+
+def queries() -> list[str]:
+    asked = [target.get("expr") for panel in panels() for target in panel.get("targets", [])]
+    return [*asked, *(row["expr"] for row in board().get("annotations", {}).get("list", []) if "expr" in row)]
 
 
 def registered() -> dict[str, set[str]]:
@@ -55,7 +63,7 @@ def selectors(query: str) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize("query", queries(board()))
+@pytest.mark.parametrize("query", queries())
 def test_a_query_asks_for_series_that_the_service_exports(query: str) -> None:
     assert selectors(query)
     for selector in selectors(query):
@@ -64,7 +72,7 @@ def test_a_query_asks_for_series_that_the_service_exports(query: str) -> None:
         assert labels <= registered()[selector.name] | BY_PROMETHEUS
 
 
-@pytest.mark.parametrize("query", queries(board()))
+@pytest.mark.parametrize("query", queries())
 def test_a_query_groups_by_labels_that_the_series_have(query: str) -> None:
     groups = {
         word.strip() for group in re.findall(r"\b(?:by|ignoring) \(([^)]*)\)", query) for word in group.split(",")
@@ -73,7 +81,7 @@ def test_a_query_groups_by_labels_that_the_series_have(query: str) -> None:
 
 
 def test_every_count_of_the_service_is_shown() -> None:
-    shown = {selector.name.removesuffix("_bucket") for query in queries(board()) for selector in selectors(query)}
+    shown = {selector.name.removesuffix("_bucket") for query in queries() for selector in selectors(query)}
     families = {name.removesuffix("_bucket") for name in registered() if not name.endswith(("_sum", "_count"))}
     assert shown == families
 
@@ -87,3 +95,10 @@ def test_the_autoscaler_reads_a_gauge_of_the_service() -> None:
     names = [metric["pods"]["metric"]["name"] for metric in scaler.body["spec"]["metrics"]]
     gauges = {family.name for family in Metrics().registry.collect() if family.type == "gauge"}
     assert names and set(names) <= gauges
+
+
+def test_grafana_takes_the_dashboard_and_every_panel_asks_something_once() -> None:
+    assert board()["uid"] and board()["title"]
+    numbers = [panel["id"] for panel in panels()]
+    assert numbers and len(numbers) == len(set(numbers))
+    assert all(queries()) and all(panel.get("targets") or panel["type"] == "row" for panel in panels())

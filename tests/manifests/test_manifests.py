@@ -11,8 +11,8 @@ import yaml
 
 from components.images import image
 from pipelines.manifests import MINORS, Resource, check
-from pipelines.manifests.index import Index
 from pipelines.manifests.read import read
+from pipelines.manifests.references import Index
 from tests.manifests.samples import FOLDER, OVERLAYS, all_kinds, everything, overlay
 
 FOLDERS = [FOLDER / "base", *sorted(FOLDER.glob("components/*")), *sorted(FOLDER.glob("overlays/*"))]
@@ -158,8 +158,8 @@ class TestTraffic:
         address = index.get("Service", "raftops", "milvus")
         assert address is not None
         outside = address.body["spec"].get("externalName", "").split(".")[1:2]
-        assert [pod for pod in index.pods if pod.labels.get("app.kubernetes.io/name") == "milvus"
-                and pod.namespace == (outside or ["raftops"])[0]]  # fmt: skip
+        there = [r for r in index.resources if r.namespace == (outside or ["raftops"])[0]]
+        assert [r for r in there if r.kind == "Milvus" or r.pod_labels.get("app.kubernetes.io/name") == "milvus"]
 
 
 class TestService:

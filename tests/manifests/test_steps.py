@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from pipelines.manifests import Resource, check
-from pipelines.manifests.quantities import amount
 from pipelines.manifests.resource import at
 from pipelines.wiring.compile import compile_spec
 from raftops.spec.model.platform import USUAL
@@ -118,7 +117,7 @@ def test_the_quota_holds_the_service_and_the_largest_step(name: str, run: list[R
     resources = overlay(name)
     hard = _of(resources, "ResourceQuota")["hard"]
     for resource in ("cpu", "memory"):
-        steady = sum(_of_workload(r, resources, resource) for r in resources if r.pods)
+        steady = sum(_of_workload(r, resources, resource) for r in resources if r.pod_path)
         scalers = [r for r in resources if r.kind == "HorizontalPodAutoscaler" and r.name != "raftops-service"]
         slots = sum(r.body["spec"]["maxReplicas"] * _number(getattr(Kubernetes(), resource)) for r in scalers)
         largest = max(_number(pod.body["spec"]["containers"][0]["resources"]["requests"][resource]) for pod in run)
@@ -131,11 +130,11 @@ def _of_workload(workload: Resource, resources: tuple[Resource, ...], resource: 
         return 0.0
     scaler = [r for r in resources if r.kind == "HorizontalPodAutoscaler" and r.name == workload.name]
     pods = scaler[0].body["spec"]["maxReplicas"] + 1 if scaler else 1
-    containers = (container.body for pod in workload.pods for container in pod.containers("containers"))
-    return pods * sum(_number(container["resources"]["requests"][resource]) for container in containers)
+    asked = (amount for _, amount in workload.pod(f"containers[].resources.requests.{resource}"))
+    return pods * sum(_number(amount) for amount in asked)
 
 
 def _number(text: str) -> float:
-    found = amount(text)
-    assert found is not None
-    return float(found)
+    """An amount of Kubernetes: 500m, 2, 16Gi."""
+    number = text.rstrip("miGMK")
+    return float(number) * {"": 1, "m": 1e-3, "Mi": 2**20, "Gi": 2**30}[text.removeprefix(number)]
