@@ -65,6 +65,7 @@ COMMANDS = {
     "cancel": Command("cluster", "End a run; what its finished steps made is kept."),
     "release": Command("serving", "What was released, and going back.", "service"),
     "data": Command("data", "The data in a bucket, for other machines and the pods of a cluster.", "ci"),
+    "models": Command("models", "Models: bring an encoder into the form that every step reads.", "index"),
     "manifests": Command("manifests", "Kubernetes resources, checked before a cluster sees them.", "manifests"),
 }
 EXTRAS = {"boto3": "s3", "botocore": "s3", "docker": "containers", "model_signing": "signing"}
