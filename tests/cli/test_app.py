@@ -117,6 +117,7 @@ def test_reading_a_spec_loads_nothing_heavy(raftops_process: Run, project: Any, 
     assert "'kubernetes'" not in loaded
 
 
+@pytest.mark.slow
 def test_completion_is_offered(raftops_process: Run) -> None:
     ended = raftops_process("--show-completion", SHELL="/bin/bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
     assert "Traceback" not in ended.err
