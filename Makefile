@@ -51,7 +51,7 @@ test: setup data  ## what every submission passes: all that needs no tool beside
 	$(TESTS) -m "not long and $(TOOLS)"
 
 test-quick: setup data  ## for every commit: the unit tests, under three minutes on two cores
-	$(TESTS) -m "not slow and not local and not model and not long and $(TOOLS)"
+	$(TESTS) --hypothesis-profile=quick -m "not slow and not local and not model and not long and $(TOOLS)"
 
 test-all: setup data  ## and the sample spec whole, and what a Docker engine, Chromium, a GPU or a cluster of yours can run
 	$(TESTS) -m "(slow or not slow) $(strip $(MISSING))"

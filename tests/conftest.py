@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from raftops.spec.load import LoadedSpec, load_spec
 
 # No test is about time: on a loaded machine an example may take long.
 settings.register_profile("raftops", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", parent=settings.get_profile("raftops"), max_examples=20)
 settings.load_profile("raftops")
 
 DOCUMENTS = {
@@ -96,6 +98,16 @@ def new_project(tmp_path: Path) -> Callable[[str], TinyProject]:
 def project(new_project: Callable[[str], TinyProject]) -> TinyProject:
     """One tiny project."""
     return new_project("project")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A module that `-m "not slow and not ..."` leaves out whole is not even imported: torch alone takes seconds."""
+    without = re.fullmatch(r"not (\w+)(?: and not (\w+))*", config.option.markexpr)
+    if not without or collection_path.suffix != ".py":
+        return None
+    marks = re.findall(r"^pytestmark = .*", collection_path.read_text(encoding="utf-8"), re.MULTILINE)
+    names = re.findall(r"not (\w+)", config.option.markexpr)
+    return True if any(f"pytest.mark.{name}" in line for line in marks for name in names) else None
 
 
 def pytest_configure() -> None:

@@ -1,4 +1,4 @@
-"""The access module's rules (design.md), each over thousands of generated access files, callers and documents."""
+"""The rules of docs/ARCHITECTURE.md on access, each over thousands of generated access files, callers and documents."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ files = st.builds(
     policies=policies,
     documents=st.lists(rules, max_size=5).map(tuple),
 )
-thousands = settings(max_examples=500, deadline=None)
+thousands = settings(max_examples=5 * settings.default.max_examples, deadline=None)
 
 
 @thousands

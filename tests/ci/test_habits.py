@@ -7,13 +7,14 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 from pre_commit.languages import pygrep
 
-from tests.conftest import TinyProject
+from tests.conftest import TinyProject, pytest_ignore_collect
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,3 +73,16 @@ def test_every_target_that_is_no_file_has_a_rule() -> None:
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     [names] = re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)
     assert [name for name in names.split() if not re.search(rf"^{name}:", text, re.MULTILINE)] == []
+
+
+@pytest.mark.parametrize(
+    ("chosen", "left_out"),
+    [("not slow and not local", True), ("not docker", None), ("", None), ("slow or not slow", None)],
+)
+def test_a_module_that_a_tier_leaves_out_whole_is_not_imported(
+    chosen: str, left_out: bool | None, tmp_path: Path
+) -> None:
+    module = tmp_path / "test_slow.py"
+    module.write_text("import torch\n\npytestmark = [pytest.mark.slow, pytest.mark.timeout(9)]\n")
+    config: Any = SimpleNamespace(option=SimpleNamespace(markexpr=chosen))
+    assert pytest_ignore_collect(module, config) is left_out

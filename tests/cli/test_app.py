@@ -177,6 +177,7 @@ def test_what_needs_no_spec_loads_no_spec_and_no_kubeflow(words: list[str], ligh
     assert "raftops" in imported and imported.isdisjoint(light)
 
 
+@pytest.mark.slow
 def test_completion_is_offered(raftops_process: Run) -> None:
     ended = raftops_process("--show-completion", SHELL="/bin/bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
     assert "Traceback" not in ended.err

@@ -97,6 +97,7 @@ class Overtaken(Bucket):
         super().get(name, target, digest)
 
 
+@pytest.mark.slow
 def test_two_pulls_at_once_leave_one_release_and_no_draft(storage: Storage, tmp_path: Path) -> None:
     release = made(tmp_path / "a")
     push_release(release, storage.bucket())

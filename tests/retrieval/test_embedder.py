@@ -65,6 +65,7 @@ def test_a_damaged_encoder_is_refused(folder, tmp_path):
             open_embedder(tmp_path, engine)
 
 
+@pytest.mark.slow
 def test_embedding_loads_neither_torch_nor_transformers():
     code = "import sys, raftops.retrieval.hybrid, raftops.answer.evidence\n"
     code += "print(sorted({'torch', 'transformers'} & set(sys.modules)))"

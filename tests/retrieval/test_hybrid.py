@@ -35,6 +35,7 @@ class TestHybridRetriever(RetrieverContract):
         with pytest.raises(IndexUnusable, match=r"no document doc0.md in version v9"):
             retriever.document_text(first.doc_id, "v9")
 
+    @pytest.mark.slow
     def test_many_readers_open_one_index_at_once(self, retriever, built):
         code = "import sys; from pathlib import Path; from raftops.retrieval.hybrid import open_index\n"
         code += "with open_index(Path(sys.argv[1]), 0.5) as r: print(len(r.search('leave', frozenset({'policy0'}), 3)))"

@@ -13,6 +13,8 @@ from raftops.errors import ServiceError
 from raftops.service.launch import Launch, Service, free_port
 from raftops.spec.model.serving import Identity
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_environment_says_what_to_serve_and_nothing_left_over(tmp_path, monkeypatch):
     monkeypatch.setenv("RAFTOPS_RELEASE", "/elsewhere")

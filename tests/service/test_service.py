@@ -23,6 +23,7 @@ from tests.service.release_files import TEXTS, tree_digest
 BONUS = "How large is the bonus pool?"
 
 
+@pytest.mark.slow
 def test_the_service_needs_no_torch_and_no_transformers():
     code = (
         "import sys, raftops.service.service, raftops.service.app, raftops.service.serving, raftops.service.loading;"
@@ -33,6 +34,7 @@ def test_the_service_needs_no_torch_and_no_transformers():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_what_opens_and_follows_releases_knows_no_http_framework():
     code = (
         "import sys, raftops.service.serving, raftops.service.loading, raftops.service.weights, raftops.service.live;"
@@ -42,6 +44,7 @@ def test_what_opens_and_follows_releases_knows_no_http_framework():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_the_module_that_bentoml_imports_twice_is_light():
     code = (
         "import sys, raftops.service.service;"

@@ -18,6 +18,8 @@ from tests.standin.runs import scripted
 from tests.standin.server import Cluster, Server
 from tests.standin.tiny import DONE, compiled
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "a-secret-token"
 
 

@@ -144,6 +144,7 @@ def test_a_cited_answer_an_abstention_and_an_answer_about_form_pass(good):
     check_shape(good)
 
 
+@pytest.mark.slow
 def test_a_service_that_cannot_open_the_release_says_why_at_once(tmp_path):
     """The real service on made-up bytes: it starts, cannot open the index, and says so; nothing waits for a timeout."""
     old = write_release(Deploy(), Prompt(), Router(), fake_parts(tmp_path / "old"), tmp_path / "releases")

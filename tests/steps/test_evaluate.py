@@ -79,6 +79,7 @@ def test_a_failed_gate_holds_the_release_and_the_report_says_why(run, tmp_path):
     assert written["held"] == ["raft.answer_contained is 0.000, wanted at least 0.9"]
 
 
+@pytest.mark.slow
 def test_a_lost_comparison_stops_only_where_the_spec_says_so(run, tmp_path):
     losing = {"base": reads, "plain": babbles, "raft": babbles}
     run(SMALL, **losing)

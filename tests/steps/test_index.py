@@ -159,6 +159,7 @@ def test_a_failed_run_leaves_the_old_index_and_nothing_half(place, monkeypatch, 
     assert "p090" in {p.passage_id for p in place.found("rule", 14)}
 
 
+@pytest.mark.slow
 def test_a_run_killed_while_it_writes_leaves_the_old_index_serving(place):
     place.index()
     write_passages(place.passages, changed())

@@ -14,6 +14,8 @@ from raftops.spec.model.learning import Train
 from raftops.steps.train import train
 from raftops.training.loop import COMPLETE
 
+pytestmark = pytest.mark.slow
+
 make_tiny = runpy.run_path(str(Path(__file__).parents[1] / "training" / "tiny.py"))["make_tiny"]
 CONFIG = Train(
     audience=("all",), rank=4, alpha=8, batch_size=4, epochs=3, checkpoint_steps=2, sequence_tokens=200,

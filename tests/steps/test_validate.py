@@ -17,6 +17,8 @@ from raftops.files import sha256_file
 from raftops.spec.model.knowledge import Data, Validate
 from raftops.steps.validate import validate
 
+pytestmark = pytest.mark.slow
+
 TOPICS = ("leave", "travel", "expenses", "security", "benefits", "equipment")
 ACCESS = """
 groups: {employees: Everyone, finance: Finance}

@@ -17,6 +17,8 @@ from raftops.training.dataset import IGNORED, Row
 from raftops.training.loop import plan, run
 from raftops.training.tune import Adapter
 
+pytestmark = pytest.mark.slow
+
 CONFIG = Train(audience=("all",), rank=4, alpha=8, batch_size=4, max_steps=3, epochs=10, learning_rate=1e-2)
 DRAW = torch.Generator().manual_seed(5)
 

@@ -15,6 +15,8 @@ from raftops.training.base import load_for_training, load_tokenizer
 from raftops.training.dataset import IGNORED, Row
 from raftops.training.loop import MICRO_TOKENS, plan, rate, run
 
+pytestmark = pytest.mark.slow
+
 CONFIG = Train(audience=("all",), rank=4, alpha=8, batch_size=8, max_steps=3, epochs=10, learning_rate=1e-2)
 DRAW = torch.Generator().manual_seed(3)
 
@@ -38,10 +40,16 @@ def trained(tiny: Path, work: Path) -> tuple[dict[str, torch.Tensor], list[float
     return load_file(work / "adapter" / "adapter_model.safetensors"), [entry["loss"] for entry in result.history]
 
 
+@pytest.fixture(scope="module")
+def in_one(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, torch.Tensor], list[float]]:
+    """The same, every step in one batch."""
+    return trained(tiny, tmp_path_factory.mktemp("whole"))
+
+
 def test_micro_batches_change_the_memory_and_not_the_adapter(
-    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_one: tuple[dict[str, torch.Tensor], list[float]]
 ) -> None:
-    whole, losses = trained(tiny, tmp_path / "whole")
+    whole, losses = in_one
     monkeypatch.setitem(MICRO_TOKENS, loop.device(), 40)
     assert plan(ROWS, CONFIG).micro == 1
     cut, cut_losses = trained(tiny, tmp_path / "cut")
@@ -50,8 +58,10 @@ def test_micro_batches_change_the_memory_and_not_the_adapter(
         torch.testing.assert_close(cut[name], weights, atol=2e-4, rtol=1e-3)
 
 
-def test_the_first_loss_is_the_mean_over_answer_tokens_of_all_logits(tiny: Path, tmp_path: Path) -> None:
-    _, losses = trained(tiny, tmp_path)
+def test_the_first_loss_is_the_mean_over_answer_tokens_of_all_logits(
+    tiny: Path, in_one: tuple[dict[str, torch.Tensor], list[float]]
+) -> None:
+    _, losses = in_one
     model = load_for_training(tiny, "qlora").eval()
     total, count = 0.0, 0
     for row in plan(ROWS, CONFIG).rows[:8]:

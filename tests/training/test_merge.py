@@ -13,6 +13,8 @@ from raftops.training.adapter import attach, save
 from raftops.training.base import load_for_merging, load_for_training
 from raftops.training.merge import merge_into, merged
 
+pytestmark = pytest.mark.slow
+
 LAYER = "model.layers.1.self_attn.q_proj"
 
 

@@ -11,6 +11,8 @@ from raftops.errors import StepError
 from raftops.validation.expectations import Judge
 from raftops.validation.rows import Check, Row, bad_rows
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:

@@ -18,6 +18,8 @@ from raftops.errors import RaftopsError, StepError
 from raftops.files import read_json
 from raftops.spec.model.base import STEPS
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_first_run_runs_every_step_and_a_second_runs_none(tiny_run: Any) -> None:
     first = tiny_run.run()

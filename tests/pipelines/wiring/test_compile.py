@@ -76,6 +76,7 @@ def test_the_compiled_handbook_is_small(overlay: tuple[str, ...]) -> None:
     assert len(compile_spec(load_spec(HANDBOOK, overlays)).text.encode()) < 60_000
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes(project: Any, tmp_path: Path) -> None:
     project.save()
     texts = []

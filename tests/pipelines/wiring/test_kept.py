@@ -13,6 +13,8 @@ from raftops.files import sha256_json
 from raftops.spec.model.base import STEPS
 from tests.standin.cached import Memory
 
+pytestmark = pytest.mark.slow
+
 ALWAYS = {"finish"}
 BUCKET = {"dvc": {"uri": "s3://team/dvc"}}
 CANDIDATES = {"candidates": [{"name": "a"}, {"name": "b", "rank": 8}], "candidates_at_once": 2}

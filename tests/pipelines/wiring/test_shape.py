@@ -20,6 +20,8 @@ from raftops.files import read_json
 from raftops.spec.model.base import STEPS, StepName
 from tests.pipelines.conftest import HERE, TinyRun, _module, compiled_of
 
+pytestmark = pytest.mark.slow
+
 ABOUT = {"name": "tiny", "spec": "s", "commit": "c", "data": "d", "images": {}}
 SHAPE: tuple[StepName, ...] = ("validate", "ingest", "evaluate", "deploy")
 
