@@ -148,18 +148,18 @@ def status(
         screen.say(f"[red]{escape(str(error))}[/]\n  [bold]next:[/] {escape(error.next_step)}")
     screen.say(f"see it at {escape(server.page(run_id))}")
     shown = [asdict(s) | {"note": notes[s.step]} for s in steps.values()]
-    told = {"error": str(error), "next": error.next_step} if error else {}
-    screen.result({"run_id": run_id, "state": found.get("state"), "steps": shown} | told)
+    failed = {"error": str(error), "next": error.next_step} if error else {}
+    screen.result({"run_id": run_id, "state": found.get("state"), "steps": shown} | failed)
 
 
 def _note(server: Server, run: Mapping[str, Any], state: StepState, reason: Why) -> str:
     """How far a step at work is, and what keeps it from working, where Kubernetes can be asked."""
     far = far_of(server, run, state, Parts())
-    asleep = state.status == "running" and set(state.states.values()) == {"PENDING"}
-    waits = waits_for(state, reason) or ("its pod has not started" if asleep else "")
-    told = [waits, f"{far.done}/{far.total} {far.note}" if far else ""]
-    told += [{"skipped": "nothing changed", "left out": "the run did not get there"}.get(state.status, "")]
-    return "; ".join(filter(None, told))
+    pending = state.status == "running" and set(state.states.values()) == {"PENDING"}
+    waits = waits_for(state, reason) or ("its pod has not started" if pending else "")
+    notes = [waits, f"{far.done}/{far.total} {far.note}" if far else ""]
+    notes += [{"skipped": "nothing changed", "left out": "the run did not get there"}.get(state.status, "")]
+    return "; ".join(filter(None, notes))
 
 
 def _show_runs(server: Server) -> None:
@@ -181,7 +181,9 @@ def logs(
 ) -> None:
     """Show what a step of a run wrote."""
     server, run_id = _located(run, endpoint, spec, overlay)
-    state = state_of(server.run(run_id), _task(step))
+    if step not in (*STEPS, *BESIDE):
+        raise SpecError(f"{step}: no such step", next_step=f"choose one of {', '.join((*STEPS, *BESIDE))}")
+    state = state_of(server.run(run_id), step)
     if not state.pods:
         why = {
             "skipped": "its result came from the cache",
@@ -209,12 +211,6 @@ def _show_log(server: Server, run_id: str, step: str, pod: str, named: bool) -> 
     else:
         screen.raw(f"{pod}\n{text}" if named else text)
     return None
-
-
-def _task(name: str) -> str:
-    if name not in (*STEPS, *BESIDE):
-        raise SpecError(f"{name}: no such step", next_step=f"choose one of {', '.join((*STEPS, *BESIDE))}")
-    return name
 
 
 def cancel(run: RunId, endpoint: EndpointOption = "", spec: OfSpec = None, overlay: Overlays = None) -> None:

@@ -51,7 +51,8 @@ def serve(
     loaded = load_spec(spec, overlay or ())
     with _started(loaded, _current(loaded), port) as service:
         screen.say(f"serving on {service.url} (OpenAI-compatible: {service.url}/v1); log in {service.log}")
-        _say_tokens(loaded)
+        if tokens := loaded.assistant.spec.deploy.identity.dev_tokens:
+            screen.say(f"development tokens (one user a group, and {EVERYONE}) in {loaded.root / tokens}")
         screen.say(f'try: raftops ask {spec} "your question"    stop: Ctrl-C')
         screen.result({"url": service.url, "pid": service.pid})
         service.wait()
@@ -125,18 +126,15 @@ def _user(loaded: LoadedSpec, release: Release, name: str) -> DevUser:
     return users[wanted]
 
 
-def _say_tokens(loaded: LoadedSpec) -> None:
-    path = loaded.assistant.spec.deploy.identity.dev_tokens
-    if path:
-        screen.say(f"development tokens (one user a group, and {EVERYONE}) in {loaded.root / path}")
-
-
 def _show(question: str, answer: dict[str, Any]) -> None:
     screen.result({"question": question, **answer})
     screen.say(f"[bold]Q[/] {_plain(question)}")
     screen.say(f"[bold]A[/] {_plain(answer['choices'][0]['message']['content'])}")
     for citation in answer["citations"]:
-        screen.say(f"  [cyan]\\[{citation['marker']}][/] {_plain(_place(citation))}")
+        locator = citation["locator"]
+        place = [citation["doc_id"], *(locator.get("headings") or [])[-1:]]
+        place += [f"page {locator['page']}"] if locator.get("page") else []
+        screen.say(f"  [cyan]\\[{citation['marker']}][/] {_plain(' · '.join(place))}")
         screen.say(f'      "{_plain(" ".join(citation["quote"].split()))}"')
     state = "grounded" if answer["grounded"] else "abstained" if answer["abstained"] else "no documents needed"
     route, took = answer["route"], sum(answer["timings"].values())
@@ -147,20 +145,13 @@ def _plain(text: str) -> str:
     return text.replace("[", "\\[")
 
 
-def _place(citation: dict[str, Any]) -> str:
-    locator = citation["locator"]
-    parts = [citation["doc_id"], *(locator.get("headings") or [])[-1:]]
-    parts += [f"page {locator['page']}"] if locator.get("page") else []
-    return " · ".join(parts)
-
-
 def release_list(spec: SpecPath, overlay: Overlays = None) -> None:
     """The releases of this assistant, newest first."""
-    found = list_releases(releases_folder(load_spec(spec, overlay or ())))
+    listed = list_releases(releases_folder(load_spec(spec, overlay or ())))
     keys = ("hash", "created", "arm", "name")
-    rows = [("*" if row.get("current") else "", *(str(row.get(key, "")) for key in keys)) for row in found]
+    rows = [("*" if row.get("current") else "", *(str(row.get(key, "")) for key in keys)) for row in listed]
     screen.table("releases", ("", *keys), [(r[0], r[1][:16], *r[2:]) for r in rows])
-    screen.result(found)
+    screen.result(listed)
 
 
 def release_show(

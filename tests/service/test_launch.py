@@ -29,6 +29,14 @@ def test_the_environment_says_what_to_serve_and_nothing_left_over(tmp_path, monk
     assert Identity.model_validate_json(fixed["RAFTOPS_IDENTITY"]).jwks == "k.json"
 
 
+def test_a_file_of_the_user_beside_the_spec_is_no_module_of_the_service(tmp_path):
+    (tmp_path / "json.py").write_text("raise SystemExit('the user')\n")
+    command = [sys.executable, "-c", "import json; print(json.__file__)"]
+    told = Launch(tmp_path).environment()
+    done = subprocess.run(command, cwd=tmp_path, env=told, capture_output=True, text=True, check=True)
+    assert str(tmp_path) not in done.stdout
+
+
 def test_the_address_is_one_that_this_machine_reaches():
     assert Launch(None, host="0.0.0.0", port=7).url == "http://127.0.0.1:7"
     assert Launch(None, host="::1", port=7).url == "http://[::1]:7"

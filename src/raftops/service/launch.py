@@ -62,6 +62,7 @@ class Launch:
             "BENTOML_DO_NOT_TRACK": "true",
             "OMP_WAIT_POLICY": "PASSIVE",
             "PYTHONUNBUFFERED": "1",
+            "PYTHONSAFEPATH": "1",  # a user's file called json.py beside the spec is not the json that is imported
         }
         if self.release:
             settings["RAFTOPS_RELEASE"] = str(self.release.resolve())
