@@ -18,7 +18,7 @@ def index_shard(
     """Embed one part of the passages."""
     from pathlib import Path
 
-    from raftops.data.shards import Shard
+    from raftops.data.records import Shard
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model.knowledge import Index

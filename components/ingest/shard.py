@@ -18,7 +18,7 @@ def ingest_shard(
     """Parse one part of the accepted documents and cut them into passages."""
     from pathlib import Path
 
-    from raftops.data.shards import Shard
+    from raftops.data.records import Shard
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model.knowledge import Ingest

@@ -18,7 +18,7 @@ def train(
     """Fine-tune the base model on the conversations with QLoRA, and take the plain adapter as it was made."""
     from pathlib import Path
 
-    from raftops.data.dvc import bring
+    from raftops.data.dvc import fetch_missing
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model.learning import Train
@@ -26,6 +26,6 @@ def train(
 
     places = Path(conversations.path), Path(adapters.path), Path(config["cache"])
     made = [Path(plain.path)]
-    reported(bring)(config.get("source"), "train")
+    reported(fetch_missing)(config.get("source"), "train")
     metrics.metadata.update(reported(train)(Train(**config["train"]), config["base"], *places, None, made))
     write_json(Path(metrics.path), metrics.metadata)

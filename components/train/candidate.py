@@ -18,7 +18,7 @@ def train_candidate(
     """Fine-tune the base model with one candidate's settings, and measure it on the dev split."""
     from pathlib import Path
 
-    from raftops.data.dvc import bring
+    from raftops.data.dvc import fetch_missing
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model.learning import Candidate, Train
@@ -26,6 +26,6 @@ def train_candidate(
 
     settings = Train(**config["train"]), Candidate.model_validate_json(candidate), config["base"]
     places = Path(conversations.path), Path(part.path), Path(config["cache"])
-    reported(bring)(config.get("source"), "train")
+    reported(fetch_missing)(config.get("source"), "train")
     metrics.metadata.update(reported(train_candidate)(*settings, *places))
     write_json(Path(metrics.path), metrics.metadata)

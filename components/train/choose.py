@@ -18,7 +18,7 @@ def train(
     """Choose the candidate with the lowest loss on the dev split, and finish what goes with it."""
     from pathlib import Path
 
-    from raftops.data.dvc import bring
+    from raftops.data.dvc import fetch_missing
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model.learning import Train
@@ -26,6 +26,6 @@ def train(
 
     places = Path(conversations.path), Path(adapters.path), Path(config["cache"])
     made = [Path(part.path) for part in parts]
-    reported(bring)(config.get("source"), "train")
+    reported(fetch_missing)(config.get("source"), "train")
     metrics.metadata.update(reported(train)(Train(**config["train"]), config["base"], *places, None, made))
     write_json(Path(metrics.path), metrics.metadata)

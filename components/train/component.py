@@ -17,13 +17,13 @@ def train(
     """Fine-tune the base model on the conversations with QLoRA."""
     from pathlib import Path
 
-    from raftops.data.dvc import bring
+    from raftops.data.dvc import fetch_missing
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model.learning import Train
     from raftops.steps.train import train
 
     places = Path(conversations.path), Path(adapters.path), Path(config["cache"])
-    reported(bring)(config.get("source"), "train")
+    reported(fetch_missing)(config.get("source"), "train")
     metrics.metadata.update(reported(train)(Train(**config["train"]), config["base"], *places, config.get("cluster")))
     write_json(Path(metrics.path), metrics.metadata)

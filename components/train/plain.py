@@ -17,13 +17,13 @@ def train_plain(
     """Fine-tune the base model on the conversations without evidence."""
     from pathlib import Path
 
-    from raftops.data.dvc import bring
+    from raftops.data.dvc import fetch_missing
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model.learning import Train
     from raftops.steps.train import train_plain
 
     places = Path(conversations.path), Path(part.path), Path(config["cache"])
-    reported(bring)(config.get("source"), "train")
+    reported(fetch_missing)(config.get("source"), "train")
     metrics.metadata.update(reported(train_plain)(Train(**config["train"]), config["base"], *places))
     write_json(Path(metrics.path), metrics.metadata)

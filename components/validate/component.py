@@ -17,13 +17,13 @@ def validate(
     """Check documents, access policies and examples; let through what holds."""
     from pathlib import Path
 
-    from raftops.data.dvc import bring
+    from raftops.data.dvc import fetch_missing
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model.knowledge import Data, Validate
     from raftops.steps.validate import validate
 
     sections = Validate(**config["validate"]), Data(**config["data"])
-    reported(bring)(config.get("source"), "validate", sections[1])
+    reported(fetch_missing)(config.get("source"), "validate", sections[1])
     metrics.metadata.update(reported(validate)(*sections, Path(accepted.path), Path(report.path)))
     write_json(Path(metrics.path), metrics.metadata)

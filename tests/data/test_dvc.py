@@ -19,10 +19,10 @@ from pipelines.wiring.inputs import read_inputs
 from pipelines.kubeflow.notes import notes, unseen
 from pipelines.wiring.plain_data import listed
 from pipelines.wiring.data_source import folders, sources, tracked
-from raftops.data.dvc import OnDemand, Source, bring, content_of
+from raftops.data.dvc import OnDemand, Source, fetch_missing, content_of
 from raftops.errors import SpecError, StepError, StorageError
 from raftops.files import sha256_file, write_jsonl
-from raftops.data.shards import Shard
+from raftops.data.records import Shard
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model.knowledge import Ingest
 from raftops.spec.model.platform import Storage as StorageSection
@@ -88,7 +88,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_a_pod_is_brought_what_was_compiled(pushed: LoadedSpec, pod: Path) -> None:
     data = pushed.assistant.spec.data
-    assert bring(told(pushed, "validate"), "validate", data) == len(files(pod))
+    assert fetch_missing(told(pushed, "validate"), "validate", data) == len(files(pod))
     there = files(pushed.root / "data")
     assert files(pod / "data") == {name: body for name, body in there.items() if not name.startswith(".")}
     assert content_of(data, Path()) == content_of(data, pushed.root)
@@ -98,7 +98,7 @@ def test_what_is_there_stays_and_asks_for_no_network(pushed: LoadedSpec, pod: Pa
     (pod / "data" / "mine.md").write_text("# Mine\n")
     unreachable = told(pushed, "validate")
     unreachable["storage"]["endpoint"] = "http://127.0.0.1:1"
-    assert bring(unreachable, "validate", pushed.assistant.spec.data) == bring(None, "validate") == 0
+    assert fetch_missing(unreachable, "validate", pushed.assistant.spec.data) == fetch_missing(None, "validate") == 0
     assert list(files(pod)) == ["data/mine.md"]
 
 
@@ -116,7 +116,7 @@ def test_data_that_was_changed_and_not_pushed_is_refused(pushed: LoadedSpec, pod
     document.unlink()
     document.write_text("# Changed\n\nAfter dvc add.\n")
     with pytest.raises(StorageError, match="not the data that was compiled") as refused:
-        bring(told(pushed, "validate"), "validate", pushed.assistant.spec.data)
+        fetch_missing(told(pushed, "validate"), "validate", pushed.assistant.spec.data)
     assert refused.value.next_step == "dvc add the data, raftops data push, and compile again"
 
 
@@ -204,7 +204,7 @@ def test_a_remote_that_lacks_something_is_told_with_what_to_do(
 ) -> None:
     mistake(storage)
     with pytest.raises(StorageError, match=said) as refused:
-        bring(told(pushed, "validate"), "validate")
+        fetch_missing(told(pushed, "validate"), "validate")
     assert refused.value.next_step.endswith("raftops data push, from a machine that has the data")
     assert not any(path.name.endswith(".part") for path in pod.rglob("*"))
 
@@ -216,7 +216,7 @@ def test_a_list_that_leaves_its_folder_is_refused(pushed: LoadedSpec, pod: Path,
     storage.client.put_object(Bucket="team", Key=f"dvc/files/md5/{md5[:2]}/{md5[2:]}.dir", Body=body)
     source = told(pushed, "validate") | {"outs": [{"path": "data", "md5": f"{md5}.dir"}]}
     with pytest.raises(StorageError, match="lies outside"):
-        bring(source, "validate")
+        fetch_missing(source, "validate")
 
 
 def test_the_adapter_to_continue_from_is_brought_file_by_file(project: Any, pushed: LoadedSpec, pod: Path) -> None:
@@ -230,7 +230,7 @@ def test_the_adapter_to_continue_from_is_brought_file_by_file(project: Any, push
     assert found(loaded)["train"] == before, "a changed document is no change of train"
     subprocess.run([*DVC, "add", "-q", "data"], cwd=loaded.root, check=True)
     push(loaded)
-    assert bring(before.model_dump(mode="json"), "train") == 2
+    assert fetch_missing(before.model_dump(mode="json"), "train") == 2
     assert files(pod) == {f"data/start/{n}/adapter_model.safetensors": n.encode() for n in ("raft", "plain")}
 
 
@@ -315,11 +315,11 @@ def test_a_pod_is_brought_data_that_git_alone_keeps(
     wanted.pop("data/documents/notes.tmp")
     (pod := tmp_path / "app").mkdir()
     with pytest.raises(StorageError, match="data is not there, or not whole") as missing:
-        bring(told_before["validate"], "validate", loaded.assistant.spec.data, pod)
+        fetch_missing(told_before["validate"], "validate", loaded.assistant.spec.data, pod)
     assert "raftops data push" in missing.value.next_step
     assert plain_data.push(loaded) == len(set(wanted.values()))
     for step in ("validate", "train"):
-        bring(told_before[step], step, root=pod)
+        fetch_missing(told_before[step], step, root=pod)
     assert files(pod) == wanted
     assert content_of(loaded.assistant.spec.data, pod) == told_before["validate"]["content"]
     assert plain_data.push(loaded) == 0

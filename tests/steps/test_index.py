@@ -17,7 +17,7 @@ import pytest
 
 import raftops.steps.index as step
 from raftops.answer.evidence import unit_texts
-from raftops.data.shards import Shard
+from raftops.data.records import Shard
 from raftops.errors import IndexUnusable, StepError
 from raftops.files import write_json
 from raftops.retrieval import claims

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raftops.data.shards import Shard
+from raftops.data.records import Shard
 from raftops.errors import StepError
 from raftops.files import sha256_file, write_jsonl
 from raftops.parsing import passages as passages_module

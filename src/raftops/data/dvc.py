@@ -53,20 +53,24 @@ class Source(Section):
     """What the pipeline was compiled from, by `content_of`; not compared where empty."""
 
 
-def bring(told: Mapping[str, Any] | None, step: str, data: Data | None = None, root: Path = Path()) -> int:
+def fetch_missing(given: Mapping[str, Any] | None, step: str, data: Data | None = None, root: Path = Path()) -> int:
     """Fetch what is not there, each file whole and checked; returns how many. What is there stays as it is.
 
     Args:
-        told: a `Source` as JSON; nothing is fetched without one.
+        given: a `Source` as JSON; nothing is fetched without one.
         step: the step that says how far it is.
         data: what was fetched has to be the content that the source names.
 
     Raises:
         StorageError: the bucket refuses, lacks a file, or holds other data than the pipeline was compiled from.
     """
-    source = Source.model_validate(told) if told else None
-    missing = [out for out in source.outs if not _is_there(root / out.path)] if source else []
-    if not source or not missing:
+    if not given:
+        return 0
+    source = Source.model_validate(given)
+    paths = {root / out.path: out for out in source.outs}
+    # an empty folder is what a mount point or an earlier, failed fetch leaves: its files are missing
+    missing = [out for path, out in paths.items() if not (path.is_file() or (path.is_dir() and any(path.iterdir())))]
+    if not missing:
         return 0
     remote = Remote(source.storage)
     files = [file for out in missing for file in remote.files(out)]
@@ -80,15 +84,12 @@ def bring(told: Mapping[str, Any] | None, step: str, data: Data | None = None, r
     return len(files)
 
 
-def _is_there(path: Path) -> bool:
-    return path.is_file() or (path.is_dir() and any(path.iterdir()))
-
-
 class OnDemand:
     """Files of a source, fetched when they are asked for; without a source nothing is."""
 
-    def __init__(self, told: Mapping[str, Any] | None) -> None:
-        self._source = told or None
+    def __init__(self, given: Mapping[str, Any] | None) -> None:
+        """`given` is a `Source` as JSON; nothing is fetched without one."""
+        self._source = Source.model_validate(given) if given else None
 
     def __call__(self, path: Path) -> None:
         """Fetch a file, given below the project, if it is not there; what the source does not know is left alone."""
@@ -99,19 +100,21 @@ class OnDemand:
             remote.fetch(file, Path())
 
     def only(self, paths: Sequence[Path]) -> dict[str, Any]:
-        """The source of these files, each by its own hash; as it was told where all of them are there."""
-        if self._source is None or all(path.is_file() for path in paths):
-            return dict(self._source or {})
+        """The source of these files as JSON, each by its own hash; the whole source where all of them are there."""
+        if self._source is None:
+            return {}
+        if all(path.is_file() for path in paths):
+            return self._source.model_dump(mode="json")
         files = self._known[1]
         outs = tuple(files[name] for path in paths if (name := path.as_posix()) in files)
-        return Source.model_validate(self._source).model_copy(update={"outs": outs}).model_dump(mode="json")
+        return self._source.model_copy(update={"outs": outs}).model_dump(mode="json")
 
     @cached_property
     def _known(self) -> tuple[Remote, Mapping[str, Out]]:
         """The remote, and its files by path."""
-        source = Source.model_validate(self._source)
-        remote = Remote(source.storage)
-        return remote, {file.path: file for out in source.outs for file in remote.files(out)}
+        assert self._source is not None
+        remote = Remote(self._source.storage)
+        return remote, {file.path: file for out in self._source.outs for file in remote.files(out)}
 
 
 class Remote:

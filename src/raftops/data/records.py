@@ -1,4 +1,6 @@
-"""The rows that steps hand to each other: Document, Passage, Example. Shapes only; no work is done here.
+"""What steps hand to each other: Document, Passage, Example and other rows, and the shard of them that a task does.
+
+Shapes only; no work is done here.
 
 Offsets are character offsets into a document's parsed text: `parsed_text[start:end] == text`, always.
 """
@@ -206,3 +208,19 @@ class Citation:
     start: int
     end: int
     locator: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part `number`, from 0, of `of` parts of an ordered list. Parts are contiguous: in their order they are the whole."""
+
+    number: int
+    of: int
+
+    def holds(self, position: int, total: int) -> bool:
+        """Whether it is this part that an item belongs to, by its position of `total`. Parts differ by one item."""
+        return position * self.of // total == self.number
+
+    def __str__(self) -> str:
+        """For people, who count from 1."""
+        return f"shard {self.number + 1} of {self.of}"

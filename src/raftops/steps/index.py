@@ -18,8 +18,7 @@ from typing import Any
 import pyarrow.parquet as parquet
 
 from raftops.answer.evidence import unit_texts
-from raftops.data.records import Passage
-from raftops.data.shards import Shard
+from raftops.data.records import Passage, Shard
 from raftops.errors import IndexUnusable, StepError
 from raftops.files import link_or_copy, read_json, sha256_file, sha256_json, write_json
 from raftops.models import resolve

@@ -17,8 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raftops.data.dvc import OnDemand
-from raftops.data.records import Document, Passage
-from raftops.data.shards import Shard
+from raftops.data.records import Document, Passage, Shard
 from raftops.errors import StepError
 from raftops.files import atomic, read_json, read_jsonl, sha256_file, write_json
 from raftops.models import resolve

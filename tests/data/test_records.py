@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raftops.data.shards import Shard
+from raftops.data.records import Shard
 
 
 @given(total=st.integers(0, 500), of=st.integers(1, 64))
