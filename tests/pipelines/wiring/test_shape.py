@@ -32,11 +32,13 @@ class ShapedRun(TinyRun):
 
     held: list[str] = field(default_factory=list)
     """Why the gates hold the release."""
+    says: str = ""
+    """What evaluate hands on instead of its verdict."""
 
     def compiled(self) -> Compiled:
         keys = {step: Key({"code": f"{step} {self.parts.get(step, '1')}"}) for step in STEPS}
         config = {step: {"step": step, "manner": self.manners.get(step, "well")} for step in SHAPE}
-        config["evaluate"]["held"] = self.held
+        config["evaluate"] |= {"held": self.held, "says": self.says}
         config["ingest"]["key"] = keys["ingest"].digest
         about = {"about": ABOUT, "runs": "records", "webhook": ""}
         digests = {step: key.digest for step, key in keys.items()}
@@ -121,3 +123,11 @@ def test_what_shards_made_is_pruned_with_their_run(shaped_run: ShapedRun) -> Non
     assert len(shards()) == 6
     shaped_run.store.prune(keep=1)
     assert len(shards()) == 3
+
+
+@pytest.mark.parametrize("says", ["' == '' or 'x", "passed' or 'x"])
+def test_an_output_that_would_be_python_is_not_evaluated_and_releases_nothing(shaped_run: ShapedRun, says: str) -> None:
+    shaped_run.says = says
+    with pytest.raises(StepError, match="evaluate-Output is not a word of ours"):
+        shaped_run.run()
+    assert "evaluate" in shaped_run.ran() and "deploy" not in shaped_run.ran()
