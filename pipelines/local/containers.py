@@ -122,17 +122,31 @@ class TaskContainer:
         self._late = False
 
     def run(self, task: Handler) -> Ending:
-        """Run it to its end."""
+        """Run it to its end; it is killed when its time is over, or its run was ended."""
         container: Container = self._client.containers.create(command=list(task.command), **self._arguments)
+        over, until = threading.Event(), time.monotonic() + (self._limit.seconds or float("inf"))
+
+        def watch() -> None:
+            while not over.wait(0.5):
+                self._late = time.monotonic() > until
+                if self._late or task.stopped.is_set():
+                    with suppress(DockerException):
+                        container.kill()
+                    return
+
+        watcher = threading.Thread(target=watch, daemon=True)
         try:
             container.start()
-            with self._watched(container, task.stopped):
-                for chunk in container.logs(stream=True, follow=True):
-                    task.hear(chunk)
-                container.wait()
+            watcher.start()
+            for chunk in container.logs(stream=True, follow=True):
+                task.hear(chunk)
+            container.wait()
+            over.set()
+            watcher.join()
             container.reload()
             return self.ending(task.name, container.attrs["State"])
         finally:
+            over.set()
             with suppress(NotFound):
                 container.remove(force=True, v=True)
 
@@ -149,25 +163,3 @@ class TaskContainer:
             message = f"it was killed, perhaps because the machine's memory ran out (exit code {code})"
             advice = "make room; its own limit is memory of "
         return Ending(code, message, f"{advice}{settings}, then run again: what is finished is kept" if message else "")
-
-    @contextmanager
-    def _watched(self, container: Container, stopped: threading.Event) -> Iterator[None]:
-        """Kill it when its time is over, or its run was ended."""
-        over = threading.Event()
-        until = time.monotonic() + (self._limit.seconds or float("inf"))
-
-        def watch() -> None:
-            while not over.wait(0.5):
-                self._late = time.monotonic() > until
-                if self._late or stopped.is_set():
-                    with suppress(DockerException):
-                        container.kill()
-                    return
-
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            over.set()
-            watcher.join()

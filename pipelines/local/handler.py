@@ -149,7 +149,7 @@ class Handler(ITaskHandler):
             except (RaftopsError, OSError) as problem:
                 error = self.failed(str(problem))
             self._log.write("\n" * bool(self._line) + f"{datetime.now():%H:%M:%S} task {self.name} ")
-            self._log.write(f"failed: {error}\n" if error else "ended well\n")
+            self._log.write(f"ended: {error}\n" if error else "ended well\n")
         if self.stopped.is_set():
             return Status.FAILURE
         with tasks.lock:

@@ -93,7 +93,18 @@ def run_local(
 
     Raises `StepError` naming the step that failed; what the steps before it made is kept.
     """
-    record = _new_record(loaded, compiled)
+    now = datetime.now(UTC)
+    record = RunRecord(
+        run_id=now.strftime("%Y%m%dT%H%M%S.%f"),
+        name=loaded.assistant.name,
+        spec=str(loaded.path),
+        started=now.isoformat(timespec="seconds"),
+        steps={step: StepRecord(key.digest, dict(key.parts)) for step, key in compiled.keys.items()},
+        documents=dict(compiled.inputs.documents),
+        examples=dict(compiled.inputs.examples),
+        dvc=compiled.inputs.dvc,
+        settings=settings_of(loaded.assistant),
+    )
     folder = store.runs / record.run_id
     with store.locked():
         for step in again:
@@ -126,21 +137,6 @@ def run_local(
         store.link(record)
         store.prune()
     return record
-
-
-def _new_record(loaded: LoadedSpec, compiled: Compiled) -> RunRecord:
-    now = datetime.now(UTC)
-    return RunRecord(
-        run_id=now.strftime("%Y%m%dT%H%M%S.%f"),
-        name=loaded.assistant.name,
-        spec=str(loaded.path),
-        started=now.isoformat(timespec="seconds"),
-        steps={step: StepRecord(key.digest, dict(key.parts)) for step, key in compiled.keys.items()},
-        documents=dict(compiled.inputs.documents),
-        examples=dict(compiled.inputs.examples),
-        dvc=compiled.inputs.dvc,
-        settings=settings_of(loaded.assistant),
-    )
 
 
 def _fill(state: StepRecord, step: StepName, store: Store) -> bool:
