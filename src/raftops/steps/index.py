@@ -84,8 +84,8 @@ def index(  # noqa: PLR0913  one argument per artifact
         build.bm25.save(part / "bm25.json")
         shutil.copyfile(_present(passages / "documents.parquet"), part / "documents.parquet")
         (part / "embedder").mkdir()
-        for name in FILES:
-            link_or_copy(str(folder / name), str(part / "embedder" / name))
+        for file in FILES:
+            link_or_copy(str(folder / file), str(part / "embedder" / file))
         write_json(part / "index.json", {**_about(build), "name": name, "source": embedder, "built_from": digest})
     return {"rows": float(build.bm25.rows), **made, "seconds": round(time.monotonic() - began, 3)}
 
