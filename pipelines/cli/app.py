@@ -29,7 +29,7 @@ COMMANDS = {
     "init": "authoring", "validate": "authoring", "schema": "authoring", "plan": "planning", "compile": "planning",
     "run": "running", "doctor": "running", "serve": "serving", "ask": "serving", "release": "serving",
     "report": "reporting", "data": "data", "submit": "cluster", "status": "cluster", "logs": "cluster",
-    "cancel": "cluster", "manifests": "manifests",
+    "cancel": "cluster", "manifests": "manifests", "models": "models",
 }  # fmt: skip
 """Which module has a command: only that one is loaded, so that `validate` does not wait for Kubeflow's client."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 _PARTS = {
     "validate": ("great_expectations", "pyarrow"),
     "ingest": ("markdown_it", "nupunkt", "pypdfium2", "docx", "selectolax"),
-    "index": ("pymilvus", "milvus_lite", "onnxruntime", "openvino", "torch", "transformers"),
+    "index": ("pymilvus", "milvus_lite", "onnx", "onnxruntime", "openvino", "safetensors"),
     "train": ("bitsandbytes", "peft", "trl", "gguf", "matplotlib"),
     "evaluate": ("jinja2", "matplotlib", "openvino_genai"),
     "deploy": ("bentoml", "fastapi", "jwt", "openvino_genai"),

@@ -1,8 +1,7 @@
-"""The exported encoder: the same vectors in any company, in both engines, as the model that it was exported from."""
+"""The encoder in ONNX form: the same vectors in any company, in both engines, as the model that it was made from."""
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from raftops.errors import ModelError
 from raftops.models import resolve
 from raftops.retrieval.embedder import open_embedder
+from raftops.retrieval.encoder import FILES, onnx_form
 from tests.retrieval.tiny import DIMENSION, TOPICS, tiny_encoder
 
 TEXTS = [" ".join(TOPICS[: n % 14 + 1]) + f" {n}" for n in range(80)]
@@ -52,7 +52,7 @@ def test_a_long_text_is_cut_at_the_limit(folder):
 
 
 def test_a_folder_without_an_encoder_is_refused(tmp_path):
-    with pytest.raises(ModelError, match="no exported embedder"):
+    with pytest.raises(ModelError, match="no encoder in ONNX form"):
         open_embedder(tmp_path, "auto")
 
 
@@ -85,17 +85,13 @@ class TestMiniLm:
 
     @pytest.fixture(scope="class")
     def exported(self, model, tmp_path_factory):
-        from raftops.retrieval.export import export_encoder
+        return onnx_form(model, tmp_path_factory.mktemp("cache"))
 
-        return export_encoder(model, tmp_path_factory.mktemp("cache"))
-
-    def test_the_export_is_whole_and_made_once(self, model, exported):
-        from raftops.retrieval.export import export_encoder
-
+    def test_it_is_whole_and_made_once(self, model, exported):
         before = (exported / "model.onnx").stat().st_mtime_ns
-        assert export_encoder(model, exported.parents[1]) == exported
+        assert onnx_form(model, exported.parents[1]) == exported
         assert (exported / "model.onnx").stat().st_mtime_ns == before
-        assert sorted(p.name for p in exported.iterdir()) == ["embedder.json", "model.onnx", "tokenizer.json"]
+        assert sorted(p.name for p in exported.iterdir()) == sorted([*FILES, "config.json"])
         assert sorted(p.name for p in exported.parent.iterdir()) == [exported.name]
 
     @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
@@ -121,41 +117,3 @@ class TestMiniLm:
     def test_meaning_is_near_meaning(self, exported):
         vectors = open_embedder(exported, "auto").embed(self.SENTENCES[:3])
         assert vectors[0] @ vectors[1] > vectors[2] @ vectors[1] + 0.3
-
-
-def test_an_encoder_with_further_layers_is_refused(tmp_path):
-    from raftops.retrieval.export import export_encoder
-
-    for name, text in {
-        "config.json": "{}",
-        "tokenizer.json": "{}",
-        "modules.json": '[{"type": "x.Transformer", "path": ""}, {"type": "x.Dense", "path": "2_Dense"}]',
-    }.items():
-        (tmp_path / name).write_text(text)
-    with pytest.raises(ModelError, match=r"layers after pooling are not supported \(Dense, Transformer\)"):
-        export_encoder(resolve(f"file://{tmp_path}"), Path(tmp_path / "cache"))
-
-
-def test_two_pods_that_export_into_one_cache_at_once_both_get_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from raftops.retrieval import export
-
-    (tmp_path / "model").mkdir()
-    for name in ("config.json", "tokenizer.json"):
-        (tmp_path / "model" / name).write_text("{}", encoding="utf-8")
-    model, others = resolve(f"file://{tmp_path}/model"), [1]
-
-    def write(folder: Path, pooling: str, out: Path) -> int:
-        if others:  # the other pod begins later and ends sooner
-            others.pop()
-            export.export_encoder(model, tmp_path / "cache")
-        out.write_text("weights", encoding="utf-8")
-        return 4
-
-    monkeypatch.setattr(export, "_write_onnx", write)
-    for name, value in {"_pooling": "mean", "_max_tokens": 8, "_pad_id": 0}.items():
-        monkeypatch.setattr(export, name, lambda _, value=value: value)
-    made = export.export_encoder(model, tmp_path / "cache")
-    assert sorted(path.name for path in made.iterdir()) == ["embedder.json", "model.onnx", "tokenizer.json"]
-    assert [path.name for path in made.parent.iterdir()] == [made.name]

@@ -65,10 +65,10 @@ class OnnxEmbedder:
 
 
 def open_embedder(folder: Path, engine: Engine = "auto") -> OnnxEmbedder:
-    """Open what `export_encoder` wrote. `auto` takes OpenVINO where the CPU computes bf16, else onnxruntime."""
+    """Open what `onnx_form` found or made. `auto` takes OpenVINO where the CPU computes bf16, else onnxruntime."""
     path = folder / "model.onnx"
     if not path.is_file():
-        raise ModelError(f"{folder}: no exported embedder", next_step="run the index step again")
+        raise ModelError(f"{folder}: no encoder in ONNX form", next_step="run the index step again")
     settings = read_json(folder / "embedder.json")
     chosen = engine if engine != "auto" else ("openvino" if _has_bf16() else "onnxruntime")
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))

@@ -1,13 +1,10 @@
-"""A sentence encoder folder to ONNX, once per content digest. The only retrieval module that needs torch.
+"""A sentence encoder of any family to ONNX, by tracing it with torch: `raftops models export`. No step needs it.
 
 Pooling (mean or first token) and L2 normalisation are inside the graph. Encoders with further dense layers are refused.
 """
 
 from __future__ import annotations
 
-import json
-import shutil
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,11 +16,8 @@ from transformers import AutoModel
 from transformers.utils import logging as transformers_logging
 
 from raftops.errors import ModelError
-from raftops.files import read_json, write_json
 from raftops.models import LocalModel
-
-MAX_TOKENS = 512
-"""Longest input of any export; a model's own `max_seq_length` may be shorter."""
+from raftops.retrieval.encoder import write_form
 
 
 class _Encoder(torch.nn.Module):
@@ -44,39 +38,11 @@ class _Encoder(torch.nn.Module):
         return torch.nn.functional.normalize(pooled, dim=-1)
 
 
-def export_encoder(model: LocalModel, cache: Path) -> Path:
-    """The folder with `model.onnx`, `tokenizer.json` and `embedder.json`; made on first use, whole or not at all."""
-    target = cache / "models" / model.digest
-    if (target / "embedder.json").is_file():
-        return target
-    if not (model.path / "tokenizer.json").is_file():
-        raise ModelError(f"{model.path}: no tokenizer.json", next_step="save the model with a fast tokenizer")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".part-") as temporary:
-        whole = Path(temporary) / "whole"
-        _export(model, whole)
-        _take_place(whole, target)
-    return target
-
-
-def _export(model: LocalModel, folder: Path) -> None:
-    folder.mkdir()
-    pooling = _pooling(model.path)
-    settings = {"digest": model.digest, "pooling": pooling, "max_tokens": _max_tokens(model.path)}
-    settings |= {"pad_id": _pad_id(model.path), "dimension": _write_onnx(model.path, pooling, folder / "model.onnx")}
-    shutil.copyfile(model.path / "tokenizer.json", folder / "tokenizer.json")
-    write_json(folder / "embedder.json", settings)
-
-
-def _take_place(whole: Path, target: Path) -> None:
-    """The first that is whole takes the name: several pods may export into one cache at the same time."""
-    if not (target / "embedder.json").is_file():
-        shutil.rmtree(target, ignore_errors=True)
-    try:
-        whole.rename(target)
-    except OSError:
-        if not (target / "embedder.json").is_file():
-            raise
+def export_encoder(model: LocalModel, folder: Path) -> None:
+    """Write the ONNX form of an encoder into a new folder, which is a model source of its own."""
+    if folder.exists():
+        raise ModelError(f"{folder}: is there already", next_step="name a new folder")
+    write_form(model, folder, _write_onnx)
 
 
 def _write_onnx(folder: Path, pooling: str, out: Path) -> int:
@@ -120,28 +86,3 @@ def _compare(encoder: _Encoder, out: Path) -> int:
     if not gap < 1e-3:
         raise ModelError(f"{out}: the exported encoder differs from the model by {gap:.4f}")
     return int(expected.shape[1])
-
-
-def _pooling(folder: Path) -> str:
-    """`mean` (also where the folder does not say) or `cls`; anything else is refused."""
-    modules = json.loads((folder / "modules.json").read_text()) if (folder / "modules.json").is_file() else []
-    kinds = {str(m["type"]).rsplit(".", 1)[-1] for m in modules}
-    if kinds - {"Transformer", "Pooling", "Normalize"}:
-        raise ModelError(f"{folder}: layers after pooling are not supported ({', '.join(sorted(kinds))})")
-    path = next((m["path"] for m in modules if str(m["type"]).endswith("Pooling")), "1_Pooling")
-    config = folder / path / "config.json"
-    chosen = read_json(config) if config.is_file() else {"pooling_mode_mean_tokens": True}
-    names = {k.removeprefix("pooling_mode_") for k, v in chosen.items() if k.startswith("pooling_mode_") and v is True}
-    if names not in ({"mean_tokens"}, {"cls_token"}):
-        raise ModelError(f"{folder}: pooling {sorted(names)} is not supported", next_step="use a mean or CLS encoder")
-    return "cls" if names == {"cls_token"} else "mean"
-
-
-def _max_tokens(folder: Path) -> int:
-    path = folder / "sentence_bert_config.json"
-    declared = read_json(path).get("max_seq_length") if path.is_file() else None
-    return min(int(declared or 256), MAX_TOKENS)
-
-
-def _pad_id(folder: Path) -> int:
-    return int(read_json(folder / "config.json").get("pad_token_id") or 0)

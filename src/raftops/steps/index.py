@@ -5,7 +5,6 @@ Only texts that were never embedded before are embedded. Does not parse, does no
 
 from __future__ import annotations
 
-import importlib
 import os
 import shutil
 import sqlite3
@@ -27,6 +26,7 @@ from raftops.models import resolve
 from raftops.progress import progress
 from raftops.retrieval.bm25 import Bm25Encoder, check_language
 from raftops.retrieval.embedder import OnnxEmbedder, open_embedder
+from raftops.retrieval.encoder import FILES, onnx_form
 from raftops.retrieval.memo import VectorCache
 from raftops.retrieval.milvus import DenseType, MilvusConnection, PassageCollection
 from raftops.retrieval.protocols import Vectors
@@ -72,7 +72,7 @@ def index(  # noqa: PLR0913  one argument per artifact
     began = time.monotonic()
     check_language(config.bm25.language)
     source = _present(passages / "passages.parquet")
-    digest, folder = sha256_file(source), _exported(embedder, cache)
+    digest, folder = sha256_file(source), onnx_form(resolve(embedder, cache), cache)
     encoder, dense = open_embedder(folder, config.engine), _dense_type(config, milvus)
     alias = name.replace("-", "_")
     key = sha256_json([digest, encoder.name, config.model_dump(), dense])[:12]
@@ -84,7 +84,9 @@ def index(  # noqa: PLR0913  one argument per artifact
         made |= {"units": float(_keep_units(build, part / FILE))}
         build.bm25.save(part / "bm25.json")
         shutil.copyfile(_present(passages / "documents.parquet"), part / "documents.parquet")
-        shutil.copytree(folder, part / "embedder", copy_function=link_or_copy)
+        (part / "embedder").mkdir()
+        for file in FILES:
+            link_or_copy(str(folder / file), str(part / "embedder" / file))
         write_json(part / "index.json", {**_about(build), "name": name, "source": embedder, "built_from": digest})
     return {"rows": float(build.bm25.rows), **made, "seconds": round(time.monotonic() - began, 3)}
 
@@ -97,7 +99,7 @@ def index_shard(  # noqa: PLR0913  as `index`, with the part to do
     A text that stands in two parts is embedded in both; `index` keeps the vector of the first.
     """
     source = _present(passages / "passages.parquet")
-    encoder = open_embedder(_exported(embedder, cache), config.engine)
+    encoder = open_embedder(onnx_form(resolve(embedder, cache), cache), config.engine)
     total = _passages_in(source)
     with (
         closing(VectorCache(_shelf(cache, encoder), encoder)) as known,
@@ -184,15 +186,6 @@ def _present(path: Path) -> Path:
     if not path.is_file():
         raise StepError(f"{path}: missing", next_step="run the ingest step first")
     return path
-
-
-def _exported(embedder: str, cache: Path) -> Path:
-    model = resolve(embedder, cache)
-    target = cache / "models" / model.digest
-    if (target / "embedder.json").is_file():
-        return target
-    exported: Path = importlib.import_module("raftops.retrieval.export").export_encoder(model, cache)  # torch: only now
-    return exported
 
 
 def _counted(source: Path, config: Index) -> Bm25Encoder:

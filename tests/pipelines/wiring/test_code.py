@@ -67,7 +67,7 @@ def test_the_code_of_a_step_holds_its_component_and_its_module(step: str) -> Non
 
 
 def test_modules_that_are_imported_by_name_are_found() -> None:
-    assert "raftops.retrieval.export" in Code().closure("raftops.steps.index")
+    assert "raftops.generation.transformers" in Code().closure("raftops.steps.evaluate")
 
 
 def test_a_change_far_below_changes_the_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
