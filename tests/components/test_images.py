@@ -1,7 +1,8 @@
-"""Images: one shape, differing in the step's name; what they copy is there and is what they need."""
+"""The images' one Dockerfile: what it copies is there and is what they need, and the locks know what it installs."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 import subprocess
 from pathlib import Path
@@ -17,20 +18,25 @@ STAYS = "\nFROM ${BASE}\n"
 """Where the stage begins that stays."""
 
 
-def dockerfile(step: str) -> str:
-    return (ROOT / "components" / step / "Dockerfile").read_text(encoding="utf-8")
+DOCKERFILE = (ROOT / "components" / "Dockerfile").read_text(encoding="utf-8")
+LOCKS = ("requirements.lock", "models.lock", "torch.lock", "torch-cpu.lock")
 
 
-def test_the_dockerfiles_differ_in_the_name_of_the_step_only() -> None:
-    shapes = {dockerfile(step).replace(step, "STEP") for step in STEPS}
-    assert len(shapes) == 1
-    assert shapes.pop().count("STEP") == 5
+def pins(name: str) -> list[str]:
+    """The lines of a lock that pin, without their hashes."""
+    return re.findall(r"^([^\s#][^\\]*?) *\\?$", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_everything_copied_exists_and_is_let_through_by_dockerignore(step: str) -> None:
+def test_the_name_of_the_step_is_an_argument_that_must_be_given_and_no_step_is_named() -> None:
+    assert "${STEP:?" in DOCKERFILE
+    assert [step for step in STEPS if re.search(rf"raftops {step}\b|STEP={step}$", DOCKERFILE, re.MULTILINE)] == []
+    stages = re.split(r"^FROM .*$", DOCKERFILE, flags=re.MULTILINE)
+    assert [stage for stage in stages[1:] if "${STEP" in stage and "\nARG STEP\n" not in stage] == []
+
+
+def test_everything_copied_exists_and_is_let_through_by_dockerignore() -> None:
     copied = [
-        name for line in re.findall(r"^COPY (?!--from)(.*)$", dockerfile(step), re.MULTILINE)
+        name for line in re.findall(r"^COPY (?!--from)(.*)$", DOCKERFILE, re.MULTILINE)
         for name in line.split()[:-1]
     ]  # fmt: skip
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").split() if line[0] == "!"}
@@ -39,12 +45,12 @@ def test_everything_copied_exists_and_is_let_through_by_dockerignore(step: str) 
 
 
 def test_a_container_does_not_run_as_root() -> None:
-    last = [line for line in dockerfile("train").splitlines() if line.startswith("USER")][-1]
+    last = [line for line in DOCKERFILE.splitlines() if line.startswith("USER")][-1]
     assert last == "USER 10001:10001"
 
 
 def test_the_stage_that_stays_copies_libraries_and_code_apart_and_installs_nothing() -> None:
-    stays = dockerfile("train").partition(STAYS)[2]
+    stays = DOCKERFILE.partition(STAYS)[2]
     assert [line.split()[1] for line in re.findall(r"^COPY.*$", stays, re.MULTILINE)] == [
         "--from=environment", "--from=code",
     ]  # fmt: skip
@@ -52,52 +58,72 @@ def test_the_stage_that_stays_copies_libraries_and_code_apart_and_installs_nothi
 
 
 def test_the_base_and_the_builder_are_arguments() -> None:
-    text = dockerfile("train")
+    text = DOCKERFILE
     assert text.index("ARG BASE=") < text.index("FROM ")
     assert re.findall(r"^FROM (\S+)", text, re.MULTILINE)[-1] == "${BASE}"
 
 
 def test_what_changes_with_every_build_stands_last_so_that_layers_are_kept() -> None:
-    stays = dockerfile("train").partition(STAYS)[2]
+    stays = DOCKERFILE.partition(STAYS)[2]
     assert stays.index("ARG ") > stays.index("COPY ") and stays.index("ARG ") > stays.index("RUN ")
 
 
 def test_the_labels_of_the_open_container_initiative_are_there() -> None:
-    labels = set(re.findall(r"org\.opencontainers\.image\.(\w+)=", dockerfile("train")))
+    labels = set(re.findall(r"org\.opencontainers\.image\.(\w+)=", DOCKERFILE))
     assert labels >= {"title", "description", "source", "licenses", "version", "revision", "created"}
 
 
-def test_versions_come_from_the_lock() -> None:
-    assert "-c requirements.lock" in dockerfile("train")
-    locked = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    assert all("==" in line for line in locked.splitlines() if line and not line.startswith("#"))
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_pin_has_hashes(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", "")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert (
+        lines
+        and [line for line in lines if not re.fullmatch(r"\S+==[^#]*?( +--hash=sha256:[0-9a-f]{64})+", line)] == []
+    )
 
 
-def test_what_pytorch_takes_along_for_cuda_is_locked_beside_the_rest_and_for_linux_only() -> None:
-    assert "-c requirements.lock -c cuda.lock -r extra.txt" in dockerfile("train")
-    pins = [line for line in (ROOT / "cuda.lock").read_text(encoding="utf-8").splitlines() if line[0] != "#"]
-    assert [pin for pin in pins if not re.fullmatch(r"[a-z0-9-]+==[0-9.]+; platform_system == \"Linux\"", pin)] == []
-    locked = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
-    assert {pin.partition("=")[0] for pin in pins} & {line.partition("=")[0] for line in locked} == set()
-    assert {"nvidia-cudnn-cu13", "nvidia-nccl-cu13", "triton"} <= {pin.partition("=")[0] for pin in pins}
+def test_pytorch_stands_apart_in_both_builds_with_what_that_for_cuda_takes_along_on_linux_only() -> None:
+    assert pins("torch-cpu.lock") == ["torch==2.13.0+cpu"] and "torch==2.13.0" in pins("torch.lock")
+    others = [pin for pin in pins("torch.lock") if not pin.startswith("torch==")]
+    assert [pin for pin in others if not pin.endswith("sys_platform == 'linux'")] == []
+    names = {pin.partition("=")[0] for pin in pins("torch.lock")}
+    assert {"nvidia-cudnn-cu13", "nvidia-nccl-cu13", "triton"} <= names
+    assert names & {pin.partition("=")[0] for pin in pins("requirements.lock")} == set()
 
 
-@pytest.mark.parametrize(("served", "also"), [("torch==2.13.0", ["cuda.lock"]), ("torch==2.13.0+cpu", [])])
-def test_setup_installs_it_where_the_index_served_the_build_for_cuda(
+def test_versions_come_from_the_locks_and_no_file_is_installed_that_they_do_not_know(tmp_path: Path) -> None:
+    assert re.findall(r"pip download (?!.*-c pins\.txt)", DOCKERFILE) == []
+    loop = re.search(r"for wheel in wheels/\*;.*?done", DOCKERFILE, re.DOTALL)
+    assert loop and DOCKERFILE.index("pip install --no-index") > loop.end()
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels" / "good-1-py3-none-any.whl").write_bytes(b"good")
+    (tmp_path / "a.lock").write_text(f"good==1 --hash=sha256:{hashlib.sha256(b'good').hexdigest()}\n", encoding="utf-8")
+    script = ["sh", "-c", loop[0].replace("\\\n", "")]
+    assert subprocess.run(script, cwd=tmp_path, check=False).returncode == 0
+    (tmp_path / "wheels" / "more-1-py3-none-any.whl").write_bytes(b"altered")
+    done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "wheels/more-1-py3-none-any.whl: no lock knows this file\n")
+
+
+@pytest.mark.parametrize(("served", "also"), [("true", []), ("false", ["torch.lock"])])
+def test_setup_takes_pytorch_without_cuda_where_an_index_serves_it_and_else_all_that_cuda_needs(
     served: str, also: list[str], tmp_path: Path
 ) -> None:
     """PyPI's build cannot even be imported without it."""
-    for name in ("requirements.lock", "cuda.lock", "models.lock", "pyproject.toml"):
+    for name in (*LOCKS, "pyproject.toml"):
         (tmp_path / name).touch()
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\n[ "$3" = freeze ] && echo {served}\necho "$@" >> told\n', encoding="utf-8")
+    python.write_text(f'#!/bin/sh\necho "$@" >> told\ncase "$*" in *torch-cpu*) {served} ;; esac\n', encoding="utf-8")
     python.chmod(0o755)
     make = ["make", "--silent", "--file", str(ROOT / "Makefile"), "setup"]
     done = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    told = re.findall(r"install .*-r (\S+)", (tmp_path / "told").read_text(encoding="utf-8"))
-    assert told == ["requirements.lock", *also, "models.lock"]
+    calls = [line for line in (tmp_path / "told").read_text(encoding="utf-8").splitlines() if " -r " in line]
+    found = [name for line in calls for name in re.findall(r"-r (\S+)", line)]
+    assert found == ["requirements.lock", "models.lock", "torch-cpu.lock", *also]
+    assert all("--require-hashes" in line for line in calls)
 
 
 def test_an_image_is_named_after_its_step_and_our_version() -> None:

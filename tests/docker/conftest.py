@@ -8,6 +8,7 @@ them in between runs.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -117,8 +118,12 @@ def _download(wheels: Path) -> None:
     wanted = sorted({line for step in STEPS for line in requirements(step, project)})
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(wheels), "--find-links", str(wheels)]
     wheels.mkdir(parents=True, exist_ok=True)
-    _do(*pip, "-c", str(ROOT / "requirements.lock"), *wanted, "hatchling")
-    _do(*pip, "--no-deps", "-c", str(ROOT / "requirements.lock"), "-r", str(ROOT / "models.lock"), "kfp")
+    pins = wheels / "pins.txt"
+    locked = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    pins.write_text("\n".join(re.findall(r"^[A-Za-z0-9._-]+==[^ ;]*", locked, re.MULTILINE)), encoding="utf-8")
+    _do(*pip, "-c", str(pins), *wanted, "hatchling")
+    _do(*pip, "-c", str(pins), "--no-deps", "kfp")
+    _do(*pip, "--no-deps", "-r", str(ROOT / "models.lock"))
 
 
 @pytest.fixture(scope="session")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 
 from pipelines.wiring.code import Code
 from raftops import __version__
-from tools.sbom import sbom
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]
 SEARCH = (
@@ -73,21 +73,27 @@ def test_kubeflows_client_and_the_command_line_are_not_in_it(engine: Any, step_i
     assert "kfp_server_api" not in found
 
 
-def test_its_bill_of_materials_names_every_package_that_python_finds_in_it(
+def test_its_bill_of_materials_names_every_package_python_itself_and_the_system(
     engine: Any, step_image: tuple[str, str]
 ) -> None:
-    program = "import importlib.metadata as m; print(*(f'{d.name}=={d.version}'.lower() for d in m.distributions()))"
-    found = set(said(engine, step_image[1], "python3", "-c", program).split())
-    system = ("pkg:deb/", "pkg:generic/")
-    parts = [part for part in sbom(step_image[1])["components"] if not part.get("purl", "").startswith(system)]
-    assert {f"{part['name']}=={part['version']}".lower() for part in parts} == found
+    program = "import importlib.metadata as m; print(*(f'{d.name}=={d.version}' for d in m.distributions()))"
+    found = {_plain(line) for line in said(engine, step_image[1], "python3", "-c", program).split()}
+    command = [
+        Path(sys.executable).parent / "syft",
+        "scan",
+        "--quiet",
+        f"docker:{step_image[1]}",
+        "-o",
+        "cyclonedx-json",
+    ]
+    bill = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    parts = [part for part in bill["components"] if part.get("purl")]
+    assert {
+        _plain(f"{part['name']}=={part['version']}") for part in parts if part["purl"].startswith("pkg:pypi/")
+    } == found
     assert any(name.startswith("raftops==") for name in found)
+    assert any(part["name"] == "libc6" for part in parts)
 
 
-def test_its_bill_of_materials_is_valid_and_names_libraries_and_system(step_image: tuple[str, str]) -> None:
-    bill = sbom(step_image[1])
-    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bill)) is None
-    versions = {part["name"].lower(): part["version"] for part in bill["components"]}
-    assert versions["kfp"] == "2.17.0" and "libc6" in versions
-    assert versions.get("torch", "2.13.0+cpu") == "2.13.0+cpu"
-    assert bill["metadata"]["component"]["name"] == step_image[1].rpartition(":")[0]
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")

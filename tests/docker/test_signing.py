@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from raftops.files import write_text
-from tools.images import DIGESTS, main
+from tools.images import DIGESTS
 
 pytestmark = pytest.mark.docker
+ROOT = Path(__file__).parents[2]
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 
@@ -56,33 +57,34 @@ def images(registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> li
     return names
 
 
-def test_signed_images_are_verified(images: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["sign", "--key", "cosign.key"]) == 0
-    assert main(["verify", "--key", "cosign.pub"]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        f"{name}: {end}" for end in ("signed", "verified") for name in images
-    ]
+def make(*words: str) -> subprocess.CompletedProcess[str]:
+    command = ["make", "--silent", "--file", str(ROOT / "Makefile"), *words, "STEPS=ingest deploy"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_images_that_nobody_signed_are_all_named(images: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["verify", "--key", "cosign.pub"]) == 1
-    told = capsys.readouterr().err
-    assert all(f"{name}: no signatures found" in told for name in images)
-
-
-def test_a_signature_by_another_key_is_none(
-    images: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["sign", "--key", "cosign.key"]) == 0
-    (tmp_path / "other").mkdir()
-    subprocess.run(["cosign", "generate-key-pair"], check=True, capture_output=True, cwd=tmp_path / "other")
-    assert main(["verify", "--key", "other/cosign.pub"]) == 1
-    told = capsys.readouterr().err
-    assert all(name in told for name in images)
+def test_signed_images_are_verified(images: list[str]) -> None:
+    assert make("sign-images", "KEY=cosign.key").returncode == 0
+    done = make("verify-images", "KEY=cosign.pub")
+    assert done.returncode == 0, done.stderr
+    assert all(name.partition("@")[2] in done.stdout for name in images)
 
 
 @pytest.mark.usefixtures("images")
-def test_a_wrong_password_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_images_that_nobody_signed_are_refused() -> None:
+    done = make("verify-images", "KEY=cosign.pub")
+    assert done.returncode == 2 and "no signatures found" in done.stderr
+
+
+@pytest.mark.usefixtures("images")
+def test_a_signature_by_another_key_is_none(tmp_path: Path) -> None:
+    assert make("sign-images", "KEY=cosign.key").returncode == 0
+    (tmp_path / "other").mkdir()
+    subprocess.run(["cosign", "generate-key-pair"], check=True, capture_output=True, cwd=tmp_path / "other")
+    assert make("verify-images", "KEY=other/cosign.pub").returncode == 2
+
+
+@pytest.mark.usefixtures("images")
+def test_a_wrong_password_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "COSIGN_PASSWORD", "wrong")
-    assert main(["sign", "--key", "cosign.key"]) == 1
-    assert "decrypt" in capsys.readouterr().err
+    done = make("sign-images", "KEY=cosign.key")
+    assert done.returncode == 2 and "decrypt" in done.stderr
