@@ -83,11 +83,15 @@ def volume(path: str, **more: str) -> dict[str, Any]:
 
 FLAGS = {"config_map": "flags", "path": "/etc/flags"}
 WRONG: list[tuple[dict[str, Any], str, str]] = [
-    (of_train(node_selector={"a..b/pool": "x"}), "train.node_selector", "not a Kubernetes label"),
-    (of_train(tolerations=[{"key": "no key"}]), "tolerations[0].key", "no key of a taint"),
-    (of_train(tolerations=[{"key": "k", "operator": "Equal", "value": "a b"}]), "tolerations[0].value", "no value"),
-    (of_train(affinity=[{"match": [{"key": "no!", "values": ["a"]}]}]), "match[0].key", "no key of a Kubernetes label"),
-    (of_train(affinity=[{"match": [{"key": "k", "values": ["a b"]}]}]), "values[0]", "no value of a Kubernetes label"),
+    (of_train(node_selector={"a..b/pool": "x"}), "train.node_selector", "is not the key of a Kubernetes label"),
+    (of_train(tolerations=[{"key": "no key"}]), "tolerations[0].key", "is not the key of"),
+    (
+        of_train(tolerations=[{"key": "k", "operator": "Equal", "value": "a b"}]),
+        "tolerations[0].value",
+        "is not the value of",
+    ),
+    (of_train(affinity=[{"match": [{"key": "no!", "values": ["a"]}]}]), "match[0].key", "is not the key of"),
+    (of_train(affinity=[{"match": [{"key": "k", "values": ["a b"]}]}]), "values[0]", "is not the value of"),
     (
         of_train(affinity=[{"match": [{"key": "k", "operator": "Gt", "values": ["many"]}]}]),
         "values[0]",
@@ -98,7 +102,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (
         of_train(secrets=[HUB], config_maps=[{"config_map": "c", "key": "k", "env": "HF_TOKEN"}]),
         "config_maps[0].env",
-        "another secret or config map sets the same variable",
+        "train.secrets[0] sets the same variable",
     ),
     (
         {"milvus": MILVUS, **of_train(secrets=[HUB | {"env": "MILVUS_TOKEN"}])},
@@ -128,7 +132,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "volumes[0]",
         "/app/.raftops is where spec.platform.workspace is mounted, too",
     ),
-    ({"workspace": "store", "store": "my store"}, "platform.store", "has a blank or a colon"),
+    ({"workspace": "store", "store": "my store"}, "platform.store", "without blanks"),
     ({"workspace": "store", "store": "../kept"}, "platform.store", "no place to mount at"),
     ({"workspace": "store", "store": "/"}, "platform.store", "no place to mount at"),
     ({"workspace": "store", "store": "/minio"}, "platform.store", "where Kubeflow mounts a volume of its own"),
@@ -142,9 +146,13 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (
         {"resources": {"evaluate": {"accelerator": {"type": "requests.nvidia.com/gpu"}}}},
         "accelerator.type",
-        "no device",
+        "must be a resource name",
     ),
-    ({"resources": {"evaluate": {"accelerator": {"type": "kubernetes.io/gpu"}}}}, "accelerator.type", "no device"),
+    (
+        {"resources": {"evaluate": {"accelerator": {"type": "kubernetes.io/gpu"}}}},
+        "accelerator.type",
+        "must be a resource name",
+    ),
     ({"registry": "https://ghcr.io/x"}, "platform.registry", "no scheme, no / at the end"),
     ({"registry": "ghcr.io/x/"}, "platform.registry", "no scheme, no / at the end"),
     ({"images": {"train": f"r.io/Train@sha256:{'a' * 64}"}}, "images.train", "an image by its digest"),
