@@ -49,10 +49,10 @@ def misfits(root: Any, table: str) -> Iterator[tuple[Path, str, str]]:
     """Where, what and what next of every value below that is not in the form that a table wants for its path."""
     for path, value in below(root):
         if isinstance(value, str | int):
-            text, shown = str(value).lower() if isinstance(value, bool) else str(value), show(path)
+            text, said = (str(value).lower(), "") if isinstance(value, bool) else (str(value), f"{value!r:.100} ")
             for where, form, what, mend in _table(table):
-                if where.fullmatch(shown) and not form.fullmatch(text):
-                    yield path, f"{value!r:.100}: {what}", mend.replace("NAME", text.partition("@")[0])
+                if where.fullmatch(show(path)) and not form.fullmatch(text):
+                    yield path, said + what, mend.replace("NAME", text.partition("@")[0])
 
 
 @lru_cache(maxsize=4)
