@@ -43,7 +43,7 @@ def read(text: str) -> Module:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):  # import_module("raftops.hub")
             names.append(node.value)
         elif isinstance(body := getattr(node, "body", None), list):
-            # Docstrings leave the tree on the way: a better sentence is no other code.
+            # Docstrings leave the tree on the way: rewording one changes no key.
             body[:] = [statement for statement in body if not _is_docstring(statement)]
     modules = dict.fromkeys(name for name in names if _MODULE.fullmatch(name))
     return Module(sha256_text(ast.unparse(tree)), tuple(modules))

@@ -31,7 +31,7 @@ class Compiled:
     keys: dict[StepName, Key]
     inputs: Inputs
     pipeline: Mapping[str, Any]
-    """What the first document of `text` says (KFP's PipelineSpec as JSON): nobody has to read our own YAML again."""
+    """What the first document of `text` says (KFP's PipelineSpec as JSON): our own YAML is never parsed again."""
     platform: Mapping[str, Any]
     """What the second one says: what only Kubernetes understands (KFP's PlatformSpec)."""
 

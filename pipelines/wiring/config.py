@@ -45,7 +45,7 @@ def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
 
 
 def _settings(assistant: Assistant) -> dict[str, Any]:
-    """What is no section of its own, by the name that a row gives it; without what the spec does not ask for."""
+    """Settings that are not sections, by the names in the rows of the table; only those that the spec asks for."""
     spec = assistant.spec
     store, bucket = spec.platform.store, spec.platform.artifacts
     return {

@@ -54,7 +54,7 @@ class Placer:
         return task.set_display_name(step).set_caching_options(True, cache_key=self.keys[step])
 
     def shard(self, step: StepName, task: PipelineTask, part: str = "shard", key: str | None = None) -> PipelineTask:
-        """Place a step's work on one part. Where many tasks share this place, KFP's own key tells them apart."""
+        """Place a step's work on one part. Where many tasks share this place, KFP's own key identifies them."""
         wanted = self.platform.resources[step]
         self._placed(step, task, wanted, _each(wanted.secrets, self._of_data(step)), self.places.get(step, ()))
         return task.set_display_name(f"{step} {part}").set_caching_options(True, cache_key=key)
