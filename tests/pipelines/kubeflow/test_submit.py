@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from pipelines.kubeflow.client import Endpoint, Server
-from pipelines.kubeflow.past import past_steps
+from pipelines.kubeflow.earlier_runs import past_steps
+from pipelines.kubeflow.run_state import steps_of
 from pipelines.kubeflow.submit import as_struct, experiment_of, known, submit, submitted
-from pipelines.kubeflow.watch import failure, steps_of, watch
+from pipelines.kubeflow.watch import failure, watch
 from pipelines.wiring.compile import compile_spec
 from pipelines.wiring.steps import downstream
 from raftops.errors import ClusterError

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.kubeflow.past import PastStep
-from pipelines.runs.cost import StepCost, cluster_plan, keep_to_budget, price_of, total
+from pipelines.runs.cost import PastStep, StepCost, cluster_plan, keep_to_budget, price_of, total
 from pipelines.runs.cost_shown import cost_lines, cost_row, cost_table, costs_json, costs_markdown
 from pipelines.runs.plan import PlannedStep
 from raftops.errors import BudgetExceeded
