@@ -19,7 +19,7 @@ from pipelines.cli.screen import duration, screen
 from pipelines.kubeflow.client import Gone, Server, endpoint_of
 from pipelines.kubeflow.run_state import ENDED, StepState, state_of, steps_of
 from pipelines.kubeflow.step_progress import PodReason, StepProgress, pending_reason, progress_of
-from pipelines.kubeflow.submit import Submitted, experiment_of, find, known
+from pipelines.kubeflow.submit import Submitted, experiment_of, find, find_submitted
 from pipelines.kubeflow.submit import submit as submit_run
 from pipelines.kubeflow.watch import failure, watch
 from pipelines.runs.cost import keep_to_budget
@@ -218,7 +218,7 @@ def cancel(run: RunId, endpoint: EndpointOption = "", spec: OfSpec = None, overl
 
 def _located(run: str, endpoint: str, spec: Path | None, overlay: list[Path] | None) -> tuple[Server, str]:
     """A run's server and its whole id."""
-    noted = known(store_folder(load_spec(spec, overlay or ())) if spec else Path(Platform().store), run)
+    noted = find_submitted(store_folder(load_spec(spec, overlay or ())) if spec else Path(Platform().store), run)
     server = _server(noted, endpoint, spec, overlay)
     return server, noted.run_id if noted else find(server, run)
 

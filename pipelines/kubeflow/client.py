@@ -98,17 +98,15 @@ class Server:
 
     def make_experiment(self, name: str) -> str:
         """The id of an experiment; it is made where there is none."""
-        known = self.experiment(name)
-        if known:
-            return known
+        if experiment_id := self.experiment(name):
+            return experiment_id
         body = {"display_name": name} | ({"namespace": self.endpoint.namespace} if self.endpoint.namespace else {})
         try:
             return _identity(self._object("POST", "/experiments", body=body), "experiment_id", self.endpoint.url)
         except ClusterError:
-            made = self.experiment(name)  # by somebody else, a moment ago
-            if made is None:
-                raise
-            return made
+            if experiment_id := self.experiment(name):  # made by somebody else, a moment ago
+                return experiment_id
+            raise
 
     def create_run(self, body: Mapping[str, Any]) -> str:
         """Start a run (a V2beta1Run); its id."""
@@ -141,8 +139,8 @@ class Server:
     def _object(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        given = {name: value for name, value in (query or {}).items() if value}
-        data = self._answer(method, _API + path + (f"?{urlencode(given)}" if given else ""), body)
+        parameters = {name: value for name, value in (query or {}).items() if value}
+        data = self._answer(method, _API + path + (f"?{urlencode(parameters)}" if parameters else ""), body)
         try:
             answer = json.loads(data or b"{}")
         except ValueError:

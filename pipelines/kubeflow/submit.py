@@ -112,7 +112,7 @@ def submitted(store: Path) -> list[Submitted]:
     return sorted(runs, key=lambda run: run.submitted, reverse=True)
 
 
-def known(store: Path, prefix: str) -> Submitted | None:
+def find_submitted(store: Path, prefix: str) -> Submitted | None:
     """The submitted run whose id begins so, the newest for `latest`; None where this project submitted no such run."""
     runs = submitted(store)
     if prefix == "latest":

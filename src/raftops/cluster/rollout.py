@@ -21,7 +21,7 @@ LOOK_SECONDS = 5
 """Pods are looked at this often while the deployment says nothing new."""
 EVENTS_SHOWN = 4
 LINES_SHOWN = 8
-Tell = Callable[[int, int], None]
+Report = Callable[[int, int], None]
 """Called with the pods that are ready and the pods that are wanted."""
 
 
@@ -39,8 +39,8 @@ class RolloutFailed(ClusterError):
     """The pods did not become ready."""
 
 
-def wait_for(cluster: Cluster, name: str, labels: dict[str, str], seconds: float, tell: Tell) -> list[Pod]:
-    """Wait until every pod of a deployment runs what it says now; returns them.
+def wait_for(cluster: Cluster, name: str, labels: dict[str, str], seconds: float, report: Report) -> list[Pod]:
+    """Wait until every pod of a deployment runs its present template; returns them.
 
     Raises:
         RolloutFailed: a pod cannot start, cannot serve, or the time is over. Names pod, state, events and last lines.
@@ -53,7 +53,7 @@ def wait_for(cluster: Cluster, name: str, labels: dict[str, str], seconds: float
         if is_complete(deployment):
             return [pod for pod in pods(cluster, labels) if pod.ready]
         status = deployment.get("status", {})
-        tell(int(status.get("availableReplicas", 0)), int(deployment["spec"].get("replicas", 1)))
+        report(int(status.get("availableReplicas", 0)), int(deployment["spec"].get("replicas", 1)))
         reason = _hopeless(cluster, deployment, labels)
         if not reason and time.monotonic() >= end:
             reason = f"not within {seconds / 60:.0f} min (deploy.kubernetes.ready_minutes)"

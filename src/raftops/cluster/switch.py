@@ -32,7 +32,7 @@ from raftops.cluster.resources import (
     replicas,
     service,
 )
-from raftops.cluster.rollout import Pod, Tell, pods, wait_for
+from raftops.cluster.rollout import Pod, Report, pods, wait_for
 from raftops.errors import ClusterError
 
 SCALER = "raftops-replicas"
@@ -74,7 +74,7 @@ class _State:
     """The active slot's deployment."""
 
 
-def deploy_release(cluster: Cluster, serving: Serving, ask: Ask, alias: Alias | None, tell: Tell) -> Deployed:
+def deploy_release(cluster: Cluster, serving: Serving, ask: Ask, alias: Alias | None, report: Report) -> Deployed:
     """Serve a release on the cluster; whatever fails, what was served before is served after.
 
     Raises:
@@ -88,7 +88,7 @@ def deploy_release(cluster: Cluster, serving: Serving, ask: Ask, alias: Alias | 
     for body in (config_map(serving, slot), deployment(serving, slot), address):
         cluster.apply(body, dry_run=True)  # what the server refuses, it refuses before anything changed
     try:
-        ready = _start(cluster, serving, slot, before, tell)
+        ready = _start(cluster, serving, slot, before, report)
         if changed:
             for pod in ready:
                 ask(f"http://{pod.address}:{serving.port}")
@@ -119,7 +119,7 @@ def _idle(active: Slot | None) -> Slot:
     return SLOTS[1] if active == SLOTS[0] else SLOTS[0]
 
 
-def _start(cluster: Cluster, serving: Serving, slot: Slot, before: _State, tell: Tell) -> list[Pod]:
+def _start(cluster: Cluster, serving: Serving, slot: Slot, before: _State, report: Report) -> list[Pod]:
     """The ready pods of a slot."""
     cluster.apply(config_map(serving, slot))
     applied = cluster.apply(deployment(serving, slot))
@@ -130,7 +130,7 @@ def _start(cluster: Cluster, serving: Serving, slot: Slot, before: _State, tell:
     if applied["spec"].get("replicas") != count:
         cluster.apply(replicas(serving.name, slot, count), manager=SCALER, force=True)
     seconds = serving.settings.ready_minutes * 60
-    return wait_for(cluster, f"{serving.name}-{slot}", labels(serving.name, slot), seconds, tell)
+    return wait_for(cluster, f"{serving.name}-{slot}", labels(serving.name, slot), seconds, report)
 
 
 def _switch(cluster: Cluster, serving: Serving, slot: Slot, before: _State, alias: Alias | None) -> None:
