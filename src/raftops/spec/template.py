@@ -72,6 +72,7 @@ def write_ci(folder: Path, forge: str, spec: str, name: str) -> list[Path]:
     values = {
         "{{spec}}": json.dumps((inner / spec).as_posix(), ensure_ascii=False), "{{label}}": json.dumps(name),
         "{{models}}": json.dumps(models.as_posix(), ensure_ascii=False), "{{name}}": name, "{{version}}": __version__,
+        "{{manifests}}": json.dumps((inner / "manifests").as_posix(), ensure_ascii=False),
         "{{branch}}": json.dumps(main_branch(top), ensure_ascii=False),
         **_only_below(inner, os.path.relpath(target, top)),
     }  # fmt: skip
