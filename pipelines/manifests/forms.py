@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -50,11 +49,7 @@ def misfits(root: Any, table: str) -> Iterator[tuple[Path, str, str]]:
     for path, value in below(root):
         if isinstance(value, str | int):
             text, said = (str(value).lower(), "") if isinstance(value, bool) else (str(value), f"{value!r:.100} ")
-            for where, form, what, mend in _table(table):
-                if where.fullmatch(show(path)) and not form.fullmatch(text):
+            shown = show(path)
+            for where, form, what, mend in RULES[table]:
+                if re.fullmatch(where, shown) and not re.fullmatch(form, text, re.ASCII):
                     yield path, said + what, mend.replace("NAME", text.partition("@")[0])
-
-
-@lru_cache(maxsize=4)
-def _table(name: str) -> list[tuple[re.Pattern[str], re.Pattern[str], str, str]]:
-    return [(re.compile(where), re.compile(form, re.ASCII), what, mend) for where, form, what, mend in RULES[name]]
