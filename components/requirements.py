@@ -14,7 +14,6 @@ from pathlib import Path
 
 EVERY_STEP = ("pydantic", "pyyaml")
 """Dependencies of the package that its steps import; the others serve the command line."""
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _OWN = re.compile(r"raftops\[([a-z0-9, ]+)\]")
 
 
@@ -23,7 +22,7 @@ def requirements(step: str, project: Mapping[str, object]) -> list[str]:
     table: Mapping[str, object] = project["project"]  # type: ignore[assignment]
     extras: Mapping[str, Sequence[str]] = table["optional-dependencies"]  # type: ignore[assignment]
     dependencies: Sequence[str] = table["dependencies"]  # type: ignore[assignment]
-    everywhere = {line for line in dependencies if _name(line) in EVERY_STEP}
+    everywhere = {line for line in dependencies if re.split(r"[^A-Za-z0-9._-]", line)[0].lower() in EVERY_STEP}
     return sorted(everywhere | _of(step, extras))
 
 
@@ -33,11 +32,6 @@ def _of(extra: str, extras: Mapping[str, Sequence[str]]) -> set[str]:
         own = _OWN.fullmatch(line)
         found |= set().union(*(_of(name.strip(), extras) for name in own[1].split(","))) if own else {line}
     return found
-
-
-def _name(requirement: str) -> str:
-    match = _NAME.match(requirement)
-    return match[0].lower() if match else requirement
 
 
 def main() -> None:

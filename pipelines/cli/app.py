@@ -63,7 +63,7 @@ COMMANDS = {
     "status": Command("cluster", "Show the newest runs, or the steps of one."),
     "logs": Command("cluster", "Show what a step of a run wrote."),
     "cancel": Command("cluster", "End a run; what its finished steps made is kept."),
-    "release": Command("serving", "What was released, and going back.", "service"),
+    "release": Command("releases", "What was released, and going back.", "service"),
     "data": Command("data", "The data in a bucket, for other machines and the pods of a cluster.", "ci"),
     "models": Command("models", "Models: bring an encoder into the form that every step reads.", "index"),
     "manifests": Command("manifests", "Kubernetes resources, checked before a cluster sees them.", "manifests"),

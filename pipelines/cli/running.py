@@ -12,12 +12,14 @@ import typer
 from rich.markup import escape
 
 from pipelines.cli.authoring import Force, Overlays, SpecPath, named_steps, store_folder
+from pipelines.cli.doctor import missing_packages
 from pipelines.cli.run_screen import RunScreen
 from pipelines.cli.screen import duration, screen
 from pipelines.local.run import Runner, as_processes, run_local
 from pipelines.runs.record import RunRecord, StepRecord, Store
 from pipelines.wiring.compile import compile_spec
 from pipelines.wiring.steps import TABLE, downstream
+from raftops.errors import RaftopsError
 from raftops.files import read_json
 from raftops.spec.load import load_spec
 from raftops.spec.model.base import STEPS, StepName
@@ -54,6 +56,11 @@ def run(
     runner: Runner = as_processes
     if inside is Where.containers:  # the engine's client is an extra
         runner = import_module("pipelines.local.containers").in_containers
+    elif lacking := [step for step in STEPS if missing_packages(step)]:
+        raise RaftopsError(
+            f"this environment lacks packages of the steps {', '.join(lacking)}",
+            next_step="pip install 'raftops[all]'; raftops doctor names them",
+        )
     with RunScreen(screen) as follower:
         record = run_local(loaded, compiled, store, follower, again, runner)
     _show(record, store)

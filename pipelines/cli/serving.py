@@ -1,4 +1,4 @@
-"""Commands about what is served: serve, ask, release list|show|rollback|sign|verify|push|pull|record."""
+"""Commands about the service: serve, ask; and the demonstration at the end of a run."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from pipelines.cli.authoring import Overlays, SpecPath, releases_folder, store_folder
+from pipelines.cli.releases import signing_of
 from pipelines.cli.screen import screen
-from pipelines.cli.signing import release_sign, release_verify, require_signature, signing_of
-from pipelines.cli.storing import release_pull, release_push, release_record
 from raftops.errors import ServiceError
-from raftops.release.current import current_release, find_release, list_releases, previous_release, rollback
-from raftops.release.release import Release, as_record
+from raftops.release.current import current_release
+from raftops.release.release import Release
 from raftops.service.client import ask as ask_service
 from raftops.service.dev_tokens import EVERYONE, DevUser, ensure_dev_tokens
 from raftops.service.launch import Launch, Service
@@ -22,22 +21,12 @@ from raftops.spec.load import LoadedSpec, load_spec
 
 READY_SECONDS = 120.0
 As = Annotated[str, typer.Option("--as", help="Development user (a group's name, or everyone) to ask as.")]
-releases = typer.Typer(help="What was released, and going back.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command()(serve)
     app.command()(ask)
-    releases.command("list")(release_list)
-    releases.command("show")(release_show)
-    releases.command("rollback")(release_rollback)
-    releases.command("sign")(release_sign)
-    releases.command("verify")(release_verify)
-    releases.command("push")(release_push)
-    releases.command("pull")(release_pull)
-    releases.command("record")(release_record)
-    app.add_typer(releases, name="release")
 
 
 def serve(
@@ -143,42 +132,3 @@ def _show(question: str, answer: dict[str, Any]) -> None:
 
 def _plain(text: str) -> str:
     return text.replace("[", "\\[")
-
-
-def release_list(spec: SpecPath, overlay: Overlays = None) -> None:
-    """The releases of this assistant, newest first."""
-    listed = list_releases(releases_folder(load_spec(spec, overlay or ())))
-    keys = ("hash", "created", "arm", "name")
-    rows = [("*" if row.get("current") else "", *(str(row.get(key, "")) for key in keys)) for row in listed]
-    screen.table("releases", ("", *keys), [(r[0], r[1][:16], *r[2:]) for r in rows])
-    screen.result(listed)
-
-
-def release_show(
-    spec: SpecPath,
-    prefix: Annotated[str, typer.Argument(help="First digits of the hash; the current one if absent.")] = "",
-    overlay: Overlays = None,
-) -> None:
-    """The parts of a release and their hashes."""
-    folder = releases_folder(load_spec(spec, overlay or ()))
-    release = find_release(folder, prefix) if prefix else current_release(folder)
-    record = as_record(release)
-    rows = [(name, digest[:16]) for name, digest in sorted(release.parts.items())]
-    screen.table(f"release {release.short} ({record.get('arm', '')})", ("part", "sha256"), rows)
-    screen.say(f"in {release.path}")
-    screen.result(record)
-
-
-def release_rollback(
-    spec: SpecPath,
-    prefix: Annotated[str, typer.Argument(help="Release to go back to; the one before if absent.")] = "",
-    overlay: Overlays = None,
-) -> None:
-    """Serve an earlier release again; a running service takes it up by itself."""
-    loaded = load_spec(spec, overlay or ())
-    folder = releases_folder(loaded)
-    wanted = find_release(folder, prefix) if prefix else previous_release(folder)
-    require_signature(loaded, wanted)
-    current = rollback(folder, wanted.short if prefix else "")
-    screen.say(f"release {current.hash} is current again")
-    screen.result({"current": current.hash})

@@ -44,7 +44,7 @@ class Submitted:
     """Where the token is found again: names, never the token."""
 
     def section(self) -> Kubeflow:
-        """The way back to the server that has the run."""
+        """The section that names the server of the run, to ask it again."""
         place = {"endpoint": self.endpoint, "namespace": self.namespace, "experiment": self.experiment}
         return Kubeflow(**place, token_env=self.token_env, token_file=self.token_file)
 
@@ -67,7 +67,7 @@ def submit(  # noqa: PLR0913  what, where, and how
     body = {
         "experiment_id": server.make_experiment(experiment),
         "display_name": f"{name} {now:%Y-%m-%d %H:%M:%S}",
-        "pipeline_spec": as_struct(_afresh(compiled.pipeline, again), compiled.platform),
+        "pipeline_spec": as_struct(_uncached(compiled.pipeline, again), compiled.platform),
         # Kubeflow's driver asks the run and the launcher's settings where artifacts go, and no pipeline.
         "runtime_config": {"parameters": {}} | ({"pipeline_root": str(root)} if root else {}),
     } | ({"service_account": section.service_account} if section.service_account else {})
@@ -86,8 +86,8 @@ def as_struct(pipeline: Mapping[str, Any], platform: Mapping[str, Any]) -> dict[
     return {"pipeline_spec": pipeline, "platform_spec": platform} if platform else dict(pipeline)
 
 
-def _afresh(compiled: Mapping[str, Any], again: Collection[StepName]) -> dict[str, Any]:
-    """The pipeline, with no result kept of some steps and their parts: they run, and what they make is kept by none."""
+def _uncached(compiled: Mapping[str, Any], again: Collection[StepName]) -> dict[str, Any]:
+    """The pipeline without caching for some steps and their parts: they take no earlier result, and leave none."""
     pipeline = deepcopy(dict(compiled))
     for dag in (pipeline["root"], *pipeline["components"].values()):
         for name, task in dag.get("dag", {}).get("tasks", {}).items():
@@ -103,16 +103,16 @@ def experiment_of(assistant: Assistant, environment: Mapping[str, str]) -> str:
 
 def submitted(store: Path) -> list[Submitted]:
     """The runs submitted from this project, newest first; files of other versions are left out."""
-    found = []
+    runs = []
     for path in (store / FOLDER).glob("*.json"):
         try:
-            found.append(Submitted(**read_json(path)))
+            runs.append(Submitted(**read_json(path)))
         except (TypeError, RaftopsError):
             continue
-    return sorted(found, key=lambda run: run.submitted, reverse=True)
+    return sorted(runs, key=lambda run: run.submitted, reverse=True)
 
 
-def known(store: Path, prefix: str) -> Submitted | None:
+def find_submitted(store: Path, prefix: str) -> Submitted | None:
     """The submitted run whose id begins so, the newest for `latest`; None where this project submitted no such run."""
     runs = submitted(store)
     if prefix == "latest":
@@ -127,13 +127,13 @@ def find(server: Server, prefix: str) -> str:
     """The id of a run on the server that begins so."""
     if len(prefix) >= 36:
         return prefix
-    found = _only([str(run.get("run_id")) for run in server.runs(limit=100)], prefix)
-    if not found:
+    run_id = _only([str(run.get("run_id")) for run in server.runs(limit=100)], prefix)
+    if not run_id:
         raise ClusterError(
             f"{server.endpoint.url}: none of the newest 100 runs begins with {prefix!r}",
             next_step="raftops status lists the runs; KFP_NAMESPACE names a profile",
         )
-    return found
+    return run_id
 
 
 def _only(ids: list[str], prefix: str) -> str | None:

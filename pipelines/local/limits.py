@@ -5,17 +5,13 @@ The cluster reads the same fields. What only Kubernetes can give (nodes, tolerat
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.wiring.quantities import quantity
+
 _EXECUTOR, _COMPONENT = "exec-", "comp-"
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|Ki|Mi|Gi|Ti|k|M|G|T)?")
-_UNITS = {
-    "": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
-    "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,14 +43,6 @@ def limits(pipeline: Mapping[str, Any], platform: Mapping[str, Any]) -> dict[str
         for name, component in pipeline["components"].items()
         if (label := component.get("executorLabel")) and "container" in executors[label]
     }
-
-
-def quantity(text: str) -> float:
-    """A Kubernetes quantity (500m, 2Gi, 1.5) as a number. ValueError where it is none."""
-    match = _QUANTITY.fullmatch(text)
-    if not match:
-        raise ValueError(f"{text!r} is not a Kubernetes quantity")
-    return float(match[1]) * _UNITS[match[2] or ""]
 
 
 def _limits(container: Mapping[str, Any], pod: Mapping[str, Any]) -> Limits:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -49,12 +48,8 @@ def misfits(root: Any, table: str) -> Iterator[tuple[Path, str, str]]:
     """Where, what and what next of every value below that is not in the form that a table wants for its path."""
     for path, value in below(root):
         if isinstance(value, str | int):
-            text, shown = str(value).lower() if isinstance(value, bool) else str(value), show(path)
-            for where, form, what, mend in _table(table):
-                if where.fullmatch(shown) and not form.fullmatch(text):
-                    yield path, f"{value!r:.100}: {what}", mend.replace("NAME", text.partition("@")[0])
-
-
-@lru_cache(maxsize=4)
-def _table(name: str) -> list[tuple[re.Pattern[str], re.Pattern[str], str, str]]:
-    return [(re.compile(where), re.compile(form, re.ASCII), what, mend) for where, form, what, mend in RULES[name]]
+            text, said = (str(value).lower(), "") if isinstance(value, bool) else (str(value), f"{value!r:.100} ")
+            shown = show(path)
+            for where, form, what, mend in RULES[table]:
+                if re.fullmatch(where, shown) and not re.fullmatch(form, text, re.ASCII):
+                    yield path, said + what, mend.replace("NAME", text.partition("@")[0])

@@ -10,9 +10,8 @@ from pipelines.manifests.resource import Finding, Path, Resource, at, listing, m
 
 _OTHERS_PODS = ("pipelines.kubeflow.org/", "jobset.sigs.k8s.io/", "batch.kubernetes.io/", "trainer.kubeflow.org/",
                 "raftops.io/slot")  # fmt: skip
-"""Labels of pods that Kubeflow and our deploy step make: no file has their templates."""
 _VIEWER = ("app", "ml-pipeline-ui-artifact")
-"""The label of the pod by which a multi-user Kubeflow reads a profile's artifacts."""
+"""Labels of pods that Kubeflow and our deploy step make: no file has their templates."""
 _HANDLERS = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.preStop", "lifecycle.postStart")
 _SELECTORS = {"Service": "selector", "PodDisruptionBudget": "selector", "ServiceMonitor": "selector",
               "NetworkPolicy": "podSelector"}  # fmt: skip
@@ -29,8 +28,9 @@ def links(index: Index) -> Iterator[Finding]:
             found = [one for one in there if (labels := _labels(one, resource)) and matches(selector, labels)]
             if spaces and not found:
                 what = "Service" if resource.kind == "ServiceMonitor" else "pod"
+                known = ", ".join(sorted({f"{k}={v}" for one in there for k, v in _labels(one, resource).items()})[:6])
                 yield resource.finding(
-                    path, f"finds no {what} in {', '.join(spaces)}", f"labels that a {what} there has"
+                    path, f"finds no {what} in {', '.join(spaces)}", f"labels there: {known or 'none'}"
                 )
             if path[1:] == (_SELECTORS.get(resource.kind),):
                 yield from _listened_on(resource, found)

@@ -38,7 +38,12 @@ def read(path: Path) -> list[Resource]:
     if not path.exists():
         raise ManifestError(f"{path}: no such file or folder", next_step=_NAME_A_FILE)
     if path.is_dir() and any((path / name).is_file() for name in KUSTOMIZATIONS):
-        texts = {str(path): _built(path)}
+        # The kubectl of this environment first: kustomize inside older ones stops at patches that newer ones take.
+        done = kubectl(["kustomize", str(path)], (str(Path(sys.executable).parent), None), 60)
+        if done.returncode:
+            reason = done.stderr.strip().rpartition("err=")[2].partition("\n")[0] or f"exit code {done.returncode}"
+            raise ManifestError(f"{path}: cannot be built: {reason}", next_step=f"kubectl kustomize {path}")
+        texts = {str(path): done.stdout}
     else:
         files = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")]) if path.is_dir() else [path]
         try:
@@ -62,15 +67,6 @@ def kubectl(words: Sequence[str], folders: Sequence[str | None], seconds: float)
     except subprocess.TimeoutExpired as error:
         what = f"kubectl {words[0]}: no answer within {seconds:.0f} s"
         raise ManifestError(what, next_step="kubectl cluster-info") from error
-
-
-def _built(folder: Path) -> str:
-    # The kubectl of this environment first: kustomize inside older ones stops at patches that newer ones take.
-    done = kubectl(["kustomize", str(folder)], (str(Path(sys.executable).parent), None), 60)
-    if done.returncode:
-        reason = done.stderr.strip().rpartition("err=")[2].partition("\n")[0] or f"exit code {done.returncode}"
-        raise ManifestError(f"{folder}: cannot be built: {reason}", next_step=f"kubectl kustomize {folder}")
-    return done.stdout
 
 
 def parse(text: str, source: str) -> Iterator[Resource]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from pipelines.manifests.forms import misfits
 from pipelines.manifests.references import Index
@@ -17,7 +16,10 @@ _VOLUMES = ("name", "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", 
 def security(index: Index) -> Iterator[Finding]:
     """What breaks the profile, and what gives away too much."""
     profiles = {r.name: at(r.body, "metadata", "labels", _ENFORCE) for r in index.of("Namespace")}
-    closed = {r.namespace for r in index.of("NetworkPolicy") if _denies(r.body.get("spec"))}
+    policies = [(r.namespace, mapping(r.body.get("spec"))) for r in index.of("NetworkPolicy")]
+    # A policy of every pod without a rule closes its directions.
+    bare = [(n, s) for n, s in policies if not (s.get("podSelector") or s.get("ingress") or s.get("egress"))]
+    closed = {n for n, s in bare if {"Ingress", "Egress"} <= set(map(str, listing(s.get("policyTypes"))))}
     for resource in index.resources:
         if resource.kind == "Namespace" and profiles[resource.name] not in ("baseline", "restricted"):
             what = f"{profiles[resource.name] or 'no profile'}: its pods may be root"
@@ -42,12 +44,6 @@ def _secrets_by_name(role: Resource) -> Iterator[Finding]:
             for place, verb in select(rule, "verbs[]", path):
                 if verb in ("list", "watch", "deletecollection"):
                     yield role.finding(place, f"{verb} shows every secret", "get, by name")
-
-
-def _denies(policy: Any) -> bool:
-    """Whether a network policy closes every pod in both directions."""
-    opens = at(policy, "podSelector") or at(policy, "ingress") or at(policy, "egress")
-    return not opens and {"Ingress", "Egress"} <= {str(name) for name in listing(at(policy, "policyTypes"))}
 
 
 def _restricted(resource: Resource) -> Iterator[Finding]:

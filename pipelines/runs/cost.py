@@ -1,4 +1,4 @@
-"""What a run on the cluster would take: resources, hours, money. By past runs; where none tells, up to the time limit.
+"""What a run on the cluster would take: resources, hours, money. By past runs, or else up to the time limit.
 
 Cached steps cost nothing here. The driver pods of Kubeflow, storage and traffic are not counted.
 """
@@ -10,15 +10,12 @@ from dataclasses import dataclass, replace
 
 from pipelines.runs.effort import rounds
 from pipelines.runs.plan import PlannedStep
+from pipelines.wiring.quantities import GIB, quantity
 from pipelines.wiring.steps import TABLE, downstream
 from raftops.errors import BudgetExceeded
 from raftops.spec.model.assistant import Assistant
 from raftops.spec.model.base import StepName
-from raftops.spec.model.learning import Train
 from raftops.spec.model.platform import Prices, Resources
-
-_GIB = 2**30
-_UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 @dataclass(frozen=True)
@@ -40,18 +37,18 @@ class StepCost:
 
     step: StepName
     runs: bool | None
-    """None where nobody knows: the server could not be asked."""
+    """None where it is unknown: the server could not be asked."""
     why: str
     work: str
     resources: Resources
     nodes: int
     """Machines that these resources are taken on at the same time."""
     hours: float | None
-    """Expected time; None where no past run tells it."""
+    """Expected time; None without a past run to go by."""
     hours_from: str
-    """Which past tells it."""
+    """Which past runs it is from."""
     limit_hours: float
-    """Longest that the step may take: its time limit, for each try and each pod that follows another."""
+    """Longest that the step may take: its time limit, for each retry and each pod that follows another."""
     cost: float | None
     """Expected cost, in the currency of the prices; None without prices or without expected hours."""
     limit_cost: float | None
@@ -61,7 +58,7 @@ class StepCost:
 
     @property
     def accelerator_hours(self) -> float | None:
-        """Expected time of accelerators; None where no past run tells it."""
+        """Expected time of accelerators; None without a past run to go by."""
         return None if self.hours is None else self.hours * _devices(self.resources) * self.nodes
 
 
@@ -74,27 +71,43 @@ def cluster_plan(
 ) -> list[StepCost]:
     """What each step would do, take and cost. `past`: the server's good steps; `unknown`: why it could not be asked."""
     steps = [_step(assistant, step, past, not unknown) for step in planned]
-    behind = downstream([step.step for step in steps if step.runs])
-    return [replace(s, why=s.why + _BY_KEY) if s.runs is False and s.step in behind else s for s in steps]
-
-
-_BY_KEY = "; by its key, which servers before 2.18 do not read: there it runs"
-"""Behind a step that runs, such a server finds an input that it does not know."""
+    # Downstream of a step that runs, an older server meets an input that its cache has no result for.
+    rerun = downstream([step.step for step in steps if step.runs])
+    by_key = "; by its key, which servers before 2.18 do not read: there it runs"
+    return [replace(s, why=s.why + by_key) if s.runs is False and s.step in rerun else s for s in steps]
 
 
 def _step(assistant: Assistant, step: PlannedStep, past: Sequence[PastStep], asked: bool) -> StepCost:
+    """One line: cached, by the keys that the cluster has results of, or else what running it takes."""
     platform = assistant.spec.platform
-    resources = platform.resources[step.step]
-    pods = _pods(assistant, step.step)
-    runs, why = _decision(step, past, asked)
-    hours, told_by = (0.0, "") if runs is False else _hours(step, past, resources, pods)
-    limit = 0.0 if runs is False else resources.timeout_minutes / 60 * (1 + resources.retries)
+    resources, pods = platform.resources[step.step], _pods(assistant, step.step)
+    cached = next((p for p in past if asked and p.step == step.step and p.key == step.key), None)
+    if cached:
+        nothing = 0.0 if platform.prices else None
+        why = f"run {cached.run_id[:8]} made it; skipped while Kubeflow keeps that result"
+        return StepCost(
+            step=step.step, runs=False, why=why, work="", resources=resources, nodes=pods.at_once,
+            hours=0.0, hours_from="", limit_hours=0.0, cost=nothing, limit_cost=nothing,
+        )  # fmt: skip
+    why = "another key than before" if any(p.step == step.step for p in past) else "never run on this cluster"
+    hours, hours_from = _hours(step, past, resources, pods)
+    limit = resources.timeout_minutes / 60 * (1 + resources.retries)
     price = price_of(resources, platform.prices) if platform.prices else None
     return StepCost(
-        step.step, runs, why, step.work if runs is not False else "", resources, pods.at_once, hours, told_by,
-        limit * pods.in_turn, None if price is None or hours is None else price * hours * pods.at_once,
-        None if price is None else price * limit * pods.all, _devices(resources) * limit * pods.all,
-    )  # fmt: skip
+        step=step.step,
+        runs=True if asked else None,
+        why=why if asked else "unknown: the cluster could not be asked",
+        work=step.work,
+        resources=resources,
+        nodes=pods.at_once,
+        hours=hours,
+        hours_from=hours_from,
+        limit_hours=limit * pods.in_turn,
+        cost=None if price is None or hours is None else price * hours * pods.at_once,
+        # Each pod may take its whole limit, at once with others or after them.
+        limit_cost=None if price is None else price * limit * pods.all,
+        limit_accelerator_hours=_devices(resources) * limit * pods.all,
+    )
 
 
 @dataclass(frozen=True)
@@ -111,54 +124,32 @@ class _Pods:
 
 
 def _pods(assistant: Assistant, step: StepName) -> _Pods:
-    platform = assistant.spec.platform
+    platform, train = assistant.spec.platform, assistant.spec.train
+    if step == "train" and train.plain_beside:
+        # A pod for each adapter; how far they overlap depends on the index: their hours are those of both pods.
+        return _Pods(in_turn=2, all=2)
     if step == "train":
-        return _pods_of_training(assistant.spec.train)
+        count, turns = len(train.candidates), rounds(len(train.candidates), train.candidates_at_once)
+        at_once = min(count, train.candidates_at_once)
+        if at_once > 1:  # a pod for each candidate, and one that finishes the best
+            return _Pods(at_once, in_turn=turns + 1, all=count + 1, candidates=count, rounds=turns)
+        return _Pods(train.nodes, all=train.nodes, candidates=max(1, count), rounds=turns)
     if TABLE[step].sharded and platform.shards > 1:
-        listed = any(part.listing for part in TABLE[step].parts)
-        return _pods_of_shards(platform.shards, min(platform.shards, platform.shards_at_once), listed)
+        at_once = min(platform.shards, platform.shards_at_once)
+        # A pod for each shard, one that merges, and for documents one that lists them before.
+        more = 2 if any(part.listing for part in TABLE[step].parts) else 1
+        in_turn = rounds(platform.shards, at_once) + more
+        # One process, as on this machine, would take as long as all that work side by side.
+        return _Pods(at_once, in_turn=in_turn, all=platform.shards + more, candidates=at_once)
     return _Pods()
 
 
-def _pods_of_shards(count: int, at_once: int, listed: bool) -> _Pods:
-    """A pod for each shard, one that merges, and for documents one that lists them before.
-
-    One process would take as long as all that work side by side.
-    """
-    more = 2 if listed else 1
-    return _Pods(at_once, rounds(count, at_once) + more, count + more, candidates=at_once)
-
-
-def _pods_of_training(train: Train) -> _Pods:
-    """Nodes that train together, a pod for each candidate and one that finishes what goes on, or one for each adapter.
-
-    How far two adapters are trained at the same time depends on the index: their hours are those of both pods.
-    """
-    if train.plain_beside:
-        return _Pods(in_turn=2, all=2)
-    count = len(train.candidates)
-    at_once, turns = min(count, train.candidates_at_once), rounds(count, train.candidates_at_once)
-    if at_once > 1:
-        return _Pods(at_once, turns + 1, count + 1, count, turns)
-    return _Pods(train.nodes, 1, train.nodes, max(1, count), turns)
-
-
-def _decision(step: PlannedStep, past: Sequence[PastStep], asked: bool) -> tuple[bool | None, str]:
-    """Whether a step runs on the cluster, and why: by the keys that its cache has results of."""
-    if not asked:
-        return None, "unknown: the cluster could not be asked"
-    same = next((p for p in past if p.step == step.step and p.key == step.key), None)
-    if same:
-        return False, f"run {same.run_id[:8]} made it; skipped while Kubeflow keeps that result"
-    return True, "another key than before" if any(p.step == step.step for p in past) else "never run on this cluster"
-
-
 def _hours(step: PlannedStep, past: Sequence[PastStep], resources: Resources, pods: _Pods) -> tuple[float | None, str]:
-    """The last time on this cluster, or here; a machine without the accelerator tells nothing."""
+    """The last time on this cluster, or on this machine where the step asks for no accelerator."""
     timed = (p.seconds / p.rounds for p in past if p.step == step.step and p.seconds is not None)
-    there = next(timed, None)
-    if there is not None:
-        return there * pods.rounds / 3600, "the last run on this cluster"
+    last = next(timed, None)
+    if last is not None:
+        return last * pods.rounds / 3600, "the last run on this cluster"
     if step.seconds is not None and resources.accelerator is None:
         return step.seconds * pods.rounds / pods.candidates / 3600, "runs on this machine"
     return None, ""
@@ -168,18 +159,7 @@ def price_of(resources: Resources, prices: Prices) -> float:
     """Money for an hour of a step's pod."""
     accelerator = resources.accelerator
     devices = accelerator.count * prices.accelerator_hour.get(accelerator.type, 0.0) if accelerator else 0.0
-    return cpus(resources.cpu) * prices.cpu_hour + gibibytes(resources.memory) * prices.gib_hour + devices
-
-
-def cpus(quantity: str) -> float:
-    """A Kubernetes CPU quantity as a number of CPUs."""
-    return float(quantity[:-1]) / 1000 if quantity.endswith("m") else float(quantity)
-
-
-def gibibytes(quantity: str) -> float:
-    """A Kubernetes memory quantity in GiB."""
-    number = quantity.rstrip("KMGTi")
-    return int(number) * _UNITS[quantity.removeprefix(number)] / _GIB
+    return quantity(resources.cpu) * prices.cpu_hour + quantity(resources.memory) / GIB * prices.gib_hour + devices
 
 
 @dataclass(frozen=True)
@@ -193,7 +173,7 @@ class Total:
     cost: float
     """Expected cost of the steps whose time is known."""
     untimed: tuple[StepName, ...]
-    """Steps that may run and whose time nobody knows."""
+    """Steps that may run and whose time is unknown."""
     ceiling: float
     """Expected cost, with those steps at their time limit."""
     accelerator_ceiling: float = 0.0
@@ -207,9 +187,13 @@ def total(steps: Sequence[StepCost]) -> Total:
     cost = sum(s.cost or 0.0 for s in timed)
     devices = sum(s.accelerator_hours or 0.0 for s in timed)
     return Total(
-        sum(s.hours or 0.0 for s in timed), devices, cost, tuple(s.step for s in untimed),
-        cost + sum(s.limit_cost or 0.0 for s in untimed), devices + sum(s.limit_accelerator_hours for s in untimed),
-    )  # fmt: skip
+        hours=sum(s.hours or 0.0 for s in timed),
+        accelerator_hours=devices,
+        cost=cost,
+        untimed=tuple(s.step for s in untimed),
+        ceiling=cost + sum(s.limit_cost or 0.0 for s in untimed),
+        accelerator_ceiling=devices + sum(s.limit_accelerator_hours for s in untimed),
+    )
 
 
 def keep_to_budget(assistant: Assistant, steps: Sequence[StepCost]) -> None:

@@ -14,9 +14,6 @@ from raftops.spec.model.platform import Resources
 
 COLUMNS = ("step", "", "why", "work", "resources", "hours", "GPU hours", "cost")
 _COUNTED = {True: "run", False: "are skipped", None: "may run"}
-_DECISIONS = {True: "run", False: "skip", None: "?"}
-
-
 _OF_DEVICES = COLUMNS.index("GPU hours")
 
 
@@ -30,9 +27,19 @@ def cost_table(assistant: Assistant, steps: Sequence[StepCost]) -> tuple[tuple[s
 
 def cost_row(step: StepCost, assistant: Assistant) -> tuple[str, ...]:
     """A line of the table."""
-    resources = "" if step.runs is False else resources_text(step.resources, step.nodes)
-    told = (step.step, _DECISIONS[step.runs], step.why, step.work, resources)
-    return (*told, _hours(step), _device_hours(step), _cost(step, assistant))
+    if step.runs is False:
+        return (step.step, "skip", step.why, step.work, "", "-", "-", "-")
+    decision = "run" if step.runs else "?"
+    hours = f"about {step.hours:.2f}" if step.hours is not None else f"unknown, at most {step.limit_hours:g}"
+    device_hours = cost = "-"
+    if step.resources.accelerator:
+        expected, most = step.accelerator_hours, step.limit_accelerator_hours
+        device_hours = f"about {expected:.2f}" if expected is not None else f"at most {most:g}"
+    if prices := assistant.spec.platform.prices:
+        money = f"about {step.cost:.2f}" if step.cost is not None else f"at most {step.limit_cost or 0:.2f}"
+        cost = f"{money} {prices.currency}"
+    asked = resources_text(step.resources, step.nodes)
+    return (step.step, decision, step.why, step.work, asked, hours, device_hours, cost)
 
 
 def resources_text(resources: Resources, nodes: int = 1) -> str:
@@ -43,38 +50,20 @@ def resources_text(resources: Resources, nodes: int = 1) -> str:
     return (f"{nodes} x " if nodes > 1 else "") + ", ".join(parts)
 
 
-def _hours(step: StepCost) -> str:
-    if step.runs is False:
-        return "-"
-    return f"about {step.hours:.2f}" if step.hours is not None else f"unknown, at most {step.limit_hours:g}"
-
-
-def _device_hours(step: StepCost) -> str:
-    if step.runs is False or step.resources.accelerator is None:
-        return "-"
-    hours = step.accelerator_hours
-    return f"about {hours:.2f}" if hours is not None else f"at most {step.limit_accelerator_hours:g}"
-
-
-def _cost(step: StepCost, assistant: Assistant) -> str:
-    prices = assistant.spec.platform.prices
-    if prices is None or step.runs is False:
-        return "-"
-    if step.cost is not None:
-        return f"about {step.cost:.2f} {prices.currency}"
-    return f"at most {step.limit_cost or 0:.2f} {prices.currency}"
-
-
 def cost_lines(assistant: Assistant, steps: Sequence[StepCost], unknown: str) -> list[str]:
-    """What stands below the table: sums, what nobody knows, the budget."""
+    """What is printed below the table: sums, what is unknown, the budget."""
     lines = [f"which steps are skipped is unknown: {unknown}"] if unknown else []
-    sums = total(steps)
+    platform, sums = assistant.spec.platform, total(steps)
     counts = {answer: sum(s.runs is answer for s in steps) for answer in (True, False, None)}
     said = [f"{counts[answer]} {what}" for answer, what in _COUNTED.items() if counts[answer]]
     lines.append(f"of {len(steps)} steps {', '.join(said)}; {_sum(assistant, sums)}")
     sources = dict.fromkeys(f"{s.step} by {s.hours_from}" for s in steps if s.hours_from)
     lines += [f"hours of {', '.join(sources)}"] if sources else []
-    return lines + _budget(assistant, sums)
+    if platform.budget is not None and platform.prices:
+        kept = sums.ceiling <= platform.budget
+        verdict = "kept" if kept else "exceeded: raftops submit would refuse this run"
+        lines.append(f"budget {platform.budget:.2f} {platform.prices.currency}: {verdict}")
+    return lines
 
 
 def _sum(assistant: Assistant, sums: Total) -> str:
@@ -91,15 +80,6 @@ def _sum(assistant: Assistant, sums: Total) -> str:
         most += [f"{sums.accelerator_ceiling:g} GPU hours"] if sums.accelerator_ceiling else []
         text += f", so at most {' and '.join(most)} by the time limits" if most else ""
     return text if prices else f"{text}; no cost: platform.prices is not set"
-
-
-def _budget(assistant: Assistant, sums: Total) -> list[str]:
-    platform = assistant.spec.platform
-    if platform.budget is None or platform.prices is None:
-        return []
-    fits = sums.ceiling <= platform.budget
-    verdict = "kept" if fits else "exceeded: raftops submit would refuse this run"
-    return [f"budget {platform.budget:.2f} {platform.prices.currency}: {verdict}"]
 
 
 def costs_json(assistant: Assistant, steps: Sequence[StepCost], unknown: str) -> dict[str, Any]:

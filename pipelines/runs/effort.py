@@ -62,9 +62,8 @@ def _examples(settings: Settings, rows: int) -> float:
 
 def _trained(settings: Settings, conversations: float) -> float:
     """Conversations that are trained on, repeats and candidates counted: by epochs, or less where steps are limited."""
-    return max(1.0, sum(_passed(one, conversations) for one in _each(settings)))
-
-
-def _passed(settings: Settings, conversations: float) -> float:
-    limit = settings["max_steps"] * settings["batch_size"] if "max_steps" in settings else float("inf")
-    return min(conversations * settings["epochs"], limit)
+    trained = 0.0
+    for one in _each(settings):
+        limit = one["max_steps"] * one["batch_size"] if "max_steps" in one else float("inf")
+        trained += min(conversations * one["epochs"], limit)
+    return max(1.0, trained)

@@ -14,7 +14,7 @@ from raftops.spec.model.base import StepName
 
 
 class History(Protocol):
-    """What a plan asks: a store, or a record that was brought from elsewhere."""
+    """What a plan asks: a store, or a record from elsewhere."""
 
     def result(self, step: StepName, key: str) -> Result | None:
         """What a step made with this key, or None where it would run."""

@@ -6,7 +6,7 @@ A comment is read by everyone who may read the repository, which is not everyone
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipelines.runs.plan import PlannedStep
 from raftops.spec.model.learning import Gate
@@ -44,34 +44,52 @@ def plan_markdown(
             for s in steps
         ],
     )  # fmt: skip
-    lines += ["", *_gates_before(gates, figures or {})]
+    lines.append("")
+    if gates:
+        last = {gate.metric: (figures or {}).get(gate.metric) for gate in gates}
+        lines += table(
+            ("gate", "wanted", "last figure"),
+            [
+                (f"`{gate.metric}`", _bounds(gate.min, gate.max),
+                 "not measured yet" if (value := last[gate.metric]) is None else f"{value:.3f}")
+                for gate in gates
+            ],
+        )  # fmt: skip
+        lines.append("")
     lines += [f"Data: `{_plain(data)}` (DVC)"] if data else []
     return "\n".join(lines).rstrip() + "\n"
-
-
-def _gates_before(gates: Sequence[Gate], figures: Mapping[str, float]) -> Iterator[str]:
-    """The bars of the spec and the last figures that were measured."""
-    if not gates:
-        return
-    rows = []
-    for gate in gates:
-        value = figures.get(gate.metric)
-        last = "not measured yet" if value is None else f"{value:.3f}"
-        rows.append((f"`{gate.metric}`", _bounds(gate.min, gate.max), last))
-    yield from table(("gate", "wanted", "last figure"), rows)
-    yield ""
 
 
 def report_markdown(name: str, delta: Delta, link: str = "") -> str:
     """An evaluation, and what it changed against an earlier one."""
     body, base = delta.new.body, delta.base
     lines = [f"### raftops evaluation: {_plain(name)}", "", *_verdict(delta), ""]
-    lines += table(("figure", "before", "after", "change", "95 % interval", ""), [_row(c) for c in _shown(delta)])
-    lines += ["", _basis(delta), ""]
-    lines += _gates(body.get("gates", []), base.body.get("gates", []) if base else [])
+    shown = [_row(change) for change in delta.changes if _is_headline(change.metric)]
+    lines += table(("figure", "before", "after", "change", "95 % interval", ""), shown)
+    basis = (
+        f"Changes with an interval are paired over the {delta.common} questions of both reports; "
+        "before and after are each report's own figures."
+    )
+    if base is None:
+        basis = "There is no earlier report to compare with."
+    elif not delta.common:
+        basis = "The two reports share no question with its answers, so nothing is paired: take the changes with care."
+    lines += ["", basis, ""]
+    if gates := body.get("gates", []):
+        was = {gate["metric"]: gate["value"] for gate in base.body.get("gates", [])} if base else {}
+        lines += table(
+            ("gate", "wanted", "before", "after", ""),
+            [
+                (f"`{g['metric']}`", _bounds(g["min"], g["max"]), _value(was.get(g["metric"])), _value(g["value"]),
+                 "passed" if g["passed"] else "**failed**")
+                for g in gates
+            ],
+        )  # fmt: skip
+        lines.append("")
     lines += [f"- {_plain(limit)}" for limit in body.get("limits", [])]
     if link:
-        lines += ["", f"[The whole report]({_address(link)})"]
+        address = link.replace(" ", "%20").replace("(", "%28").replace(")", "%29")
+        lines += ["", f"[The whole report]({address})"]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -97,10 +115,6 @@ def _is_headline(metric: str) -> bool:
     return metric in WHOLE_HEADLINES or (arm == "served" and last in HEADLINES)
 
 
-def _shown(delta: Delta) -> list[Change]:
-    return [change for change in delta.changes if _is_headline(change.metric)]
-
-
 def _row(change: Change) -> tuple[str, ...]:
     before = "-" if change.before is None else f"{change.before:.3f}"
     paired = change.paired
@@ -111,32 +125,6 @@ def _row(change: Change) -> tuple[str, ...]:
         interval = "-"
     marks = {"better": "better", "worse": "**worse**", "within chance": "within chance", "": ""}
     return (f"`{change.metric}`", before, f"{change.after:.3f}", moved, interval, marks[change.verdict])
-
-
-def _basis(delta: Delta) -> str:
-    if delta.base is None:
-        return "There is no earlier report to compare with."
-    if not delta.common:
-        return "The two reports share no question with its answers, so nothing is paired: take the changes with care."
-    return (
-        f"Changes with an interval are paired over the {delta.common} questions of both reports; "
-        "before and after are each report's own figures."
-    )
-
-
-def _gates(gates: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    if not gates:
-        return
-    was = {gate["metric"]: gate["value"] for gate in before}
-    yield from table(
-        ("gate", "wanted", "before", "after", ""),
-        [
-            (f"`{g['metric']}`", _bounds(g["min"], g["max"]), _value(was.get(g["metric"])), _value(g["value"]),
-             "passed" if g["passed"] else "**failed**")
-            for g in gates
-        ],
-    )  # fmt: skip
-    yield ""
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -154,10 +142,6 @@ def _plain(text: str) -> str:
     for mark in "|`*_[]<>#":
         flat = flat.replace(mark, f"\\{mark}")
     return flat
-
-
-def _address(link: str) -> str:
-    return link.replace(" ", "%20").replace("(", "%28").replace(")", "%29")
 
 
 def _bounds(least: float | None, most: float | None) -> str:

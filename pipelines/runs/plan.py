@@ -29,7 +29,7 @@ class PlannedStep:
 
 
 def plan(assistant: Assistant, compiled: Compiled, store: History) -> list[PlannedStep]:
-    """Compare the keys with what the store knows."""
+    """Compare the keys with the results in the store."""
     records = store.records(assistant.name)
     planned: list[PlannedStep] = []
     for step in STEPS:
@@ -41,21 +41,13 @@ def plan(assistant: Assistant, compiled: Compiled, store: History) -> list[Plann
         reasons = _reasons(step, compiled, records, {p.step for p in planned if p.runs})
         last = _last(records, step)
         work = _work(step, assistant, compiled, last.steps[step] if last else None, share)
-        planned.append(PlannedStep(step, True, reasons, work, _seconds(records, step, share), key))
+        times = [r.steps[step].seconds for r in records if step in r.steps and r.steps[step].status == "done"]
+        seconds = round(times[0] * share, 1) if times else None
+        if times and TABLE[step].incremental:
+            # A part of the documents takes that part of the longest time, but not less than the shortest.
+            seconds = round(max(max(times) * share, min(times)), 1)
+        planned.append(PlannedStep(step, True, reasons, work, seconds, key))
     return planned
-
-
-def _seconds(records: Sequence[RunRecord], step: StepName, share: float) -> float | None:
-    """The last time of a step, by how much of that work there is now.
-
-    For a part of the documents: that part of the longest time, but not less than the shortest.
-    """
-    times = [r.steps[step].seconds for r in records if step in r.steps and r.steps[step].status == "done"]
-    if not times:
-        return None
-    if not TABLE[step].incremental:
-        return round(times[0] * share, 1)
-    return round(max(max(times) * share, min(times)), 1)
 
 
 def _last(records: Sequence[RunRecord], step: StepName) -> RunRecord | None:
@@ -78,18 +70,18 @@ def _reasons(
     changed = compiled.keys[step].changed(record.steps[step].parts)
     if not changed:
         return ("its release is not the current one",) if step == "deploy" else ("its result is gone",)
-    return tuple(_named(part, compiled, record, running) for part in changed)
-
-
-def _named(part: str, compiled: Compiled, record: RunRecord, running: set[StepName]) -> str:
-    if part == "documents":
-        return f"documents: {_difference(compiled.inputs.documents, record.documents)}"
-    if part == "examples":
-        return f"examples: {_difference(compiled.inputs.examples, record.examples)}"
-    if part.startswith("step "):
-        before = part.removeprefix("step ")
-        return f"{before} runs" if before in running else f"{before}: another result"
-    return f"{part} changed"
+    reasons = []
+    for part in changed:
+        if part == "documents":
+            reasons.append(f"documents: {_difference(compiled.inputs.documents, record.documents)}")
+        elif part == "examples":
+            reasons.append(f"examples: {_difference(compiled.inputs.examples, record.examples)}")
+        elif part.startswith("step "):
+            upstream = part.removeprefix("step ")
+            reasons.append(f"{upstream} runs" if upstream in running else f"{upstream}: another result")
+        else:
+            reasons.append(f"{part} changed")
+    return tuple(reasons)
 
 
 def _difference(now: Mapping[str, str], before: Mapping[str, str]) -> str:
@@ -100,12 +92,6 @@ def _difference(now: Mapping[str, str], before: Mapping[str, str]) -> str:
         "deleted": len(before.keys() - now.keys()),
     }
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "settings"
-
-
-def _touched(compiled: Compiled, record: RunRecord | None) -> int:
-    """Documents that are new or changed since a run."""
-    before = record.documents if record else {}
-    return sum(1 for name, version in compiled.inputs.documents.items() if before.get(name) != version)
 
 
 def _share(step: StepName, assistant: Assistant, compiled: Compiled, records: Sequence[RunRecord]) -> float:
@@ -119,7 +105,9 @@ def _share(step: StepName, assistant: Assistant, compiled: Compiled, records: Se
     if not row.incremental or record is None or not compiled.inputs.documents:
         return 1.0
     changed = {part for s in (*row.follows, step) for part in compiled.keys[s].changed(record.steps[s].parts)}
-    return _touched(compiled, record) / len(compiled.inputs.documents) if changed <= row.incremental else 1.0
+    documents = compiled.inputs.documents
+    new = sum(record.documents.get(name) != version for name, version in documents.items())
+    return new / len(documents) if changed <= row.incremental else 1.0
 
 
 def _work(step: StepName, assistant: Assistant, compiled: Compiled, before: StepRecord | None, share: float) -> str:
@@ -135,16 +123,13 @@ def _work(step: StepName, assistant: Assistant, compiled: Compiled, before: Step
     if unit == "examples":
         return f"{assistant.spec.augment.max_examples or len(compiled.inputs.examples):,} examples at most"
     if unit == "tokens":
-        tokens = figures.get("tokens")
-        about = f"about {_rounded(tokens * share):,} tokens to train" if tokens else ""
+        tokens = figures.get("tokens", 0.0) * share
+        # Two digits that count: it is a guess.
+        guess = int(round(tokens, 2 - len(str(int(tokens))))) if tokens >= 100 else round(tokens)
+        about = f"about {guess:,} tokens to train" if figures.get("tokens") else ""
         several = f"{count} candidates, " if (count := len(assistant.spec.train.candidates)) else ""
         return several + (about or "tokens to train: known after the first run")
     if unit == "questions":
         arms, asked = len(assistant.spec.evaluate.arms), assistant.spec.evaluate.questions
         return f"{arms} arms x {asked or 'all'} held-out questions"
     return "one release"
-
-
-def _rounded(value: float) -> int:
-    """Two digits that count: it is a guess."""
-    return int(round(value, 2 - len(str(int(value))))) if value >= 100 else round(value)

@@ -83,8 +83,13 @@ class Store:
             return None
         cache = LocalCache(str(self.keys))
         outputs = cache.get(self._entry(cache, step, key))
-        result = _result(outputs) if outputs is not None else None
-        return result if result and self._is_served(result) else None
+        if outputs is None:
+            return None
+        artifacts = {name: Path(value.uri) for name, value in outputs.items() if isinstance(value, Artifact)}
+        metrics = outputs.get("metrics")
+        figures = dict(metrics.metadata) if isinstance(metrics, Artifact) else {}
+        result = Result(artifacts, {k: float(v) for k, v in figures.items() if isinstance(v, int | float)})
+        return result if self._is_served(result) else None
 
     def _is_served(self, result: Result) -> bool:
         """Whether a release is still the current one of its assistant; true of results that are no release.
@@ -149,7 +154,8 @@ class Store:
         for _, record in records:
             seen[record["name"]] += 1
             if seen[record["name"]] <= keep:
-                kept |= {self._task(Path(uri)) for uri in _uris(record)}
+                artifacts = [uri for step in record["steps"].values() for uri in step["artifacts"].values()]
+                kept |= {self._task(Path(uri)) for uri in artifacts}
         runs = {folder.parent for folder in kept}
         for folder in self.artifacts.glob("*/*"):
             if folder not in kept and not (folder.parent in runs and any(part in folder.name for part in _PARTS)):
@@ -170,13 +176,6 @@ class Store:
         return sorted((path.parent for path in self.runs.glob("*/run.json")), reverse=True)
 
 
-def _result(outputs: Mapping[str, Any]) -> Result:
-    artifacts = {name: Path(value.uri) for name, value in outputs.items() if isinstance(value, Artifact)}
-    metrics = outputs.get("metrics")
-    figures = dict(metrics.metadata) if isinstance(metrics, Artifact) else {}
-    return Result(artifacts, {k: float(v) for k, v in figures.items() if isinstance(v, int | float)})
-
-
 def read_record(path: Path) -> RunRecord:
     """A run's record from its file.
 
@@ -185,16 +184,8 @@ def read_record(path: Path) -> RunRecord:
     """
     raw: Any = read_json(path)
     try:
-        return _record(raw)
+        # Records of earlier versions may name steps that there are no more.
+        steps = {name: StepRecord(**step) for name, step in raw.pop("steps").items() if name in STEPS}
+        return RunRecord(**raw, steps=steps)
     except (KeyError, TypeError, AttributeError) as error:
         raise RaftopsError(f"{path}: not a run record of this version", next_step="run the spec again") from error
-
-
-def _record(raw: dict[str, Any]) -> RunRecord:
-    steps = {name: StepRecord(**step) for name, step in raw.pop("steps").items() if name in STEPS}
-    return RunRecord(**raw, steps=steps)
-
-
-def _uris(raw: dict[str, Any]) -> Iterator[str]:
-    for step in raw["steps"].values():
-        yield from step["artifacts"].values()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -35,9 +34,24 @@ class Module:
 @lru_cache(maxsize=1024)
 def read(text: str) -> Module:
     """Read a module's text."""
-    tree = ast.parse(text)
-    names = dict.fromkeys(name for name in _named(tree) if _MODULE.fullmatch(name))
-    return Module(sha256_text(ast.unparse(tree)), tuple(names))
+    tree, names = ast.parse(text), list[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):  # import_module("raftops.hub")
+            names.append(node.value)
+        elif isinstance(body := getattr(node, "body", None), list):
+            # Docstrings leave the tree on the way: rewording one changes no key.
+            body[:] = [statement for statement in body if not _is_docstring(statement)]
+    modules = dict.fromkeys(name for name in names if _MODULE.fullmatch(name))
+    return Module(sha256_text(ast.unparse(tree)), tuple(modules))
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    """Whether a statement is a text and nothing else: a docstring of a module, a function or an attribute."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 class Code:
@@ -56,12 +70,13 @@ class Code:
     def closure(self, module: str) -> set[str]:
         """A module and every module of the library that it leads to."""
         seen: set[str] = set()
-        waiting = [module]
-        while waiting:
-            name = waiting.pop()
-            if name not in seen and not _is_left_out(name) and source(name) is not None:
+        pending = [module]
+        while pending:
+            name = pending.pop()
+            left_out = any(name == package or name.startswith(f"{package}.") for package in LEFT_OUT)
+            if name not in seen and not left_out and source(name) is not None:
                 seen.add(name)
-                waiting.extend(self._module(name).imports)
+                pending.extend(self._module(name).imports)
         return seen
 
     def keep(self) -> None:
@@ -92,25 +107,3 @@ def source(module: str) -> Path | None:
     base = Path(found.submodule_search_locations[0], *inside)
     candidates = (base.with_suffix(".py"), base / "__init__.py") if inside else (base / "__init__.py",)
     return next((path for path in candidates if path.is_file()), None)
-
-
-def _is_left_out(name: str) -> bool:
-    return any(name == left or name.startswith(f"{left}.") for left in LEFT_OUT)
-
-
-def _named(tree: ast.Module) -> Iterator[str]:
-    """Every name that may be a module. On its way it takes the docstrings out of the tree."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):  # import_module("raftops.hub")
-            yield node.value
-        elif isinstance(body := getattr(node, "body", None), list):
-            body[:] = [statement for statement in body if not _is_text(statement)]
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

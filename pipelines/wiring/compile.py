@@ -11,15 +11,14 @@ from typing import Any
 from google.protobuf import json_format
 
 from pipelines.wiring.code import Code
-from pipelines.wiring.data_source import Sources, sources
+from pipelines.wiring.data_source import sources
 from pipelines.wiring.inputs import Inputs, read_inputs
 from pipelines.wiring.ir_text import ir_text
 from pipelines.wiring.keys import Key, step_keys
-from pipelines.wiring.provenance import Provenance, provenance
+from pipelines.wiring.provenance import provenance
 from pipelines.wiring.raft import raft
 from pipelines.wiring.server_rules import check_accepted, check_plain
 from raftops.spec.load import LoadedSpec
-from raftops.spec.model.assistant import Assistant
 from raftops.spec.model.base import StepName, as_json
 
 
@@ -32,7 +31,7 @@ class Compiled:
     keys: dict[StepName, Key]
     inputs: Inputs
     pipeline: Mapping[str, Any]
-    """What the first document of `text` says (KFP's PipelineSpec as JSON): nobody has to read our own YAML again."""
+    """What the first document of `text` says (KFP's PipelineSpec as JSON): our own YAML is never parsed again."""
     platform: Mapping[str, Any]
     """What the second one says: what only Kubernetes understands (KFP's PlatformSpec)."""
 
@@ -45,25 +44,14 @@ def compile_spec(loaded: LoadedSpec) -> Compiled:
     keys = step_keys(loaded.assistant, inputs, code)
     code.keep()
     origin = provenance(loaded.assistant, inputs, loaded.root)
+    found = sources(loaded.assistant, inputs, loaded.root)
     with ThreadPoolExecutor(1) as apart:  # KFP looks through the whole call stack at each setting: here it is short
-        pipeline, platform = apart.submit(
-            _documents, loaded.assistant, keys, origin, sources(loaded.assistant, inputs, loaded.root)
-        ).result()
-    text = ir_text([pipeline, platform])
-    check_accepted(pipeline, platform, text)
-    return Compiled(text, keys, inputs, pipeline, platform)
-
-
-def _documents(
-    assistant: Assistant, keys: Mapping[StepName, Key], origin: Provenance, found: Sources
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    built = raft(assistant, keys, origin, found)
+        built = apart.submit(raft, loaded.assistant, keys, origin, found).result()
     pipeline, platform = (json_format.MessageToDict(spec) for spec in (built.pipeline_spec, built.platform_spec))
     for executor in pipeline["deploymentSpec"]["executors"].values():
         shell, flags, call, program = executor["container"]["command"]
-        executor["container"]["command"] = [shell, flags, _BLANKS.sub(" ", call), program]
-    return pipeline, platform
-
-
-_BLANKS = re.compile(r" {2,}")
-"""The SDK's call of its executor has seventy of them for each task."""
+        # The SDK's call of its executor has seventy blanks for each task.
+        executor["container"]["command"] = [shell, flags, re.sub(" {2,}", " ", call), program]
+    text = ir_text([pipeline, platform])
+    check_accepted(pipeline, platform, text)
+    return Compiled(text, keys, inputs, pipeline, platform)

@@ -9,6 +9,7 @@ from pipelines.wiring.steps import TABLE
 from raftops.spec.model.assistant import Assistant, Spec
 from raftops.spec.model.base import STEPS, Mark, Section, StepName, as_json, marked
 from raftops.spec.model.learning import Prompt
+from raftops.spec.model.platform import Platform
 
 PLACES = frozenset({"cache", "releases", "artifacts"})
 """Of what a step is given: says only where files are."""
@@ -25,15 +26,26 @@ def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
     # When the service keeps silent decides no training row.
     silent = marked(Prompt, Mark.SERVED)
     config["augment"]["prompt"] = {name: value for name, value in values["prompt"].items() if name not in silent}
+    platform, pull_secrets = spec.platform, list(spec.platform.image_pull_secrets)
     if spec.train.nodes > 1:
-        config["train"]["cluster"] = _nodes(spec)
+        config["train"]["cluster"] = _place(platform, "train") | {
+            "user": platform.run_as_user, "pull_secrets": pull_secrets,
+            "volumes": [as_json(volume) for volume in platform.volumes],
+            "resources": as_json(platform.resources["train"]),
+        }  # fmt: skip
     if spec.deploy.target == "kubernetes":
-        config["deploy"]["cluster"] = _service(spec)
+        config["deploy"]["cluster"] = {
+            **_place(platform, "deploy"),
+            **({"pull_secrets": pull_secrets} if pull_secrets else {}),
+            "secrets": [as_json(platform.milvus.token)] if platform.milvus.token else [],
+            # The service may have an image of its own; the step's serves, too.
+            **({"image": spec.deploy.kubernetes.image} if spec.deploy.kubernetes.image else {}),
+        }
     return config
 
 
 def _settings(assistant: Assistant) -> dict[str, Any]:
-    """What is no section of its own, by the name that a row gives it; without what the spec does not ask for."""
+    """Settings that are not sections, by the names in the rows of the table; only those that the spec asks for."""
     spec = assistant.spec
     store, bucket = spec.platform.store, spec.platform.artifacts
     return {
@@ -51,25 +63,8 @@ def _settings(assistant: Assistant) -> dict[str, Any]:
     }
 
 
-def _service(spec: Spec) -> dict[str, Any]:
-    """Where on a cluster the service runs."""
-    token = spec.platform.milvus.token
-    pulled = {"pull_secrets": list(spec.platform.image_pull_secrets)} if spec.platform.image_pull_secrets else {}
-    place = _place(spec, "deploy") | pulled | {"secrets": [as_json(token)] if token else []}
-    return place | ({"image": spec.deploy.kubernetes.image} if spec.deploy.kubernetes.image else {})
-
-
-def _nodes(spec: Spec) -> dict[str, Any]:
-    """Where on a cluster the nodes are that train together, and what they get."""
-    platform = spec.platform
-    return _place(spec, "train") | {
-        "user": platform.run_as_user, "pull_secrets": list(platform.image_pull_secrets),
-        "volumes": [as_json(volume) for volume in platform.volumes], "resources": as_json(platform.resources["train"]),
-    }  # fmt: skip
-
-
-def _place(spec: Spec, step: StepName) -> dict[str, Any]:
-    platform = spec.platform
+def _place(platform: Platform, step: StepName) -> dict[str, Any]:
+    """Where on a cluster the pods run that a step starts: the service, or nodes that train together."""
     own = platform.images.get(step) or image(step, platform.registry)
     return {"namespace": platform.namespace, "claim": platform.workspace or "", "image": own}
 

@@ -24,7 +24,7 @@ Sources = Mapping[StepName, Source]
 
 
 def sources(assistant: Assistant, inputs: Inputs, root: Path) -> dict[StepName, Source]:
-    """What each step that reads files has to be brought; nothing without `platform.dvc`.
+    """What the pod of each step that reads files has to fetch; nothing without `platform.dvc`.
 
     The adapter that training continues from is named file by file: a changed document is no change of train.
 
@@ -39,7 +39,7 @@ def sources(assistant: Assistant, inputs: Inputs, root: Path) -> dict[StepName, 
     files: Mapping[str, tuple[Out, ...]] = {"data": outs, "init_from": start, "": ()}
     read = {step: files[TABLE[step].reads] for step in STEPS}
     wanted = {step: Source(storage=storage, outs=some) for step, some in read.items() if some}
-    # The first to read the data holds it against what was compiled.
+    # The first to read the data compares it with what was compiled.
     content = content_by(inputs.documents, inputs.examples, root / spec.data.access)
     return wanted | {"validate": wanted["validate"].model_copy(update={"content": content})}
 
@@ -59,25 +59,21 @@ def tracked(pointer: Path, root: Path) -> tuple[Out, ...]:
     try:
         rows = yaml.safe_load(pointer.read_text(encoding="utf-8"))["outs"]
         folder = pointer.parent.resolve().relative_to(root.resolve())
-        return tuple(Out(path=(folder / row["path"]).as_posix(), md5=_hash(row)) for row in rows)
+        # DVC 2 records no kind of hash: its remotes have other names, and its hashes of texts are of other bytes.
+        if other := [row["hash"] for row in rows if row["hash"] != "md5"]:
+            raise ValueError(other)
+        return tuple(Out(path=(folder / row["path"]).as_posix(), md5=str(row["md5"])) for row in rows)
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise StepError(f"{pointer}: not a pointer file of DVC 3", next_step="dvc add the data again") from error
 
 
-def _hash(row: Mapping[str, Any]) -> str:
-    """DVC 2 says no kind of hash: its remotes have other names, and its hashes of texts are of other bytes."""
-    if row["hash"] != "md5":
-        raise ValueError(row["hash"])
-    return str(row["md5"])
-
-
 def with_sources(config: Mapping[StepName, dict[str, Any]], found: Sources) -> dict[StepName, dict[str, Any]]:
-    """The steps' arguments, with what is to be brought."""
+    """The steps' arguments, with what their pods fetch."""
     return {step: one | ({"source": as_json(found[step])} if step in found else {}) for step, one in config.items()}
 
 
 def folders(source: Source | None) -> tuple[str, ...]:
-    """Folders in a pod that files are brought to: the topmost that the source fills."""
+    """Folders in a pod that files are fetched into: the topmost that the source fills."""
     if source is None:
         return ()
     filled = {PurePosixPath(o.path) if o.md5.endswith(".dir") else PurePosixPath(o.path).parent for o in source.outs}

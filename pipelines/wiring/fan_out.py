@@ -37,18 +37,18 @@ class FanOut:
     placer: Placer
     config: Mapping[StepName, dict[str, Any]]
     candidate_key: str
-    """What a candidate's training depends on beside the settings of train, which its task is told."""
+    """What a candidate's training depends on beside the settings of train, which are in its arguments."""
 
     def ingest(self, accepted: PipelineArtifactChannel) -> PipelineTask:
-        """Documents to passages. Shards are told the documents alone: KFP compares them by what they are told."""
+        """Documents to passages. Shards get the documents and no source: KFP's cache compares their arguments."""
         config = self.config["ingest"]
         if self._whole:
             return self.placer.step("ingest", ingest(config=config, accepted=accepted))
         listed = ingest_documents(config=config, accepted=accepted)
         self.placer.shard("ingest", listed, "documents", self._key_of("ingest", "documents"))
-        told = {name: value for name, value in self._part("ingest").items() if name != "source"}
+        sourceless = {name: value for name, value in self._part("ingest").items() if name != "source"}
         with self._each("ingest shards") as shard:
-            part = ingest_shard(config=told, documents=listed.outputs["documents"], shard=shard)
+            part = ingest_shard(config=sourceless, documents=listed.outputs["documents"], shard=shard)
             self.placer.shard("ingest", part)
         merged = ingest_merge(config=config, parts=dsl.Collected(part.outputs["part"]))
         return self.placer.step("ingest", merged)
@@ -93,18 +93,15 @@ class FanOut:
         candidates, at_once = config["train"].get("candidates", []), config["train"].get("candidates_at_once", 1)
         if min(len(candidates), at_once) <= 1:
             return self.placer.step("train", train(config=config, conversations=conversations), on_nodes=on_nodes)
+        # No candidate depends on the others or on the plain adapter, so that one more candidate is one more task.
+        own = {name: value for name, value in config["train"].items() if name not in marked(Train, Mark.SHARED)}
+        alone = config | {"train": own, "key": self.candidate_key}
         items = [json.dumps(candidate, sort_keys=True) for candidate in candidates]
         with dsl.ParallelFor(items, name="train candidates", parallelism=min(len(items), at_once)) as one:
-            part = train_candidate(config=self._candidate(), candidate=one, conversations=conversations)
+            part = train_candidate(config=alone, candidate=one, conversations=conversations)
             self.placer.shard("train", part, "candidate")
         parts = dsl.Collected(part.outputs["part"])
         return self.placer.step("train", train_choose(config=config, conversations=conversations, parts=parts))
-
-    def _candidate(self) -> dict[str, Any]:
-        """What all are told: neither of each other nor of the plain adapter, so that one more candidate is one task."""
-        config = self.config["train"]
-        own = {name: value for name, value in config["train"].items() if name not in marked(Train, Mark.SHARED)}
-        return config | {"train": own, "key": self.candidate_key}
 
     @property
     def _whole(self) -> bool:
@@ -116,5 +113,5 @@ class FanOut:
         return dsl.ParallelFor(list(range(platform.shards)), name=name, parallelism=at_once)
 
     def _part(self, step: StepName) -> dict[str, Any]:
-        """The step's config, whose key tells KFP's own cache of code and content, and how many parts there are."""
+        """The step's config, whose key puts code and content into KFP's own cache key, and how many parts there are."""
         return self.config[step] | {"shards": self.placer.platform.shards}

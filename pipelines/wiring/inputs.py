@@ -33,34 +33,27 @@ class Inputs:
 
 def read_inputs(assistant: Assistant, root: Path) -> Inputs:
     """Hash everything that a spec names. Raises the errors of the files that cannot be read."""
-    data = assistant.spec.data
+    spec, data = assistant.spec, assistant.spec.data
     documents = document_digests(data, root)
     access = load_access(root / data.access)
+    examples = example_digests(data, root)
+    models, cache = dict[str, str](), root / spec.platform.store / "cache"
+    for name, source in (("base", spec.models.base), ("embedder", spec.models.embedder)):
+        pinned = source.startswith("hf://")  # the revision is the identity; compiling downloads nothing
+        models[name] = source if pinned else resolve(source, cache, root).digest
+    adapters = root / spec.train.init_from if spec.train.init_from else None
+    if adapters and not adapters.is_dir():
+        advice = "check the path; `dvc pull` fetches the starter adapter"
+        raise StepError(f"train.init_from: no folder {adapters}", next_step=advice)
+    models["init_from"] = sha256_tree(adapters) if adapters else ""
     return Inputs(
         documents=documents,
-        examples=example_digests(data, root),
+        examples=examples,
         access=access,
-        models=_models(assistant, root),
+        models=models,
         dvc=_dvc(root / data.dvc) if data.dvc else "",
         rules={doc_id: access.policy_of(doc_id) or "" for doc_id in documents},
     )
-
-
-def _models(assistant: Assistant, root: Path) -> dict[str, str]:
-    spec, cache = assistant.spec, root / assistant.spec.platform.store / "cache"
-    digests = {}
-    for name, source in (("base", spec.models.base), ("embedder", spec.models.embedder)):
-        pinned = source.startswith("hf://")  # the revision is the identity; compiling downloads nothing
-        digests[name] = source if pinned else resolve(source, cache, root).digest
-    digests["init_from"] = _adapters(root / spec.train.init_from) if spec.train.init_from else ""
-    return digests
-
-
-def _adapters(folder: Path) -> str:
-    if not folder.is_dir():
-        step = "check the path; `dvc pull` fetches the starter adapter"
-        raise StepError(f"train.init_from: no folder {folder}", next_step=step)
-    return sha256_tree(folder)
 
 
 def _dvc(pointer: Path) -> str:

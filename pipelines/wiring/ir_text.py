@@ -1,14 +1,14 @@
 """How a compiled pipeline is written: YAML that people review, and that every reader of YAML takes for the same thing.
 
-Kubeflow's SDK writes one line for each value and folds texts at 80 columns. Here programs stand as they are, and what
-is small stands on one line; the documents are the same. Servers read YAML in Go, where more plain words are numbers,
+Kubeflow's SDK writes one line for each value and folds texts at 80 columns. Here programs are written as they are, and
+what is small on one line; the documents are the same. Servers read YAML in Go, where more plain words are numbers,
 times or truth values than in Python (`1e5`, `08`, `y`): those are quoted.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
@@ -34,8 +34,16 @@ def ir_text(documents: Iterable[Mapping[str, Any]]) -> str:
 
 class _Reviewed(_Dumper):
     def ignore_aliases(self, data: Any) -> bool:
-        """Everything is written where it stands: an alias is hard to review."""
+        """Everything is written where it is used: an alias is hard to review."""
         return True
+
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> Any:
+        """On one line where it is small."""
+        return super().represent_mapping(tag, mapping, flow_style=_is_small(mapping))
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> Any:
+        """On one line where it is small."""
+        return super().represent_sequence(tag, sequence, flow_style=_is_small(sequence))
 
 
 def _text(dumper: Any, value: str) -> Any:
@@ -49,16 +57,8 @@ def _number(dumper: Any, value: float) -> Any:
     return dumper.represent_int(int(value)) if whole else dumper.represent_float(value)
 
 
-def _mapping(dumper: Any, value: Mapping[str, Any]) -> Any:
-    return dumper.represent_mapping("tag:yaml.org,2002:map", value, flow_style=_is_small(value))
-
-
-def _sequence(dumper: Any, value: Sequence[Any]) -> Any:
-    return dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=_is_small(value))
-
-
 def _is_small(value: Any) -> bool:
-    """Whether something stands on one line: short, of few levels, and no text of several lines in it."""
+    """Whether something is written on one line: short, of few levels, and no text of several lines in it."""
     return _depth(value) <= DEPTH and len(shown := str(value)) <= LINE and "\\n" not in shown
 
 
@@ -70,5 +70,3 @@ def _depth(value: Any) -> int:
 
 _Reviewed.add_representer(str, _text)
 _Reviewed.add_representer(float, _number)
-_Reviewed.add_representer(dict, _mapping)
-_Reviewed.add_representer(list, _sequence)

@@ -15,7 +15,6 @@ from pipelines.wiring.code import Code
 from pipelines.wiring.config import PLACES, SOURCES, configs
 from pipelines.wiring.inputs import Inputs
 from pipelines.wiring.steps import TABLE
-from raftops.access import AccessPolicies
 from raftops.files import sha256_json
 from raftops.spec.model.assistant import Assistant
 from raftops.spec.model.base import STEPS, Mark, StepName, marked
@@ -36,7 +35,7 @@ class Key:
         return sha256_json(dict(self.parts))
 
     def without(self, part: str) -> str:
-        """The key without one part and the parts of that part, for work that is told of them in other ways."""
+        """The key without one part and the parts of that part, for work whose arguments name them."""
         kept = {name: value for name, value in self.parts.items() if name != part and not name.startswith(f"{part}.")}
         return sha256_json(kept)
 
@@ -58,23 +57,21 @@ def step_keys(assistant: Assistant, inputs: Inputs, code: Code) -> dict[StepName
     return keys
 
 
-def told(config: Mapping[StepName, dict[str, Any]], digests: Mapping[StepName, str]) -> dict[StepName, dict[str, Any]]:
-    """The steps' arguments with the first digits of their keys.
+def with_keys(
+    config: Mapping[StepName, dict[str, Any]], digests: Mapping[StepName, str]
+) -> dict[StepName, dict[str, Any]]:
+    """The steps' arguments with the first digits of their keys, enough to keep those of one assistant apart.
 
     Servers of Kubeflow before 2.18 read no cache key: they compare a task by its arguments, its image and the ids of
-    its artifacts. Code and data are in none of these, and a result that is not of this data would be kept for it.
+    its artifacts. Code and data are in none of these, and a result of other data would be taken from the cache.
     """
-    return {step: one | {"key": digests[step][:_DIGITS]} for step, one in config.items()}
-
-
-_DIGITS = 16
-"""Enough to tell the keys of one assistant apart."""
+    return {step: one | {"key": digests[step][:16]} for step, one in config.items()}
 
 
 def _sections(config: Mapping[str, Any]) -> dict[str, Any]:
     """A step's settings as parts of its key: without what says only where, and without sources known by digest.
 
-    Candidates are a part of their own, so that one more of them is told from another change of the section.
+    Candidates are a part of their own, so that a plan can name one more of them.
     """
     sections = {name: value for name, value in config.items() if name not in PLACES | SOURCES}
     if "train" in sections:
@@ -85,13 +82,17 @@ def _sections(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _content(assistant: Assistant, inputs: Inputs) -> dict[str, str]:
+    """The parts of keys that are not settings, by the names that the rows of the table give them."""
     spec, access = assistant.spec, inputs.access
+    readable = access.readable_by_all(spec.train.audience)
     named = {
         "documents": dict(inputs.documents),
         "document policies": dict(inputs.rules),
         "examples": dict(inputs.examples),
         "access": access.model_dump(mode="json"),
-        "readable by the audience": _readable(access, spec.train.audience),
+        # Rules and not documents: a new document under an old rule retrains nothing, but a document that moves to a
+        # policy that the audience may not read does, for the adapter may have learned it.
+        "readable by the audience": [(rule.match, rule.policy in readable) for rule in access.documents],
         "spec.data.documents.uri": spec.data.documents.uri,
         "spec.data.splits": spec.data.splits.model_dump(mode="json"),
         "spec.validate": spec.validate_.model_dump(mode="json"),
@@ -102,13 +103,3 @@ def _content(assistant: Assistant, inputs: Inputs) -> dict[str, str]:
         "model init_from": inputs.models["init_from"],
     }
     return {name: sha256_json(value) for name, value in named.items()}
-
-
-def _readable(access: AccessPolicies, audience: tuple[str, ...]) -> list[tuple[str, bool]]:
-    """Each document rule, in order, and whether the whole audience may read what it matches.
-
-    Rules and not documents: a new document under an old rule retrains nothing, but a document that moves to a policy
-    that the audience may not read does, for the adapter may have learned it.
-    """
-    readable = access.readable_by_all(audience)
-    return [(rule.match, rule.policy in readable) for rule in access.documents]

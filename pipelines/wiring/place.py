@@ -15,7 +15,7 @@ from raftops.spec.model.base import SecretRef, StepName
 from raftops.spec.model.platform import Platform, Resources
 
 _LIGHT = Resources(cpu="250m", memory="512Mi", timeout_minutes=10)
-"""For tasks that only read a verdict or write a record: their pods start without a secret that is not there."""
+"""For tasks that only read a verdict or write a record: their pods start without a missing secret."""
 
 
 _WATCHES: dict[str, Any] = {
@@ -36,7 +36,7 @@ class Placer:
     annotations: Mapping[str, str] = field(default_factory=dict)
     """On every pod: where it comes from."""
     places: Mapping[StepName, tuple[str, ...]] = field(default_factory=dict)
-    """Folders that the pods of a step are brought files of the project to."""
+    """Folders that the pods of a step fetch files of the project into."""
 
     def step(self, step: StepName, task: PipelineTask, *secrets: SecretRef, on_nodes: bool = False) -> PipelineTask:
         """Place a step. Its key is the identity of what it makes.
@@ -46,11 +46,15 @@ class Placer:
         wanted = self.platform.resources[step]
         if on_nodes:
             wanted = wanted.model_copy(update=_WATCHES)
-        self._placed(step, task, wanted, _each(self._secrets(step, wanted), secrets), self.places.get(step, ()))
+        token, bucket = self.platform.milvus.token, self.platform.artifacts
+        more = [token] if TABLE[step].searches else []
+        more += [bucket.access_key, bucket.secret_key] if bucket and bucket.push and step == "deploy" else []
+        named = _each(wanted.secrets, filter(None, more), self._of_data(step), secrets)
+        self._placed(step, task, wanted, named, self.places.get(step, ()))
         return task.set_display_name(step).set_caching_options(True, cache_key=self.keys[step])
 
     def shard(self, step: StepName, task: PipelineTask, part: str = "shard", key: str | None = None) -> PipelineTask:
-        """Place a step's work on one part. Where many tasks share this place, KFP's own key tells them apart."""
+        """Place a step's work on one part. Where many tasks share this place, KFP's own key identifies them."""
         wanted = self.platform.resources[step]
         self._placed(step, task, wanted, _each(wanted.secrets, self._of_data(step)), self.places.get(step, ()))
         return task.set_display_name(f"{step} {part}").set_caching_options(True, cache_key=key)
@@ -69,19 +73,19 @@ class Placer:
         folders: tuple[str, ...] = (),
     ) -> None:
         task.set_container_image(self.platform.images.get(step) or image(step, self.platform.registry))
-        _resources(task, wanted)
+        task.set_cpu_request(wanted.cpu).set_cpu_limit(wanted.cpu)
+        task.set_memory_request(wanted.memory).set_memory_limit(wanted.memory)
+        if wanted.accelerator:
+            task.set_accelerator_type(wanted.accelerator.type).set_accelerator_limit(wanted.accelerator.count)
+        if wanted.retries:
+            wait = f"{wanted.backoff_seconds}s"
+            task.set_retry(wanted.retries, backoff_duration=wait, backoff_factor=2.0, backoff_max_duration="3600s")
         labels = {"app.kubernetes.io/part-of": self.name, "app.kubernetes.io/component": step}
         pod = Pod(self.platform, wanted, secrets, labels, self.annotations, folders, optional=wanted is _LIGHT)
         task.platform_config["kubernetes"] = pod.message()
 
-    def _secrets(self, step: StepName, wanted: Resources) -> tuple[SecretRef, ...]:
-        token, bucket = self.platform.milvus.token, self.platform.artifacts
-        more = [token] if TABLE[step].searches else []
-        more += [bucket.access_key, bucket.secret_key] if bucket and bucket.push and step == "deploy" else []
-        return _each(wanted.secrets, filter(None, more), self._of_data(step))
-
     def _of_data(self, step: StepName) -> list[SecretRef]:
-        """What a step needs that is brought files of the project."""
+        """What a step needs whose pods fetch files of the project."""
         data = self.platform.dvc if self.places.get(step) else None
         return [secret for secret in (data.access_key, data.secret_key) if secret] if data else []
 
@@ -89,15 +93,3 @@ class Placer:
 def _each(*secrets: Iterable[SecretRef]) -> tuple[SecretRef, ...]:
     """All of them, each once."""
     return tuple(dict.fromkeys(secret for some in secrets for secret in some))
-
-
-def _resources(task: PipelineTask, wanted: Resources) -> None:
-    task.set_cpu_request(wanted.cpu).set_cpu_limit(wanted.cpu)
-    task.set_memory_request(wanted.memory).set_memory_limit(wanted.memory)
-    if wanted.accelerator:
-        task.set_accelerator_type(wanted.accelerator.type).set_accelerator_limit(wanted.accelerator.count)
-    if wanted.retries:
-        wait = f"{wanted.backoff_seconds}s"
-        task.set_retry(
-            num_retries=wanted.retries, backoff_duration=wait, backoff_factor=2.0, backoff_max_duration="3600s"
-        )

@@ -35,13 +35,21 @@ class Listed:
 
 
 def listed(assistant: Assistant, root: Path) -> list[Listed]:
-    """The folders that can be brought to a pod: below the project, and no claim is mounted there."""
+    """The folders that a pod can fetch: below the project, and no claim is mounted there."""
+    claims = [PurePosixPath(volume.path) for volume in assistant.spec.platform.volumes]
     by_folder: dict[str, dict[Path, str]] = {}
     for path in named_files(assistant, root):
         folder = path.relative_to(root).parts[0]
-        if not _is_claimed(assistant, folder):
+        place = PROJECT / folder
+        if not any(place.is_relative_to(claim) or claim.is_relative_to(place) for claim in claims):
             by_folder.setdefault(folder, {})[path] = md5_file(path)
-    return [_list(root / folder, files) for folder, files in sorted(by_folder.items())]
+    found = []
+    for folder, files in sorted(by_folder.items()):
+        rows = [{"md5": md5, "relpath": path.relative_to(root / folder).as_posix()} for path, md5 in files.items()]
+        body = json.dumps(sorted(rows, key=lambda row: row["relpath"]), sort_keys=True).encode()
+        name = hashlib.md5(body, usedforsecurity=False).hexdigest() + FOLDER
+        found.append(Listed(Out(path=folder, md5=name), body, files))
+    return found
 
 
 def named_files(assistant: Assistant, root: Path) -> Iterator[Path]:
@@ -54,7 +62,7 @@ def named_files(assistant: Assistant, root: Path) -> Iterator[Path]:
 
 
 def is_in_a_folder(path: Path, root: Path) -> bool:
-    """Whether a pod can be brought a file: it lies in a folder of the project, and is named without `..`."""
+    """Whether a pod can fetch a file: it lies in a folder of the project, and is named without `..`."""
     return path.is_relative_to(root) and ".." not in (parts := path.relative_to(root).parts) and len(parts) > 1
 
 
@@ -92,16 +100,3 @@ def push(loaded: LoadedSpec) -> int:
     for folder in folders:
         bucket.put_bytes(object_name(folder.out.md5), folder.body)
     return int(sent)
-
-
-def _list(folder: Path, files: Mapping[Path, str]) -> Listed:
-    rows = [{"md5": md5, "relpath": path.relative_to(folder).as_posix()} for path, md5 in files.items()]
-    body = json.dumps(sorted(rows, key=lambda row: row["relpath"]), sort_keys=True).encode()
-    name = hashlib.md5(body, usedforsecurity=False).hexdigest() + FOLDER
-    return Listed(Out(path=folder.name, md5=name), body, files)
-
-
-def _is_claimed(assistant: Assistant, folder: str) -> bool:
-    place = PROJECT / folder
-    claims = [PurePosixPath(volume.path) for volume in assistant.spec.platform.volumes]
-    return any(place.is_relative_to(claim) or claim.is_relative_to(place) for claim in claims)

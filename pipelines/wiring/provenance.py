@@ -40,23 +40,24 @@ class Provenance:
 
     def annotations(self) -> dict[str, str]:
         """For every pod: the first digits, which are enough to look it up in the record."""
-        told = {"raftops/spec": self.spec, "raftops/commit": self.commit, "raftops/data": self.data}
-        return {name: value[:_DIGITS] for name, value in told.items() if value}
+        origin = {"raftops/spec": self.spec, "raftops/commit": self.commit, "raftops/data": self.data}
+        return {name: value[:_DIGITS] for name, value in origin.items() if value}
 
     def line(self) -> str:
         """For people, in the pipeline's description."""
         digests = sum("@sha256:" in name for name in self.images.values())
-        told = [f"raftops {__version__}", f"spec {self.spec}"]
-        told += [f"commit {self.commit}"] if self.commit else []
-        told += [f"data {self.data}", f"{digests} of {len(self.images)} images by digest"]
-        return "; ".join(told)
+        parts = [f"raftops {__version__}", f"spec {self.spec}"]
+        parts += [f"commit {self.commit}"] if self.commit else []
+        parts += [f"data {self.data}", f"{digests} of {len(self.images)} images by digest"]
+        return "; ".join(parts)
 
 
 def provenance(assistant: Assistant, inputs: Inputs, root: Path) -> Provenance:
     """Read where it all comes from."""
     platform = assistant.spec.platform
     images = {step: platform.images.get(step) or image(step, platform.registry) for step in STEPS}
-    return Provenance(assistant.name, sha256_json(as_json(assistant)), commit_of(root), _data(inputs), images)
+    data = inputs.dvc or sha256_json([dict(inputs.documents), dict(inputs.examples)])
+    return Provenance(assistant.name, sha256_json(as_json(assistant)), commit_of(root), data, images)
 
 
 def commit_of(root: Path) -> str:
@@ -68,7 +69,3 @@ def commit_of(root: Path) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def _data(inputs: Inputs) -> str:
-    return inputs.dvc or sha256_json([dict(inputs.documents), dict(inputs.examples)])

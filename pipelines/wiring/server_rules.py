@@ -24,10 +24,21 @@ _PLACEHOLDER = re.compile(
 
 def check_accepted(pipeline: Mapping[str, Any], platform: Mapping[str, Any], text: str) -> None:
     """Raise `SpecError` with everything that a server would refuse of a compiled pipeline; `text`: its file."""
-    found = list(_problems(pipeline, platform, len(text.encode())))
-    if found:
+    problems = []
+    if (size := len(text.encode())) > FILE_BYTES:
+        problems.append(f"the file has {size} bytes, and {FILE_BYTES} are accepted")
+    name = pipeline["pipelineInfo"]["name"]
+    if not re.fullmatch(NAME, name):
+        problems.append(f"the name {name!r} does not match {NAME}")
+    workflow = sum(len(json.dumps(document)) for document in (pipeline, platform))
+    if workflow > WORKFLOW_BYTES:
+        problems.append(f"the workflow would have about {workflow} bytes, and {WORKFLOW_BYTES} fit")
+    for task, constants in inline(pipeline):
+        if constants > INLINE_BYTES:
+            problems.append(f"task {task} carries {constants} bytes inline, and {INLINE_BYTES} are enough for settings")
+    if problems:
         raise SpecError(
-            "KFP's server would refuse this pipeline: " + "; ".join(found),
+            "KFP's server would refuse this pipeline: " + "; ".join(problems),
             next_step="shorten the spec: what is long belongs in a file that data names",
         )
 
@@ -54,25 +65,11 @@ def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from _texts(inner, f"{path}[{index}]")
 
 
-def _problems(pipeline: Mapping[str, Any], platform: Mapping[str, Any], size: int) -> Iterator[str]:
-    if size > FILE_BYTES:
-        yield f"the file has {size} bytes, and {FILE_BYTES} are accepted"
-    name = pipeline["pipelineInfo"]["name"]
-    if not re.fullmatch(NAME, name):
-        yield f"the name {name!r} does not match {NAME}"
-    workflow = sum(len(json.dumps(document)) for document in (pipeline, platform))
-    if workflow > WORKFLOW_BYTES:
-        yield f"the workflow would have about {workflow} bytes, and {WORKFLOW_BYTES} fit"
-    for task, constants in inline(pipeline):
-        if constants > INLINE_BYTES:
-            yield f"task {task} carries {constants} bytes inline, and {INLINE_BYTES} are enough for settings"
-
-
 def inline(pipeline: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """Every task with the bytes of its constants."""
-    groups = [pipeline["root"], *pipeline["components"].values()]
+    """Every task with the bytes of its constants, always in one order: protobuf's maps come in any."""
+    groups = [pipeline["root"], *(component for _, component in sorted(pipeline["components"].items()))]
     for group in groups:
-        for name, task in group.get("dag", {}).get("tasks", {}).items():
+        for name, task in sorted(group.get("dag", {}).get("tasks", {}).items()):
             given = task.get("inputs", {}).get("parameters", {}).values()
             constants = [value["runtimeValue"]["constant"] for value in given if "runtimeValue" in value]
             yield name, len(json.dumps(constants, ensure_ascii=False).encode())

@@ -186,3 +186,39 @@ def test_no_placeholder_is_left_in_what_is_written(tmp_path: Path) -> None:
     for forge in CI:
         for path in write_ci(tmp_path / forge, forge, "raftops.yaml", "guide"):
             assert not re.search(r"(?<!\$)\{\{", path.read_text()), path
+
+
+def manifests_step(forge: str, folder: Path) -> str:
+    body = read_workflow(write_ci(folder, forge, "raftops.yaml", "guide")[0])
+    given = body["env"] if forge == "github" else body["variables"]
+    assert given["MANIFESTS"] == "manifests"
+    scripts = steps(body) if forge == "github" else [{"run": text} for text in body["plan"]["script"]]
+    [script] = [step["run"] for step in scripts if "kubeconform" in step.get("run", "")]
+    return script
+
+
+@pytest.mark.parametrize("forge", CI)
+@pytest.mark.parametrize(
+    ("folder", "network", "code"),
+    [(False, False, 0), (True, False, 0), (True, True, 1)],
+    ids=["none", "alone", "forged"],
+)
+def test_manifests_are_held_against_schemas_by_the_kubeconform_that_was_pinned(
+    forge: str, folder: bool, network: bool, code: int, tmp_path: Path
+) -> None:
+    """No folder: nothing is fetched. No network: it is told. Another archive than the pinned one never runs."""
+    script, tools = manifests_step(forge, tmp_path), tmp_path / "tools"
+    tools.mkdir()
+    fetch = f"echo fetched >> {tmp_path}/log; {'echo forged > build/kubeconform.tar.gz' if network else 'exit 6'}"
+    (tools / "curl").write_text(f"#!/bin/sh\n{fetch}\n", encoding="utf-8")
+    (tools / "curl").chmod(0o755)
+    if folder:
+        (tmp_path / "manifests").mkdir()
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", script], cwd=tmp_path, text=True, check=False, capture_output=True,
+        env={"PATH": f"{tools}:/usr/bin:/bin", "MANIFESTS": "manifests"},
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert (tmp_path / "log").exists() == folder
+    assert ("manifests are not checked" in done.stdout) == (folder and not network)
+    assert not (tmp_path / "build" / "kubeconform").exists()

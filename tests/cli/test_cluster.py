@@ -10,7 +10,7 @@ import pytest
 from pipelines.cli import cluster as commands
 from pipelines.cli.planning import cluster_costs
 from pipelines.kubeflow import client as kfp
-from pipelines.kubeflow.watch import StepState
+from pipelines.kubeflow.run_state import StepState
 from pipelines.wiring.compile import compile_spec
 from raftops.errors import ClusterError
 from raftops.spec.load import load_spec

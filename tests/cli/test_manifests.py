@@ -32,7 +32,7 @@ def test_an_overlay_in_order_ends_with_0(raftops: Run) -> None:
 def test_a_finding_says_which_where_what_and_what_next(raftops: Run, broken: Path) -> None:
     ended = raftops("manifests", "check", broken)
     assert ended.code == 1
-    assert "Service default/web: spec.ports[0].port: 70000: not a port" in ended.out
+    assert "Service default/web: spec.ports[0].port: 70000 is not a port" in ended.out
     assert "next: from 1 to 65535" in ended.out
 
 
@@ -45,7 +45,7 @@ def test_a_machine_reads_json(raftops: Run, broken: Path) -> None:
         {
             "resource": "Service default/web",
             "path": "spec.ports[0].port",
-            "what": "70000: not a port",
+            "what": "70000 is not a port",
             "next_step": "from 1 to 65535",
         }
     ]
@@ -54,7 +54,7 @@ def test_a_machine_reads_json(raftops: Run, broken: Path) -> None:
 def test_production_wants_digests(raftops: Run) -> None:
     ended = raftops("manifests", "check", OVERLAYS / "production", "--production")
     assert ended.code == 1
-    assert "the digest is not set yet" in ended.out
+    assert "has a digest that is not set yet" in ended.out
 
 
 def test_files_are_checked_together_and_folders_by_themselves(raftops: Run, tmp_path: Path) -> None:

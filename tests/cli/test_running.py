@@ -128,6 +128,17 @@ def test_a_run_is_in_processes_or_in_containers(
     assert chosen == [module]
 
 
+def test_a_run_without_the_packages_of_its_steps_names_the_extra_before_it_starts(
+    instead: Any, raftops: Run, project: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.save()
+    instead(lambda *_: pytest.fail("nothing runs"))
+    monkeypatch.setattr("pipelines.cli.doctor.is_installed", lambda name: name != "python-docx")
+    ended = raftops("run", project.path)
+    assert ended.code == 1 and "lacks packages of the steps validate, ingest" in ended.err
+    assert "pip install 'raftops[all]'" in ended.err
+
+
 def test_forcing_an_unknown_step_names_the_steps(raftops: Run, project: Any) -> None:
     project.save()
     ended = raftops("run", project.path, "--force", "trian")

@@ -16,7 +16,7 @@ import pytest
 from pipelines.wiring import plain_data
 from pipelines.cli.data import push
 from pipelines.wiring.inputs import read_inputs
-from pipelines.kubeflow.notes import notes, unseen
+from pipelines.kubeflow.preflight import notes, unseen
 from pipelines.wiring.plain_data import listed
 from pipelines.wiring.data_source import folders, sources, tracked
 from raftops.data.dvc import OnDemand, Source, fetch_missing, content_of

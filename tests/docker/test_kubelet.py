@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import kubernetes.config
 import pytest
 
 from pipelines.kubeflow.client import Server as Kubeflow
-from pipelines.kubeflow.pod_events import reasons
+from pipelines.kubeflow.pod_events import pod_reason
 from pipelines.kubeflow.watch import failure
 from pipelines.manifests import read
 from raftops.cluster.resources import APP, SLOTS, deployment
@@ -218,7 +219,7 @@ def test_what_a_kubelet_did_to_a_step_is_what_raftops_says(
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(place.machine.kubeconfig))
     name = _suffering(place, container, pod)
     _wait(lambda: place.core.read_namespaced_pod(name, NAMESPACE).status.phase == "Failed", place.machine.log)
-    error = failure(PodLogs(), _run(name), reasons(NAMESPACE))
+    error = failure(PodLogs(), _run(name), partial(pod_reason, NAMESPACE))
     assert str(error).startswith(f"train failed: {told}")
     assert error is not None and error.next_step.endswith("raftops logs 3b1e0000 train")
     assert ("raise platform.resources.train.memory" in error.next_step) == ("OOMKilled" in told)
@@ -241,7 +242,7 @@ def test_what_a_pod_of_a_real_kubelet_waits_for_is_said(
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(place.machine.kubeconfig))
     volumes = [{"name": "gone", "configMap": {"name": "absent"}}] if "volumeMounts" in container else []
     name = _suffering(place, {"command": ["sleep", "600"], **container}, {"volumes": volumes})
-    why = reasons(NAMESPACE)
+    why = partial(pod_reason, NAMESPACE)
     _wait(lambda: why(name).startswith(told), lambda: why(name))
     place.core.delete_namespaced_pod(name, NAMESPACE, grace_period_seconds=0)
 

@@ -1,4 +1,7 @@
-"""The Kubernetes API as the steps use it: server-side apply, read, watch. Its refusals in our words."""
+"""The Kubernetes API as the steps use it: server-side apply, read, watch. Its refusals in our words.
+
+Deletes nothing, and works in one namespace.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +30,17 @@ API_VERSIONS = {
     "ConfigMap": "v1", "Service": "v1", "Pod": "v1", "Event": "v1", "Deployment": "apps/v1",
     "TrainJob": "trainer.kubeflow.org/v1alpha1",
 }  # fmt: skip
+_ADVICE = {
+    401: "the token is missing or out of date: log in again, or check the service account",
+    403: "give the step's service account this right: manifests/base/deployer.yaml has what it needs",
+    409: "somebody else manages these fields: remove them there, or let one of the two be the manager",
+}
+"""Next step, by the status of a refusal."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """What the API server said."""
+    """The API server's answer to a request that it refused."""
 
     status: int
     reason: str
@@ -56,7 +65,20 @@ class Cluster:
             ClusterError: there is no configuration, or the API server cannot be reached.
         """
         self.namespace = namespace
-        self._client = client or _configured()
+        if client is None:
+            settings = kubernetes.client.Configuration()
+            settings.retries = urllib3.Retry(total=3, backoff_factor=0.5, status_forcelist=(429, 503))
+            files = os.environ.get("KUBECONFIG", "") or str(Path.home() / ".kube" / "config")
+            try:
+                if any(Path(file).is_file() for file in files.split(os.pathsep)):
+                    kubernetes.config.load_kube_config(files, client_configuration=settings)
+                else:
+                    kubernetes.config.load_incluster_config(client_configuration=settings)
+            except kubernetes.config.ConfigException as error:
+                step = "set KUBECONFIG, or run inside the cluster with a service account"
+                raise ClusterError(f"no cluster is configured ({error})", next_step=step) from error
+            client = kubernetes.client.ApiClient(settings)
+        self._client = client
         with _errors("the API server"), tempfile.TemporaryDirectory() as place:
             # Discovery is cached in a file that anyone may write if the library chooses its place.
             self._dynamic = DynamicClient(self._client, cache_file=str(Path(place, "discovery.json")))
@@ -101,10 +123,10 @@ class Cluster:
         """All objects of a kind with these labels, and with fields such as `involvedObject.name=x`."""
         selector = ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items()))
         with _errors(f"{kind} {selector or fields}"):
-            found = self._resource(kind).get(
+            objects = self._resource(kind).get(
                 namespace=self.namespace, label_selector=selector or None, field_selector=fields or None
             )
-        return list(_plain(found)["items"])
+        return list(_plain(objects)["items"])
 
     def watch(self, kind: str, name: str, since: str, seconds: int) -> Iterator[Body]:
         """An object each time it changes after the version `since`; ends after `seconds` or when the server ends it."""
@@ -122,8 +144,8 @@ class Cluster:
         """The last lines that a pod wrote; empty where it wrote none or they cannot be read."""
         try:
             read = kubernetes.client.CoreV1Api(self._client).read_namespaced_pod_log
-            written: bytes = read(pod, self.namespace, tail_lines=lines, _preload_content=False).data
-            return written.decode(errors="replace")
+            log: bytes = read(pod, self.namespace, tail_lines=lines, _preload_content=False).data
+            return log.decode(errors="replace")
         except (ApiException, urllib3.exceptions.HTTPError):
             return ""
 
@@ -135,23 +157,8 @@ class Cluster:
             raise ClusterError(f"{API_VERSIONS[kind]} {kind}: the cluster does not know it", next_step=step) from error
 
 
-def _configured() -> kubernetes.client.ApiClient:
-    settings = kubernetes.client.Configuration()
-    settings.retries = urllib3.Retry(total=3, backoff_factor=0.5, status_forcelist=(429, 503))
-    files = os.environ.get("KUBECONFIG", "") or str(Path.home() / ".kube" / "config")
-    try:
-        if any(Path(file).is_file() for file in files.split(os.pathsep)):
-            kubernetes.config.load_kube_config(files, client_configuration=settings)
-        else:
-            kubernetes.config.load_incluster_config(client_configuration=settings)
-    except kubernetes.config.ConfigException as error:
-        step = "set KUBECONFIG, or run inside the cluster with a service account"
-        raise ClusterError(f"no cluster is configured ({error})", next_step=step) from error
-    return kubernetes.client.ApiClient(settings)
-
-
-def _plain(found: Any) -> Body:
-    plain: Body = found.to_dict()
+def _plain(resource: Any) -> Body:
+    plain: Body = resource.to_dict()
     return plain
 
 
@@ -161,29 +168,14 @@ def _errors(what: str) -> Iterator[None]:
     try:
         yield
     except ApiException as error:
-        refusal = _refusal(error)
+        try:  # the Status object in the body
+            status = json.loads(error.body or "")
+            refusal = Refusal(int(error.status), str(status.get("reason", "")), str(status.get("message", "")))
+        except (ValueError, AttributeError):
+            refusal = Refusal(int(error.status or 0), str(error.reason or ""), str(error.body or "")[:300])
         message = f"{what}: refused with {refusal.status} {refusal.reason}: {refusal.message}"
-        raise ApiRefused(message, refusal, next_step=_advice(refusal)) from error
+        raise ApiRefused(message, refusal, next_step=_ADVICE.get(refusal.status, "")) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
         reason = getattr(error, "reason", None) or error
         raise ClusterError(f"{what}: the API server cannot be reached ({reason})",
                            next_step="check KUBECONFIG and the network") from error  # fmt: skip
-
-
-def _refusal(error: ApiException) -> Refusal:
-    """From the Status object in the body."""
-    try:
-        said = json.loads(error.body or "")
-        return Refusal(int(error.status), str(said.get("reason", "")), str(said.get("message", "")))
-    except (ValueError, AttributeError):
-        return Refusal(int(error.status or 0), str(error.reason or ""), str(error.body or "")[:300])
-
-
-def _advice(refusal: Refusal) -> str:
-    if refusal.status == 403:
-        return "give the step's service account this right: manifests/base/deployer.yaml has what it needs"
-    if refusal.status == 409:
-        return "somebody else manages these fields: remove them there, or let one of the two be the manager"
-    if refusal.status == 401:
-        return "the token is missing or out of date: log in again, or check the service account"
-    return ""

@@ -1,21 +1,21 @@
-"""A release to a cluster: what its pods are told, and the deployment itself. Which pods, when and how: `switch.py`."""
+"""A release to a cluster: where it is served, and the environment of its pods. How it is switched: `switch.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from raftops.cluster.api import Cluster
 from raftops.cluster.resources import PORT, Serving
-from raftops.cluster.rollout import Tell
 from raftops.cluster.switch import Ask, deploy_release
 from raftops.errors import ReleaseError
 from raftops.progress import progress
 from raftops.release.release import Release
 from raftops.retrieval.alias import IndexAlias
 from raftops.spec.model.base import SecretRef
-from raftops.spec.model.serving import Deploy, Signing
+from raftops.spec.model.serving import Deploy
 
 Metrics = dict[str, float]
 
@@ -48,14 +48,16 @@ def put_on_cluster(release: Release, config: Deploy, place: Place, ask: Ask) -> 
     Raises:
         ClusterError, ServiceError, IndexUnusable: it is not served; what was served before still is.
     """
-    serving = serving_of(release, config, place)
-    done = deploy_release(Cluster(place.namespace), serving, ask, IndexAlias.of(release.index), _tell(release))
-    progress("deploy", 3, 3, f"release {release.short} is served by {done.pods} pods ({done.slot})")
-    return {"pods": float(done.pods), "changed": float(done.changed)}
+    deployed = deploy_release(
+        Cluster(place.namespace), serving_of(release, config, place), ask, IndexAlias.of(release.index),
+        lambda ready, wanted: progress("deploy", 1, 3, f"release {release.short}: {ready} of {wanted} pods ready"),
+    )  # fmt: skip
+    progress("deploy", 3, 3, f"release {release.short} is served by {deployed.pods} pods ({deployed.slot})")
+    return {"pods": float(deployed.pods), "changed": float(deployed.changed)}
 
 
 def serving_of(release: Release, config: Deploy, place: Place) -> Serving:
-    """What the cluster is to have."""
+    """What the cluster is to serve."""
     path = release.path.resolve()
     environment = {
         "RAFTOPS_RELEASE": str(path),
@@ -67,27 +69,19 @@ def serving_of(release: Release, config: Deploy, place: Place) -> Serving:
         "HOME": "/tmp",
         "OMP_WAIT_POLICY": "PASSIVE",
     }
-    if config.signing.required:
-        environment["RAFTOPS_SIGNING"] = _with_key(config.signing).model_dump_json()
+    signing = config.signing
+    if signing.required:
+        key = signing.public_key.strip()
+        if not key.startswith("-----BEGIN "):  # a file of the project, which no pod has: the key itself is passed on
+            try:
+                key = Path(key).read_text(encoding="utf-8")
+            except OSError as error:
+                raise ReleaseError(f"{key}: the public key cannot be read ({error.strerror})",
+                                   next_step="check deploy.signing.public_key") from error  # fmt: skip
+            signing = signing.model_copy(update={"public_key": key})
+        environment["RAFTOPS_SIGNING"] = signing.model_dump_json()
     store = str(path.parents[2])
     return Serving(
         release.name, release.short, place.image, place.claim, store, environment, config.kubernetes, place.secrets,
         config.timeout_seconds, place.port, place.pull_secrets,
     )  # fmt: skip
-
-
-def _with_key(signing: Signing) -> Signing:
-    """The same with the key itself: a pod has no file of the project."""
-    key = signing.public_key.strip()
-    if key.startswith("-----BEGIN "):
-        return signing
-    try:
-        with open(key, encoding="utf-8") as file:
-            return signing.model_copy(update={"public_key": file.read()})
-    except OSError as error:
-        raise ReleaseError(f"{key}: the public key cannot be read ({error.strerror})",
-                           next_step="check deploy.signing.public_key") from error  # fmt: skip
-
-
-def _tell(release: Release) -> Tell:
-    return lambda ready, wanted: progress("deploy", 1, 3, f"release {release.short}: {ready} of {wanted} pods ready")

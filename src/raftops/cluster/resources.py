@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from raftops.files import sha256_json
 from raftops.spec.model.base import SecretRef
+from raftops.spec.model.platform import Resources
 from raftops.spec.model.serving import Kubernetes
 
 Body = dict[str, Any]
@@ -44,13 +45,13 @@ class Serving:
     store: str
     """Absolute path of the folder that the claim holds; the release lies below it."""
     environment: Mapping[str, str]
-    """What the service is told, without secrets."""
+    """Settings of the service, without secrets."""
     settings: Kubernetes
     secrets: tuple[SecretRef, ...] = ()
     timeout_seconds: float = 60.0
     port: int = PORT
     pull_secrets: tuple[str, ...] = ()
-    """What the registry of the image asks for."""
+    """Credentials for the registry of the image."""
 
     @property
     def revision(self) -> str:
@@ -146,8 +147,8 @@ def pod_template(serving: Serving, slot: Slot) -> Body:
     if settings.node_selector:
         spec["nodeSelector"] = dict(sorted(settings.node_selector.items()))
     if settings.tolerations:
-        given = (toleration.model_dump() for toleration in settings.tolerations)
-        spec["tolerations"] = [{key: value for key, value in one.items() if value} for one in given]
+        tolerations = (toleration.model_dump() for toleration in settings.tolerations)
+        spec["tolerations"] = [{key: value for key, value in one.items() if value} for one in tolerations]
     if serving.pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in serving.pull_secrets]
     return {"metadata": {"labels": labels(serving.name, slot)}, "spec": spec}
@@ -170,7 +171,7 @@ def _container(serving: Serving, slot: Slot) -> Body:
         "livenessProbe": _probe("/livez", serving.port, periodSeconds=10, timeoutSeconds=5, failureThreshold=6),
         "readinessProbe": _probe("/readyz", serving.port, periodSeconds=5, timeoutSeconds=3, failureThreshold=2),
         "lifecycle": {"preStop": {"sleep": {"seconds": LEAVE_SECONDS}}},
-        "resources": _resources(serving.settings),
+        "resources": resources_of(serving.settings),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -187,8 +188,9 @@ def _probe(path: str, port: int, **timing: int) -> Body:
     return {"httpGet": {"path": path, "port": port}, **timing}
 
 
-def _resources(settings: Kubernetes) -> Body:
-    asked = {"cpu": settings.cpu, "memory": settings.memory}
+def resources_of(settings: Kubernetes | Resources) -> Body:
+    """Requests and limits of a container, or of a node of a TrainJob: both are the same."""
+    amounts = {"cpu": settings.cpu, "memory": settings.memory}
     if settings.accelerator:
-        asked[settings.accelerator.type] = str(settings.accelerator.count)
-    return {"requests": dict(asked), "limits": dict(asked)}
+        amounts[settings.accelerator.type] = str(settings.accelerator.count)
+    return {"requests": dict(amounts), "limits": dict(amounts)}

@@ -20,7 +20,8 @@ from typing import Any, Literal
 from kubeflow_trainer_api import models
 
 from raftops.cluster.api import Body, Cluster
-from raftops.cluster.train_nodes import Nodes, labels_of, patch_of, resources_of, variables_of
+from raftops.cluster.resources import resources_of
+from raftops.cluster.train_nodes import Nodes, labels_of, patch_of, variables_of
 from raftops.errors import StepError
 from raftops.files import link_or_copy, sha256_json, write_json
 from raftops.progress import PROGRESS, progress
@@ -47,16 +48,8 @@ def train_on_nodes(config: Train, base: str, jobs: Sequence[Job], cache: Path, p
     """
     nodes, cache = Nodes.of(place), cache.resolve()
     work = sha256_json([job.work.name for job in jobs])[:12]
-    folder = _written(config, base, jobs, cache, cache / "nodes" / work)
-    cluster = Cluster(nodes.namespace)
-    name = _started(cluster, work, train_job(config, nodes, folder, cache.parent), labels_of(nodes))
-    with _held_if_ended(cluster, name):
-        _follow(cluster, name, config.nodes)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _written(config: Train, base: str, jobs: Sequence[Job], cache: Path, folder: Path) -> Path:
-    """What the processes read, on the claim: conversations, adapters to continue from, settings."""
+    # What the processes read, on the claim: conversations, adapters to continue from, settings.
+    folder = cache / "nodes" / work
     shutil.rmtree(folder, ignore_errors=True)
     for job in jobs:
         folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +59,11 @@ def _written(config: Train, base: str, jobs: Sequence[Job], cache: Path, folder:
     start = str(folder / "start") if config.init_from else None
     settings = config.model_copy(update={"init_from": start}).model_dump(mode="json")
     write_json(folder / JOB, {"train": settings, "base": base, "cache": str(cache)})
-    return folder
+    cluster = Cluster(nodes.namespace)
+    name = _started(cluster, work, train_job(config, nodes, folder, cache.parent), labels_of(nodes))
+    with _held_if_ended(cluster, name):
+        _follow(cluster, name, config.nodes)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def train_job(config: Train, nodes: Nodes, folder: Path, store: Path) -> Body:
@@ -84,33 +81,34 @@ def train_job(config: Train, nodes: Nodes, folder: Path, store: Path) -> Body:
                 "args": ["-m", "raftops.training.worker", str(folder)],
                 "numNodes": config.nodes,
                 "numProcPerNode": each,
-                "resourcesPerNode": resources_of(nodes),
+                "resourcesPerNode": resources_of(nodes.resources),
                 "env": variables_of(nodes),
             },
             "runtimePatches": [{"manager": "raftops.io/train", "trainingRuntimeSpec": patch_of(nodes, store)}],
         },
     }  # fmt: skip
-    known: Body = models.TrainerV1alpha1TrainJob.from_dict(body).to_dict()
-    return known
+    checked: Body = models.TrainerV1alpha1TrainJob.from_dict(body).to_dict()
+    return checked
 
 
 def _started(cluster: Cluster, work: str, body: Body, labels: Mapping[str, str]) -> str:
-    """The name of the job that does this work: the one that is there, or a new one after one that ended."""
-    tries = sorted(cluster.list("TrainJob", {WORK: work}), key=lambda job: int(job["metadata"]["labels"][ATTEMPT]))
-    if tries and state_of(tries[-1]) not in ("failed", "complete"):
-        name = str(tries[-1]["metadata"]["name"])
-        if tries[-1]["metadata"].get("annotations", {}).get(HELD) == "true":
+    """The name of the job that does this work: the present one, or a new attempt after one that ended."""
+    attempts = sorted(cluster.list("TrainJob", {WORK: work}), key=lambda job: int(job["metadata"]["labels"][ATTEMPT]))
+    last: Body = attempts[-1] if attempts else {}
+    if last and state_of(last) not in ("failed", "complete"):
+        name = str(last["metadata"]["name"])
+        if last["metadata"].get("annotations", {}).get(HELD) == "true":
             resume(cluster, name)
         return name
-    attempt = int(tries[-1]["metadata"]["labels"][ATTEMPT]) + 1 if tries else 1
+    attempt = int(last["metadata"]["labels"][ATTEMPT]) + 1 if last else 1
     name = f"train-{work}-{attempt}"
-    about = {"name": name, "labels": {**labels, WORK: work, ATTEMPT: str(attempt)}}
-    cluster.create(body | {"metadata": about})
+    metadata = {"name": name, "labels": {**labels, WORK: work, ATTEMPT: str(attempt)}}
+    cluster.create(body | {"metadata": metadata})
     return name
 
 
 def state_of(job: Body) -> State:
-    """What the conditions of a TrainJob say."""
+    """The state of a TrainJob by its conditions."""
     status = job.get("status", {})
     true = {c["type"] for c in status.get("conditions", []) if c["status"] == "True"}
     if "Failed" in true:
@@ -151,8 +149,8 @@ def _held_if_ended(cluster: Cluster, name: str) -> Iterator[None]:
 
 
 def _follow(cluster: Cluster, name: str, count: int) -> None:
-    """Wait for the end; says what happens meanwhile, and passes on how far the first process is."""
-    said = ""
+    """Wait for the end; reports the state meanwhile, and passes on the progress of the first process."""
+    reported = ""
     while True:
         job = cluster.get("TrainJob", name)
         if job is None:
@@ -162,23 +160,18 @@ def _follow(cluster: Cluster, name: str, count: int) -> None:
             return
         if state == "failed":
             raise StepError(_reason(cluster, job), next_step="mend it and run again: training goes on where it was")
-        now = _far(cluster, name) if state == "running" else ""
-        now = now or json.dumps({"done": 0, "total": 1, "note": f"{count} nodes: {state} ({name})"})
-        if now != said:
-            told = json.loads(now)
-            progress("train", told["done"], told["total"], told["note"])
-            said = now
+        last = json.dumps({"done": 0, "total": 1, "note": f"{count} nodes: {state} ({name})"})
+        for pod in cluster.list("Pod", {JOB_SET: name}) if state == "running" else ():
+            log = cluster.log(pod["metadata"]["name"], 50).splitlines()
+            if rows := [line.partition(PROGRESS)[2] for line in log if PROGRESS in line]:
+                last = rows[-1]  # only the first process writes any
+                break
+        if last != reported:
+            row = json.loads(last)
+            progress("train", row["done"], row["total"], row["note"])
+            reported = last
         for _ in cluster.watch("TrainJob", name, job["metadata"]["resourceVersion"], LOOK_SECONDS):
-            break
-
-
-def _far(cluster: Cluster, name: str) -> str:
-    """The last progress that the job's pods wrote; only the first process writes any."""
-    for pod in cluster.list("Pod", {JOB_SET: name}):
-        lines = [line for line in cluster.log(pod["metadata"]["name"], 50).splitlines() if PROGRESS in line]
-        if lines:
-            return lines[-1].partition(PROGRESS)[2]
-    return ""
+            break  # it changed: look again
 
 
 def _reason(cluster: Cluster, job: Body) -> str:
@@ -188,15 +181,11 @@ def _reason(cluster: Cluster, job: Body) -> str:
     lines = [f"TrainJob {name} failed: {condition.get('message') or condition.get('reason', '')}"]
     for pod in cluster.list("Pod", {JOB_SET: name}):
         if pod.get("status", {}).get("phase") == "Failed":
-            lines += [f"    pod {pod['metadata']['name']}{_code(pod)}"]
+            # The first container that did not end well, with its exit code.
+            ends = (c.get("state", {}).get("terminated", {}) for c in pod["status"].get("containerStatuses", []))
+            ended: Body = next((end for end in ends if end.get("exitCode")), {})
+            code = f" ended with code {ended['exitCode']}" if ended else ""
+            cause = f", {ended['reason']}" if ended.get("reason") else ""
+            lines += [f"    pod {pod['metadata']['name']}{code}{cause}"]
             lines += [f"      {line}" for line in cluster.log(pod["metadata"]["name"], LINES).splitlines()]
     return "\n".join(lines)
-
-
-def _code(pod: Body) -> str:
-    for container in pod["status"].get("containerStatuses", []):
-        ended = container.get("state", {}).get("terminated", {})
-        if ended.get("exitCode"):
-            reason = f", {ended['reason']}" if ended.get("reason") else ""
-            return f" ended with code {ended['exitCode']}{reason}"
-    return ""

@@ -1,17 +1,17 @@
 """What the nodes of a TrainJob get: the same that a step's pod gets, as far as Kubeflow Trainer has a place for it.
 
-It has none for when an image is pulled: that is the runtime's.
+Not covered: the image pull policy, which is the runtime's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from raftops.cluster.api import Body
-from raftops.spec.model.platform import ConfigMapRef, NodeAffinity, Resources, Volume
+from raftops.spec.model.platform import NodeAffinity, Resources, Volume
 
 NODE = "node"
 """Name of the trainer's container and replicated job in Kubeflow's own runtimes."""
@@ -46,95 +46,79 @@ class Nodes:
 
 
 def labels_of(nodes: Nodes) -> dict[str, str]:
-    """The job's labels: which queue admits it, and how soon."""
-    asked = {QUEUE: nodes.resources.queue, PRIORITY: nodes.resources.priority}
-    return {name: value for name, value in asked.items() if value}
-
-
-def resources_of(nodes: Nodes) -> Body:
-    """Requests and limits of each node."""
-    asked = {"cpu": nodes.resources.cpu, "memory": nodes.resources.memory}
-    if nodes.resources.accelerator:
-        asked[nodes.resources.accelerator.type] = str(nodes.resources.accelerator.count)
-    return {"requests": dict(asked), "limits": dict(asked)}
+    """The job's labels: which queue admits it, and with which priority."""
+    labels = {QUEUE: nodes.resources.queue, PRIORITY: nodes.resources.priority}
+    return {name: value for name, value in labels.items() if value}
 
 
 def variables_of(nodes: Nodes) -> list[Body]:
     """Environment of the processes."""
     plain = {"HOME": "/tmp", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}  # noqa: S108  the pod's own
-    told: list[Body] = [{"name": name, "value": value} for name, value in plain.items()]
+    variables: list[Body] = [{"name": name, "value": value} for name, value in plain.items()]
     for secret in nodes.resources.secrets:
         source: Body = {"secretKeyRef": {"name": secret.secret, "key": secret.key}}
-        told.append({"name": secret.env, "valueFrom": source})
-    for given in nodes.resources.config_maps:
-        if given.env:
-            told.append(
-                {"name": given.env, "valueFrom": {"configMapKeyRef": {"name": given.config_map, "key": given.key}}}
-            )
-    return told
+        variables.append({"name": secret.env, "valueFrom": source})
+    for ref in nodes.resources.config_maps:
+        if ref.env:
+            source = {"configMapKeyRef": {"name": ref.config_map, "key": ref.key}}
+            variables.append({"name": ref.env, "valueFrom": source})
+    return variables
 
 
 def patch_of(nodes: Nodes, store: Path) -> Body:
     """What the runtime does not know: our claims, nodes and taints, and the profile "restricted"."""
-    asked = nodes.resources
-    mounted = [*_mounted(nodes, store)]
+    resources = nodes.resources
+    memory = {"medium": "Memory"} | ({"sizeLimit": resources.shared_memory} if resources.shared_memory else {})
+    volumes: dict[str, Body] = {
+        "store": {"persistentVolumeClaim": {"claimName": nodes.claim}},
+        "tmp": {"emptyDir": {}},
+        "memory": {"emptyDir": memory},  # which the processes of a node share
+    }
+    mounts = [_mount("store", str(store)), _mount("tmp", "/tmp"), _mount("memory", "/dev/shm")]  # noqa: S108
+    for volume in nodes.volumes:
+        name = "store" if volume.claim == nodes.claim else f"claim-{volume.claim}"[:63].rstrip("-")
+        volumes[name] = {"persistentVolumeClaim": {"claimName": volume.claim}}
+        mounts.append(_mount(name, volume.path, volume.sub_path))
+    for ref in resources.config_maps:
+        if ref.path:
+            name = f"files-{ref.config_map}"[:63].rstrip("-")
+            volumes[name] = {"configMap": {"name": ref.config_map}}
+            mounts.append(_mount(name, ref.path))
     restricted = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    mounts = [mount for _, mount in mounted]
     pod: Body = {
         "securityContext": {
             "runAsNonRoot": True, "runAsUser": nodes.user, "runAsGroup": nodes.user, "fsGroup": nodes.user,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "volumes": list({volume["name"]: volume for volume, _ in mounted}.values()),
+        "volumes": [{"name": name, **source} for name, source in volumes.items()],
         "containers": [{"name": NODE, "volumeMounts": mounts, "securityContext": restricted}],
-        "nodeSelector": dict(sorted(asked.node_selector.items())),
-        "tolerations": [{k: v for k, v in t.model_dump().items() if v} for t in asked.tolerations],
-        "affinity": _affinity(asked.affinity),
+        "nodeSelector": dict(sorted(resources.node_selector.items())),
+        "tolerations": [{k: v for k, v in t.model_dump().items() if v} for t in resources.tolerations],
+        "affinity": _affinity(resources.affinity),
         "imagePullSecrets": [{"name": name} for name in nodes.pull_secrets],
     }  # fmt: skip
     job = {"name": NODE, "template": {"spec": {"template": {"spec": {k: v for k, v in pod.items() if v}}}}}
     return {"template": {"spec": {"replicatedJobs": [job]}}}
 
 
-def _mounted(nodes: Nodes, store: Path) -> Iterator[tuple[Body, Body]]:
-    """Volumes with their mounts."""
-    memory = {"medium": "Memory"} | (
-        {"sizeLimit": nodes.resources.shared_memory} if nodes.resources.shared_memory else {}
-    )
-    yield from (
-        ({"name": "store", "persistentVolumeClaim": {"claimName": nodes.claim}}, _mount("store", str(store))),
-        ({"name": "tmp", "emptyDir": {}}, _mount("tmp", "/tmp")),  # noqa: S108
-        ({"name": "memory", "emptyDir": memory}, _mount("memory", "/dev/shm")),  # noqa: S108  what processes of a node share
-    )
-    for volume in nodes.volumes:
-        name = "store" if volume.claim == nodes.claim else f"claim-{volume.claim}"[:63].rstrip("-")
-        source = {"persistentVolumeClaim": {"claimName": volume.claim}}
-        yield {"name": name, **source}, _mount(name, volume.path, volume.sub_path)
-    yield from map(_files, (given for given in nodes.resources.config_maps if given.path))
-
-
 def _mount(name: str, path: str, below: str = "") -> Body:
     return {"name": name, "mountPath": path} | ({"subPath": below} if below else {})
 
 
-def _files(given: ConfigMapRef) -> tuple[Body, Body]:
-    name = f"files-{given.config_map}"[:63].rstrip("-")
-    return {"name": name, "configMap": {"name": given.config_map}}, _mount(name, given.path)
-
-
 def _affinity(wanted: tuple[NodeAffinity, ...]) -> Body:
-    terms = [
-        (one.weight, {"matchExpressions": [_condition(match.model_dump()) for match in one.match]}) for one in wanted
-    ]
-    required = [term for weight, term in terms if weight is None]
-    preferred = [{"weight": weight, "preference": term} for weight, term in terms if weight is not None]
-    told: Body = {}
+    required, preferred = [], []
+    for affinity in wanted:
+        matches = (match.model_dump() for match in affinity.match)
+        # Without what is empty: `Exists` takes no values.
+        expressions = [{k: list(v) if k == "values" else v for k, v in match.items() if v} for match in matches]
+        term = {"matchExpressions": expressions}
+        if affinity.weight is None:
+            required.append(term)
+        else:
+            preferred.append({"weight": affinity.weight, "preference": term})
+    node: Body = {}
     if required:
-        told["requiredDuringSchedulingIgnoredDuringExecution"] = {"nodeSelectorTerms": required}
+        node["requiredDuringSchedulingIgnoredDuringExecution"] = {"nodeSelectorTerms": required}
     if preferred:
-        told["preferredDuringSchedulingIgnoredDuringExecution"] = preferred
-    return {"nodeAffinity": told} if told else {}
-
-
-def _condition(match: Mapping[str, Any]) -> Body:
-    return {name: list(value) if name == "values" else value for name, value in match.items() if value}
+        node["preferredDuringSchedulingIgnoredDuringExecution"] = preferred
+    return {"nodeAffinity": node} if node else {}

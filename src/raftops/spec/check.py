@@ -13,7 +13,7 @@ from raftops.spec.check_data import DATA_CHECKS
 from raftops.spec.check_learning import LEARNING_CHECKS
 from raftops.spec.check_pods import POD_CHECKS
 from raftops.spec.check_serving import SERVING_CHECKS
-from raftops.spec.position import Loc, Located, Place, undotted
+from raftops.spec.position import Loc, Located, undotted
 from raftops.spec.project import Check, Problem, Project
 from raftops.spec.tree import Tree, at, place_of
 
@@ -26,25 +26,20 @@ CHECKS: dict[Check, tuple[str, ...]] = {
 def check(project: Project, tree: Tree, lost: Iterable[Loc] = ()) -> list[Located]:
     """Run every check whose inputs are sound; problems are located in the merged tree."""
     gone = [loc for loc in lost if loc]
-    sound = [run for run, reads in CHECKS.items() if not _any_touch(map(undotted, reads), gone)]
-    return [_located(problem, tree) for run in sound for problem in run(project)]
+    located = []
+    for run, reads in CHECKS.items():
+        # A location above one that is read was lost, or one below it.
+        if any(read[: len(loc)] == loc[: len(read)] for read in map(undotted, reads) for loc in gone):
+            continue
+        for problem in run(project):
+            paths = [undotted(path) for path in (problem.path, *problem.others)]
+            # The default of a key that nobody wrote may clash with one that somebody did: point at what is written.
+            written = next((loc for loc in paths if at(tree, loc) is not None), paths[0])
+            located.append(problem.place or Located(place_of(tree, written), problem.path, problem.message))
+    return located
 
 
 def problems(project: Project) -> Iterator[Problem]:
     """Every check's problems, without places: for a spec that was not read from a file."""
     for run in CHECKS:
         yield from run(project)
-
-
-def _any_touch(reads: Iterable[Loc], gone: list[Loc]) -> bool:
-    """Whether a lost location lies above or below one that is read."""
-    return any(read[: len(loc)] == loc[: len(read)] for read in reads for loc in gone)
-
-
-def _located(problem: Problem, tree: Tree) -> Located:
-    if problem.place is not None:
-        return problem.place
-    paths = [undotted(path) for path in (problem.path, *problem.others)]
-    written = next((loc for loc in paths if at(tree, loc) is not None), paths[0])
-    place: Place = place_of(tree, written)
-    return Located(place, problem.path, problem.message)

@@ -33,11 +33,14 @@ def documents_exist(project: Project) -> Iterator[Problem]:
         wrong = "is a file, not a folder" if folder.exists() else "no such folder"
         yield Problem("spec.data.documents.path", f"{wrong}: {project.shown(documents.path)}{_pull(project)}")
         return
-    bad = [(i, p) for i, p in enumerate(documents.include) if not _relative(p)]
-    for index, pattern in bad:
-        message = f"{quoted(pattern)} must be a pattern below the folder, without '..' and not absolute"
-        yield Problem(f"spec.data.documents.include[{index}]", message)
-    if not bad and not _any_document(folder, documents):
+    below = True
+    for index, pattern in enumerate(documents.include):
+        path = PurePosixPath(pattern)
+        if not pattern.strip() or path.is_absolute() or ".." in path.parts:
+            below = False
+            message = f"{quoted(pattern)} must be a pattern below the folder, without '..' and not absolute"
+            yield Problem(f"spec.data.documents.include[{index}]", message)
+    if below and not _any_document(folder, documents):
         message = f"no file in {project.shown(documents.path)} matches {', '.join(documents.include) or 'no pattern'}"
         yield Problem("spec.data.documents.include", message, ("spec.data.documents.path",))
 
@@ -48,7 +51,7 @@ def examples_exist(project: Project) -> Iterator[Problem]:
         path = f"spec.data.examples[{index}]"
         if PurePosixPath(pattern).is_absolute() or not pattern.strip():
             yield Problem(path, f"{quoted(pattern)} must be a path or pattern relative to the project")
-        elif not _matches(project.root, pattern):
+        elif not any(file.is_file() for file in project.root.glob(pattern)):
             yield Problem(path, f"no file matches {project.shown(pattern)}{_pull(project)}")
 
 
@@ -136,15 +139,6 @@ def _any_document(folder: Path, documents: Documents) -> bool:
     return any(
         any(p.fullmatch(name) for p in include) and not any(p.fullmatch(name) for p in exclude) for name in names
     )
-
-
-def _relative(pattern: str) -> bool:
-    path = PurePosixPath(pattern)
-    return bool(pattern.strip()) and not path.is_absolute() and ".." not in path.parts
-
-
-def _matches(folder: Path, pattern: str) -> bool:
-    return any(found.is_file() for found in folder.glob(pattern))
 
 
 def _pull(project: Project) -> str:

@@ -196,19 +196,16 @@ def accelerators_are_used(project: Project) -> Iterator[Problem]:
         if resources is None or resources.accelerator is None:
             continue
         path, kind = f"spec.platform.resources.{step}.accelerator", resources.accelerator.type
+        nf4 = kind.startswith(("nvidia.com/", "gpu.intel.com/")) or kind == "amd.com/gpu"
         if step in ("validate", "ingest", "augment"):
             yield Problem(path, f"the step {step} cannot use an accelerator; remove it")
         elif step == "deploy" and spec.deploy.engine == "openvino":
             yield Problem(
                 path, "spec.deploy.engine is openvino, which runs on the CPU; remove it or choose transformers"
             )
-        elif step == "train" and spec.train.method == "qlora" and not _runs_nf4(kind):
+        elif step == "train" and spec.train.method == "qlora" and not nf4:
             message = f"{kind} cannot train with spec.train.method qlora (4-bit NF4 needs a GPU or a CPU); choose lora"
             yield Problem(f"{path}.type", message, (path,))
-
-
-def _runs_nf4(resource: str) -> bool:
-    return resource.startswith("nvidia.com/") or resource == "amd.com/gpu" or resource.startswith("gpu.intel.com/")
 
 
 LEARNING_CHECKS: dict[Check, tuple[str, ...]] = {

@@ -1,7 +1,4 @@
-"""Checks on what the pods of a cluster are made of: requests, nodes, variables, mounts.
-
-Kubernetes would refuse what is found here when the step's pod is made: minutes or hours into a run.
-"""
+"""What Kubernetes would refuse only when a step's pod is made, minutes or hours into a run: requests, names, mounts."""
 
 from __future__ import annotations
 
@@ -9,8 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from raftops.spec.model.base import SecretRef, Toleration
-from raftops.spec.model.platform import NodeMatch, Platform, Resources
+from raftops.spec.model.platform import Resources
 from raftops.spec.model.serving import Kubernetes
 from raftops.spec.position import quoted
 from raftops.spec.project import Check, Problem, Project
@@ -28,26 +24,22 @@ _OURS = re.compile(r"shared-memory|raftops-data-\d+")
 _RESOURCES, _SERVICE = "spec.platform.resources", "spec.deploy.kubernetes"
 _DOMAIN = r"(?=.{1,253}/)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/"
 _NAME = r"[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?"
-_KEY = re.compile(rf"({_DOMAIN})?{_NAME}", re.ASCII)
-_RESOURCE = re.compile(rf"{_DOMAIN}{_NAME}", re.ASCII)
-_VALUE = re.compile(rf"({_NAME})?", re.ASCII)
+Named = list[tuple[str, str, str]]
+"""Where in the spec, what it names, and the value: a variable, or a place in the pod."""
 
 
 def requests_are_real(project: Project) -> Iterator[Problem]:
     """Requests are more than nothing, accelerators have names that Kubernetes takes."""
     for path, wanted in _pods(project):
-        if float(wanted.cpu.rstrip("m")) <= 0:
-            yield Problem(f"{path}.cpu", f"must be more than 0, found {quoted(wanted.cpu)}")
-        shared = wanted.shared_memory if isinstance(wanted, Resources) else None
-        for name, size in (("memory", wanted.memory), ("shared_memory", shared)):
-            if size and float(re.sub(r"[A-Za-z]+$", "", size)) <= 0:
-                yield Problem(f"{path}.{name}", f"must be more than 0, found {quoted(size)}")
-        kind = wanted.accelerator.type if wanted.accelerator else None
-        if kind is not None and not _RESOURCE.fullmatch(kind):
+        amounts = {"cpu": wanted.cpu, "memory": wanted.memory}
+        if isinstance(wanted, Resources) and wanted.shared_memory:
+            amounts["shared_memory"] = wanted.shared_memory
+        for name, amount in amounts.items():
+            if float(re.sub(r"[A-Za-z]+$", "", amount)) <= 0:
+                yield Problem(f"{path}.{name}", f"must be more than 0, found {quoted(amount)}")
+        kind = wanted.accelerator.type if wanted.accelerator else "nvidia.com/gpu"
+        if not re.fullmatch(_DOMAIN + _NAME, kind, re.ASCII) or re.match(r"(.*\.)?kubernetes\.io/|requests\.", kind):
             message = f"must be a resource name with its domain, such as nvidia.com/gpu; found {quoted(kind)}"
-            yield Problem(f"{path}.accelerator.type", message)
-        elif kind is not None and ("kubernetes.io/" in kind or kind.startswith("requests.")):
-            message = f"{quoted(kind)} is no device: kubernetes.io/ and requests. are Kubernetes' own"
             yield Problem(f"{path}.accelerator.type", message)
 
 
@@ -58,133 +50,91 @@ def _pods(project: Project) -> Iterator[tuple[str, Resources | Kubernetes]]:
     yield _SERVICE, project.spec.deploy.kubernetes
 
 
-def nodes_can_be_named(project: Project) -> Iterator[Problem]:
+def nodes_can_be_named(project: Project) -> Iterator[Problem]:  # noqa: C901  one pass over what names nodes
     """Labels and taints of nodes are written as Kubernetes writes them."""
+    keys, values = [], []
     for path, wanted in _pods(project):
-        for key, value in wanted.node_selector.items():
-            if not _KEY.fullmatch(key) or not _VALUE.fullmatch(value):
-                yield Problem(f"{path}.node_selector", f"{quoted(f'{key}: {value}')} is not a Kubernetes label")
+        keys += [(f"{path}.node_selector", key) for key in wanted.node_selector]
+        values += [(f"{path}.node_selector", value) for value in wanted.node_selector.values()]
         for index, toleration in enumerate(wanted.tolerations):
-            yield from _toleration(f"{path}.tolerations[{index}]", toleration)
-    for step, resources in project.spec.platform.resources.items():
-        for index, affinity in enumerate(resources.affinity):
+            place = f"{path}.tolerations[{index}]"
+            keys += [(f"{place}.key", toleration.key)] if toleration.key else []
+            values.append((f"{place}.value", toleration.value))
+            if toleration.operator == "Exists" and toleration.value:
+                yield Problem(
+                    place, "has a value, which operator Exists does not take; set operator: Equal or remove it"
+                )
+            elif toleration.operator == "Equal" and not toleration.key:
+                yield Problem(f"{place}.key", "is empty; operator Equal needs a key")
+        for index, affinity in enumerate(wanted.affinity if isinstance(wanted, Resources) else ()):
             for number, match in enumerate(affinity.match):
-                yield from _match(f"{_RESOURCES}.{step}.affinity[{index}].match[{number}]", match)
-
-
-def _toleration(path: str, toleration: Toleration) -> Iterator[Problem]:
-    if toleration.operator == "Exists" and toleration.value:
-        yield Problem(path, "has a value, which operator Exists does not take; set operator: Equal or remove the value")
-    if toleration.operator == "Equal" and not toleration.key:
-        yield Problem(f"{path}.key", "is empty; operator Equal needs a key")
-    if toleration.key and not _KEY.fullmatch(toleration.key):
-        yield Problem(f"{path}.key", f"{quoted(toleration.key)} is no key of a taint")
-    if not _VALUE.fullmatch(toleration.value):
-        yield Problem(f"{path}.value", f"{quoted(toleration.value)} is no value of a taint")
-
-
-def _match(path: str, match: NodeMatch) -> Iterator[Problem]:
-    if not _KEY.fullmatch(match.key):
-        yield Problem(f"{path}.key", f"{quoted(match.key)} is no key of a Kubernetes label")
-    for index, value in enumerate(match.values):
-        if match.operator in ("Gt", "Lt") and not re.fullmatch(r"-?\d{1,18}", value, re.ASCII):
-            yield Problem(
-                f"{path}.values[{index}]", f"{quoted(value)} is no whole number, which {match.operator} takes"
-            )
-        elif not _VALUE.fullmatch(value):
-            yield Problem(f"{path}.values[{index}]", f"{quoted(value)} is no value of a Kubernetes label")
+                place, compares = f"{path}.affinity[{index}].match[{number}]", match.operator in ("Gt", "Lt")
+                keys.append((f"{place}.key", match.key))
+                rows = [(f"{place}.values[{at}]", value) for at, value in enumerate(match.values)]
+                values += [] if compares else rows
+                for where, value in rows if compares else ():
+                    if not re.fullmatch(r"-?\d{1,18}", value, re.ASCII):
+                        yield Problem(where, f"{quoted(value)} is no whole number, which {match.operator} takes")
+    for form, what, named in ((f"({_DOMAIN})?{_NAME}", "key", keys), (f"({_NAME})?", "value", values)):
+        for path, text in named:
+            if not re.fullmatch(form, text, re.ASCII):
+                yield Problem(path, f"{quoted(text)} is not the {what} of a Kubernetes label or taint")
 
 
 def variables_are_given_once(project: Project) -> Iterator[Problem]:
     """No two secrets or config maps of a step set the same environment variable."""
-    shared = list(_shared(project))
-    for index, (path, ref) in enumerate(shared):
-        others = [where for where, other in shared[:index] if other.env == ref.env and other != ref]
-        if others:
-            yield Problem(f"{path}.env", f"{others[0]} sets the same variable, by another secret")
-    for step, resources in project.spec.platform.resources.items():
-        yield from _variables(f"{_RESOURCES}.{step}", resources, shared)
-
-
-def _variables(path: str, resources: Resources, shared: list[tuple[str, SecretRef]]) -> Iterator[Problem]:
-    seen: set[str] = set()
-    for index, secret in enumerate(resources.secrets):
-        if secret.env in seen:
-            yield Problem(f"{path}.secrets[{index}].env", "another secret of this step sets the same variable")
-        for where, other in shared:
-            if other.env == secret.env and other != secret:
-                yield Problem(f"{path}.secrets[{index}].env", f"{where} sets the same variable, by another secret")
-        seen.add(secret.env)
-    seen |= {other.env for _, other in shared}
-    for index, given in enumerate(resources.config_maps):
-        if given.env and given.env in seen:
-            message = "another secret or config map sets the same variable"
-            yield Problem(f"{path}.config_maps[{index}].env", message)
-        seen.add(given.env)
-
-
-def _shared(project: Project) -> Iterator[tuple[str, SecretRef]]:
-    """Secrets that steps get without naming them."""
-    platform, deploy = project.spec.platform, project.spec.deploy
-    named = {"spec.platform.milvus.token": platform.milvus.token, "spec.platform.notify": platform.notify}
+    platform, shared = project.spec.platform, {f"{_SERVICE}.smoke_token": project.spec.deploy.kubernetes.smoke_token}
+    shared |= {"spec.platform.milvus.token": platform.milvus.token, "spec.platform.notify": platform.notify}
     for name, storage in (("artifacts", platform.artifacts), ("dvc", platform.dvc)):
         if storage:
-            named[f"spec.platform.{name}.access_key"] = storage.access_key
-            named[f"spec.platform.{name}.secret_key"] = storage.secret_key
-    named[f"{_SERVICE}.smoke_token"] = deploy.kubernetes.smoke_token
-    return ((path, ref) for path, ref in named.items() if ref)
+            shared[f"spec.platform.{name}.access_key"] = storage.access_key
+            shared[f"spec.platform.{name}.secret_key"] = storage.secret_key
+    of_all: Named = [(f"{path}.env", str(ref), ref.env) for path, ref in shared.items() if ref]
+    yield from _clashes(of_all)
+    for step, resources in platform.resources.items():
+        path = f"{_RESOURCES}.{step}"
+        own: Named = [(f"{path}.secrets[{i}].env", str(ref), ref.env) for i, ref in enumerate(resources.secrets)]
+        maps = [(f"{path}.config_maps[{i}].env", str(ref), ref.env) for i, ref in enumerate(resources.config_maps)]
+        yield from _clashes([*of_all, *own, *(row for row in maps if row[2])], len(of_all))
+
+
+def _clashes(rows: Named, known: int | None = None) -> Iterator[Problem]:
+    """Variables that are set from two sources, or twice by a step whose own rows begin behind the known ones."""
+    for index, (path, ref, name) in enumerate(rows):
+        before = [(at, row) for at, row in enumerate(rows[:index]) if row[2] == name]
+        others = [row[0] for at, row in before if row[1] != ref or (known is not None and at >= known)]
+        if others and index >= (known or 0):
+            yield Problem(path, f"{others[0].removesuffix('.env')} sets the same variable")
 
 
 def mounts_are_apart(project: Project) -> Iterator[Problem]:
     """Each place in a pod has one volume, each volume one source, and none leaves its place."""
     platform = project.spec.platform
-    if platform.workspace and re.search(r"[\s:]", platform.store):
-        message = f"{quoted(platform.store)} has a blank or a colon, and spec.platform.workspace is mounted there"
-        yield Problem("spec.platform.store", message)
-    elif platform.workspace:
-        yield from _place("spec.platform.store", str(PROJECT / platform.store))
-    if platform.workspace:
-        yield from _taken("spec.platform.workspace", platform.workspace)
+    claims: Named = [(f"spec.platform.volumes[{i}]", v.claim, v.path) for i, v in enumerate(platform.volumes)]
     for index, volume in enumerate(platform.volumes):
-        path = f"spec.platform.volumes[{index}]"
-        yield from _place(f"{path}.path", volume.path)
-        yield from _taken(f"{path}.claim", volume.claim)
         if volume.sub_path.startswith("/") or ".." in PurePosixPath(volume.sub_path).parts:
             message = f"{quoted(volume.sub_path)} must be a folder inside the volume, without '..' and not absolute"
-            yield Problem(f"{path}.sub_path", message)
-    yield from _apart(_claims(platform))
+            yield Problem(f"spec.platform.volumes[{index}].sub_path", message)
+    for where, name, place in claims:
+        yield from _mounted(f"{where}.path", place, f"{where}.claim", name)
+    if platform.workspace:
+        claims.insert(0, ("spec.platform.workspace", platform.workspace, str(PROJECT / platform.store)))
+        yield from _mounted("spec.platform.store", claims[0][2], *claims[0][:2])
+    yield from _apart(claims)
     for step, resources in platform.resources.items():
-        yield from _mounts_of_step(f"{_RESOURCES}.{step}", resources, _claims(platform))
-
-
-Mounts = list[tuple[str, str, str]]
-"""Where in the spec, what is mounted, and where in the pod."""
-
-
-def _claims(platform: Platform) -> Mounts:
-    store = [("spec.platform.workspace", f"claim {platform.workspace}", str(PROJECT / platform.store))]
-    rows = [(f"spec.platform.volumes[{i}]", f"claim {v.claim}", v.path) for i, v in enumerate(platform.volumes)]
-    return (store if platform.workspace else []) + rows
-
-
-def _mounts_of_step(path: str, resources: Resources, claims: Mounts) -> Iterator[Problem]:
-    own: Mounts = [(f"{path}.shared_memory", "claim shared-memory", "/dev/shm")] if resources.shared_memory else []
-    for index, given in enumerate(resources.config_maps):
-        if given.path:
-            own.append((f"{path}.config_maps[{index}]", f"config map {given.config_map}", given.path))
-            yield from _place(f"{path}.config_maps[{index}].path", given.path)
-            yield from _taken(f"{path}.config_maps[{index}].config_map", given.config_map)
-    if own:
+        own: Named = [(f"{_RESOURCES}.{step}.shared_memory", "", "/dev/shm")] if resources.shared_memory else []
+        for index, given in enumerate(resources.config_maps):
+            where = f"{_RESOURCES}.{step}.config_maps[{index}]"
+            if given.path:
+                own.append((where, given.config_map, given.path))
+                yield from _mounted(f"{where}.path", given.path, f"{where}.config_map", given.config_map)
+            for other in [row[0] for row in claims if given.path and row[1] == given.config_map]:
+                message = f"has the name of the claim of {other}, and a pod knows both by it; rename one of them"
+                yield Problem(f"{where}.config_map", message)
         yield from _apart([*claims, *own], len(claims))
-    names = {name.removeprefix("claim "): where for where, name, _ in [*claims, *own] if name.startswith("claim ")}
-    for where, name, _ in own:
-        other = names.get(name.removeprefix("config map "))
-        if name.startswith("config map ") and other:
-            message = f"has the name of the claim of {other}, and a pod knows both by it; rename one of them"
-            yield Problem(f"{where}.config_map", message)
 
 
-def _apart(mounts: Mounts, known: int = 0) -> Iterator[Problem]:
+def _apart(mounts: Named, known: int = 0) -> Iterator[Problem]:
     """No two at one place; the first `known` of them are told of already."""
     for index, (where, _, place) in enumerate(mounts):
         same = [other for other, _, at in mounts[:index] if PurePosixPath(at) == PurePosixPath(place)]
@@ -192,17 +142,15 @@ def _apart(mounts: Mounts, known: int = 0) -> Iterator[Problem]:
             yield Problem(where, f"{place} is where {same[0]} is mounted, too")
 
 
-def _place(path: str, place: str) -> Iterator[Problem]:
-    if ":" in place or ".." in PurePosixPath(place).parts or not place.strip("/"):
-        yield Problem(path, f"{quoted(place)} is no place to mount at: an absolute folder without ':' and '..'")
+def _mounted(path: str, place: str, of: str, name: str) -> Iterator[Problem]:
+    """A volume's place, and its name: Kubeflow merges volumes of one name into one."""
+    if re.search(r"[\s:]", place) or ".." in PurePosixPath(place).parts or not place.strip("/"):
+        message = "is no place to mount at: an absolute folder without blanks, ':' and '..'"
+        yield Problem(path, f"{quoted(place)} {message}")
     elif str(PurePosixPath(place)) in KUBEFLOWS.values():
         yield Problem(path, f"{place} is where Kubeflow mounts a volume of its own in every pod; choose another folder")
-
-
-def _taken(path: str, name: str) -> Iterator[Problem]:
-    """A pod knows a claim and a config map by their names, and Kubeflow merges volumes of one name into one."""
     if name in KUBEFLOWS or _OURS.fullmatch(name):
-        yield Problem(path, f"{quoted(name)} is the name of a volume that every such pod has already; rename it")
+        yield Problem(of, f"{quoted(name)} is the name of a volume that every such pod has already; rename it")
 
 
 POD_CHECKS: dict[Check, tuple[str, ...]] = {

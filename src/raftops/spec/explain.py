@@ -11,25 +11,30 @@ from pydantic import ValidationError
 
 from raftops.spec import shape
 from raftops.spec.mask import is_secret_key, masked
-from raftops.spec.model.base import IMAGE, REGISTRY, SUBDOMAIN, SecretRef
+from raftops.spec.model.base import CPU, IMAGE, LABEL, MEMORY, REGISTRY, SOURCE, SUBDOMAIN, SecretRef
 from raftops.spec.position import Loc, Located, dotted, quoted
-from raftops.spec.tree import Items, Leaf, Tree, at, place_of
+from raftops.spec.tree import Items, Leaf, Mapping, Tree, at, place_of
 
 _KEY = "[key]"
 MOST_EXPLAINED = 1000
 """Errors put into words; a file with more is no spec, and words take time."""
 MOST_LETTERS = 60
-_FORMS = {
+FORMS = {
     r"^([a-z]{2}|any)$": "two lower-case letters such as en, or any",
     r"^[a-z0-9_+@.-]+$": "a dotted path of lower-case letters, digits and _ + @ . - such as raft.citation_precision",
     r"^[A-Z_][A-Z0-9_]*$": "capital letters, digits and _, not starting with a digit, such as HF_TOKEN",
     r"^(embedded|https?://\S+)$": "embedded, or an address that starts with http:// or https://",
+    LABEL: "an RFC 1123 label: lower-case letters, digits and '-', at most 63 characters",
+    SOURCE: "hf://org/name@revision, file://path or package://module/file",
+    CPU: "a CPU quantity such as 2, 0.5 or 500m",
+    MEMORY: "a memory quantity such as 512Mi or 8Gi",
     REGISTRY: "a registry and a path, such as registry.example.com/team: no scheme, no / at the end",
     IMAGE: "an image by its digest, such as registry.example.com/team/train@sha256:<64 digits>",
     SUBDOMAIN: "a name as Kubernetes writes it: lower-case letters, digits and - or . inside",
     r"^[-._a-zA-Z0-9]{1,253}$": "a key of a secret: letters, digits, - _ and .",
     r"^[-._a-zA-Z0-9]{0,253}$": "a key of a config map: letters, digits, - _ and .",
 }
+"""What a text must be that has to match a pattern of the model."""
 _SECRET = "a secret is never written here; name it with secret, key and env (see platform.resources.<step>.secrets)"
 
 
@@ -40,8 +45,7 @@ class _Fault:
     model: shape.Model
     tree: Tree
     loc: Loc
-    context: dict[str, Any]
-    said: str
+    type: str
 
     @property
     def node(self) -> Tree | None:
@@ -52,8 +56,23 @@ class _Fault:
         return shape.wanted(self.model, self.loc)
 
     @property
+    def meaning(self) -> str:
+        """The field's docstring as a clause."""
+        return " ".join(shape.description(self.model, self.loc).split()).rstrip(".")
+
+    @property
     def found(self) -> str:
-        return _found(self.node, self.loc)
+        """What the file has there; never a secret."""
+        node = self.node
+        if isinstance(node, (Items, Mapping)):
+            return "a list" if isinstance(node, Items) else "a mapping"
+        if node is None or node.value is None:
+            return "nothing"
+        if any(is_secret_key(part) for part in self.loc):
+            return "a value"
+        if isinstance(node.value, str):
+            return f"the text {quoted(masked(node.value))}"
+        return node.text if isinstance(node.value, bool) else f"the number {node.text}"
 
 
 def explain(error: ValidationError, model: shape.Model, tree: Tree) -> Iterator[tuple[Loc, bool, Located]]:
@@ -62,15 +81,23 @@ def explain(error: ValidationError, model: shape.Model, tree: Tree) -> Iterator[
         loc = tuple(item["loc"])
         of_key = item["type"] == "extra_forbidden" or loc[-1:] == (_KEY,)
         loc = loc[:-1] if loc[-1:] == (_KEY,) else loc
-        fault = _Fault(model, tree, loc, item.get("ctx", {}), item["msg"])
-        say = (
-            _briefly if number > MOST_EXPLAINED else _unknown_key if of_key else _SENTENCES.get(item["type"], _as_said)
-        )
-        yield loc, of_key, Located(place_of(tree, loc, key=of_key), dotted(loc), say(fault))
-
-
-def _briefly(_: _Fault) -> str:
-    return "is wrong too"
+        fault = _Fault(model, tree, loc, item["type"])
+        if number > MOST_EXPLAINED:
+            message = "is wrong too"
+        elif of_key:
+            message = _unknown_key(fault)
+        elif fault.type in _SENTENCES:
+            message = _SENTENCES[fault.type](fault)
+        else:
+            # A bound of a float field is a float, however it was written in the model: 0.0 is shown as 0.
+            limits = {k: f"{v:g}" if isinstance(v, float) else v for k, v in item.get("ctx", {}).items()}
+            blank = fault.type == "string_too_short" and limits["min_length"] == 1
+            template = "is empty" if blank else _TEMPLATES.get(fault.type, _UNKNOWN_TYPE)
+            form = FORMS.get(str(limits.get("pattern")), fault.meaning)
+            rule = item["msg"].removeprefix("Value error, ")
+            message = template.format(**limits, found=fault.found, meaning=fault.meaning, form=form, rule=rule)
+            message = message.removesuffix(": ")  # a field without a docstring
+        yield loc, of_key, Located(place_of(tree, loc, key=of_key), dotted(loc), message)
 
 
 def did_you_mean(word: str, choices: tuple[str, ...]) -> str:
@@ -82,20 +109,6 @@ def did_you_mean(word: str, choices: tuple[str, ...]) -> str:
     inside = [c for c in choices if len(c) > 2 and c in word.lower().replace("-", "_").split("_")]
     best = [lowered[close[0]]] if close else inside
     return f", did you mean {best[0]}?" if best else ""
-
-
-def _found(node: Tree | None, loc: Loc) -> str:
-    if node is None:
-        return "nothing"
-    if not isinstance(node, Leaf):
-        return "a list" if isinstance(node, Items) else "a mapping"
-    if node.value is None:
-        return "nothing"
-    if any(is_secret_key(part) for part in loc):
-        return "a value"
-    if isinstance(node.value, str):
-        return f"the text {quoted(masked(node.value))}"
-    return node.text if isinstance(node.value, bool) else f"the number {node.text}"
 
 
 def _unknown_key(fault: _Fault) -> str:
@@ -112,33 +125,19 @@ def _unknown_key(fault: _Fault) -> str:
     return f"unknown key; known here: {', '.join(allowed)}"
 
 
-def _missing(fault: _Fault) -> str:
-    text = shape.description(fault.model, fault.loc)
-    return f"is missing{': ' + _clause(text) if text else ''}"
-
-
-def _text_wanted(fault: _Fault) -> str:
-    node = fault.node
-    if not isinstance(node, Leaf) or node.value is None or fault.found == "a value":
-        return f"must be text, found {fault.found}"
-    if isinstance(node.value, bool):
-        return f"must be text, and YAML reads {node.text} as {str(node.value).lower()}; put it in quotes"
-    return f"must be text, found {fault.found}; put it in quotes"
-
-
-def _number_wanted(fault: _Fault) -> str:
+def _type_wanted(fault: _Fault) -> str:
+    """What should be there instead, and how what is there becomes it."""
+    found, node = fault.found, fault.node
+    value = node.value if isinstance(node, Leaf) else None
+    if fault.type == "tuple_type":
+        return f"must be a list, found {found}{'; put it in [brackets]' if isinstance(value, str) else ''}"
+    if fault.type == "string_type":
+        if isinstance(node, Leaf) and isinstance(value, bool) and found != "a value":
+            return f"must be text, and YAML reads {node.text} as {str(value).lower()}; put it in quotes"
+        return f"must be text, found {found}{'' if value is None or found == 'a value' else '; put it in quotes'}"
+    number = isinstance(value, str) and value.strip().lstrip("+-").replace(".", "", 1).isdecimal()
     whole = "a whole number" if fault.kind is int else "a number"
-    node = fault.node
-    in_quotes = isinstance(node, Leaf) and isinstance(node.value, str) and _is_number(node.value)
-    return f"must be {whole}, found {fault.found}{'; remove the quotes' if in_quotes else ''}"
-
-
-def _is_number(text: str) -> bool:
-    return text.strip().lstrip("+-").replace(".", "", 1).isdecimal()
-
-
-def _bool_wanted(fault: _Fault) -> str:
-    return f"must be true or false, found {fault.found}"
+    return f"must be {whole}, found {found}{'; remove the quotes' if number else ''}"
 
 
 def _section_wanted(fault: _Fault) -> str:
@@ -150,12 +149,6 @@ def _section_wanted(fault: _Fault) -> str:
     return f"must be a mapping{' (keys: ' + known + ')' if known else ''}, found {fault.found}"
 
 
-def _list_wanted(fault: _Fault) -> str:
-    node = fault.node
-    hint = "; put it in [brackets]" if isinstance(node, Leaf) and isinstance(node.value, str) else ""
-    return f"must be a list, found {fault.found}{hint}"
-
-
 def _choice_wanted(fault: _Fault) -> str:
     choices = shape.choices(fault.kind)
     node = fault.node
@@ -165,69 +158,31 @@ def _choice_wanted(fault: _Fault) -> str:
     return f"must be {one_of}{', '.join(choices)}; found {fault.found}{close}"
 
 
-def _bound(words: str, name: str) -> Callable[[_Fault], str]:
-    return lambda fault: f"must be {words} {_figure(fault.context[name])}, found {fault.found}"
-
-
-def _figure(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _form_wanted(fault: _Fault) -> str:
-    form = _FORMS.get(str(fault.context.get("pattern")))
-    return f"must be {form or _clause(shape.description(fault.model, fault.loc))}; found {fault.found}"
-
-
-def _too_short(fault: _Fault) -> str:
-    return (
-        "is empty" if fault.context["min_length"] == 1 else f"needs at least {fault.context['min_length']} characters"
-    )
-
-
-def _too_long(fault: _Fault) -> str:
-    return f"is longer than {fault.context['max_length']} characters"
-
-
-def _too_few(fault: _Fault) -> str:
-    return f"needs at least {fault.context['min_length']} item(s): {_clause(shape.description(fault.model, fault.loc))}"
-
-
-def _too_many(fault: _Fault) -> str:
-    return f"has more than {fault.context['max_length']} items"
-
-
-def _own_rule(fault: _Fault) -> str:
-    return f"{fault.said.removeprefix('Value error, ')}; found {fault.found}"
-
-
-def _as_said(fault: _Fault) -> str:
-    return f"cannot be taken: {_clause(shape.description(fault.model, fault.loc))}; found {fault.found}"
-
-
-def _clause(text: str) -> str:
-    return " ".join(text.split()).rstrip(".")
-
-
 _SENTENCES: dict[str, Callable[[_Fault], str]] = {
-    "missing": _missing,
-    "string_type": _text_wanted,
-    "int_type": _number_wanted,
-    "int_from_float": _number_wanted,
-    "float_type": _number_wanted,
-    "bool_type": _bool_wanted,
+    "string_type": _type_wanted,
+    "int_type": _type_wanted,
+    "int_from_float": _type_wanted,
+    "float_type": _type_wanted,
+    "tuple_type": _type_wanted,
     "model_type": _section_wanted,
     "model_attributes_type": _section_wanted,
     "dict_type": _section_wanted,
-    "tuple_type": _list_wanted,
     "literal_error": _choice_wanted,
-    "greater_than_equal": _bound("at least", "ge"),
-    "greater_than": _bound("more than", "gt"),
-    "less_than_equal": _bound("at most", "le"),
-    "less_than": _bound("less than", "lt"),
-    "string_pattern_mismatch": _form_wanted,
-    "string_too_short": _too_short,
-    "string_too_long": _too_long,
-    "too_short": _too_few,
-    "too_long": _too_many,
-    "value_error": _own_rule,
 }
+"""Types of errors whose sentence depends on what is there."""
+_UNKNOWN_TYPE = "cannot be taken: {meaning}; found {found}"
+_TEMPLATES = {
+    "missing": "is missing: {meaning}",
+    "bool_type": "must be true or false, found {found}",
+    "greater_than_equal": "must be at least {ge}, found {found}",
+    "greater_than": "must be more than {gt}, found {found}",
+    "less_than_equal": "must be at most {le}, found {found}",
+    "less_than": "must be less than {lt}, found {found}",
+    "string_pattern_mismatch": "must be {form}; found {found}",
+    "string_too_short": "needs at least {min_length} characters",
+    "string_too_long": "is longer than {max_length} characters",
+    "too_short": "needs at least {min_length} item(s): {meaning}",
+    "too_long": "has more than {max_length} items",
+    "value_error": "{rule}; found {found}",
+}
+"""Types of errors whose sentence is the same for whatever is there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from raftops.errors import SpecError
 from raftops.spec.check import check
 from raftops.spec.model.assistant import Assistant
-from raftops.spec.position import Located, report
+from raftops.spec.position import report
 from raftops.spec.project import Project
 from raftops.spec.read import read_yaml
 from raftops.spec.tree import merge
@@ -48,7 +48,8 @@ def load_spec(path: Path, overlays: Sequence[Path] = (), *, data_is_here: bool =
         problems += result.problems
         problems += check(Project(assistant, root), tree, result.lost) if assistant and data_is_here else []
     if problems or assistant is None:
-        raise _error(problems, path, overlays)
+        command = " ".join(["raftops validate", str(path), *(f"-f {overlay}" for overlay in overlays)])
+        raise SpecError(report(problems), next_step=f"mend the places above, then: {command}")
     return LoadedSpec(assistant, root, path, overlays)
 
 
@@ -57,8 +58,3 @@ def project_root(path: Path) -> Path:
     folder = Path(os.path.abspath(path)).parent
     specs = next((p for p in (folder, *folder.parents) if p.name == "specs"), None)
     return specs.parent if specs else folder
-
-
-def _error(problems: Iterable[Located], path: Path, overlays: Iterable[Path]) -> SpecError:
-    command = " ".join(["raftops validate", str(path), *(f"-f {overlay}" for overlay in overlays)])
-    return SpecError(report(problems), next_step=f"mend the places above, then: {command}")

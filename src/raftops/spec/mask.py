@@ -55,14 +55,12 @@ def _below_a_secret(lines: Sequence[str], number: int) -> bool:
         if not above.strip() or above.lstrip().startswith("#") or _indent(above) >= depth > 0:
             continue
         pair = _PAIR.search(above)
-        return pair is not None and (depth > _indent(above) or _open_quote(above))
+        # A quoted value goes on at any depth until its quote is closed.
+        open_quote = above.count('"') % 2 == 1 or above.count("'") % 2 == 1
+        return pair is not None and (depth > _indent(above) or open_quote)
     return False
 
 
 def _indent(line: str) -> int:
     """Depth of a line; a tab, which YAML refuses, counts as deep."""
     return len(line[: len(line) - len(line.lstrip())].expandtabs(100))
-
-
-def _open_quote(line: str) -> bool:
-    return line.count('"') % 2 == 1 or line.count("'") % 2 == 1

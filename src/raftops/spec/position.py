@@ -44,7 +44,17 @@ class Located:
 
     def __str__(self) -> str:
         head = f"{self.place}: {self.path}: {self.message}" if self.path else f"{self.place}: {self.message}"
-        return head + _excerpt(self.place)
+        lines, number = self.place.source.lines, self.place.line
+        if not 0 < number <= len(lines) or not lines[number - 1].strip():
+            return head
+        # What is shown may be shorter than what was written (a secret is hidden): the caret stays on the line.
+        shown = masked_line(lines, number)
+        column = min(self.place.column, len(lines[number - 1]) + 1, len(shown) + 1)
+        # Of a long line, the part around the caret.
+        first = max(0, column - WIDTH // 2) if len(shown) > WIDTH else 0
+        cut = _printable(shown[first : first + WIDTH].replace("\t", " "))
+        margin = f"{number:>5}"
+        return f"{head}\n{margin} | {cut}\n{' ' * len(margin)} | {' ' * _cells(cut[: column - 1 - first])}^"
 
 
 def dotted(loc: Loc) -> str:
@@ -80,19 +90,6 @@ def report(problems: Iterable[Located]) -> str:
     if len(unique) > 1:
         shown.append(f"{len(unique)} problems")
     return "\n".join(shown)
-
-
-def _excerpt(place: Place) -> str:
-    lines = place.source.lines
-    if not 0 < place.line <= len(lines) or not lines[place.line - 1].strip():
-        return ""
-    original = lines[place.line - 1]
-    line = masked_line(lines, place.line)
-    column = min(place.column, len(original) + 1, len(line) + 1)
-    first = max(0, column - WIDTH // 2) if len(line) > WIDTH else 0
-    cut = _printable(line[first : first + WIDTH].replace("\t", " "))
-    number = f"{place.line:>5}"
-    return f"\n{number} | {cut}\n{' ' * len(number)} | {' ' * _cells(cut[: column - 1 - first])}^"
 
 
 def _cells(text: str) -> int:

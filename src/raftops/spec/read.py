@@ -59,14 +59,19 @@ def _text(path: Path) -> tuple[str, Located | None]:
     """The file's text, or the one problem that keeps it from being read."""
     whole = Place(Source(str(path)))
     if path.is_dir():
-        return "", Located(whole, "", f"is a folder; name a file in it{_such_as(path)}")
+        inside = sorted(p for p in path.glob("*.y*ml") if p.is_file())
+        such_as = f", such as {inside[0]}" if inside else ""
+        return "", Located(whole, "", f"is a folder; name a file in it{such_as}")
     try:
         if path.exists() and not path.is_file():
             return "", Located(whole, "", "is not a regular file")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        return "", Located(whole, "", f"no such file{_meant(path)}")
+        names = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        close = get_close_matches(path.name, names, 1, 0.6)
+        meant = f", did you mean {path.parent / close[0]}?" if close else ""
+        return "", Located(whole, "", f"no such file{meant}")
     except (OSError, ValueError) as error:
         return "", Located(whole, "", f"cannot be read ({getattr(error, 'strerror', None) or error})")
     if len(data) > MAX_BYTES:
@@ -75,6 +80,7 @@ def _text(path: Path) -> tuple[str, Located | None]:
 
 
 def _decoded(name: str, data: bytes) -> tuple[str, Located | None]:
+    """Bytes as text, or the first of them that YAML does not take."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "", Located(Place(Source(name)), "", "is UTF-16; save it as UTF-8")
     try:
@@ -90,17 +96,6 @@ def _decoded(name: str, data: bytes) -> tuple[str, Located | None]:
     before = _BREAK.split(text[: bad.start()])
     place = Place(Source(name, tuple(_BREAK.split(text))), len(before), len(before[-1]) + 1)
     return "", Located(place, "", f"the control character U+{ord(bad.group()):04X} is not allowed in YAML")
-
-
-def _such_as(folder: Path) -> str:
-    found = sorted(p for p in folder.glob("*.y*ml") if p.is_file())
-    return f", such as {found[0]}" if found else ""
-
-
-def _meant(path: Path) -> str:
-    names = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-    close = get_close_matches(path.name, names, 1, 0.6)
-    return f", did you mean {path.parent / close[0]}?" if close else ""
 
 
 class _Builder:
@@ -144,11 +139,16 @@ class _Builder:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
             self._problem(place, loc, f"the tag {quoted(tag)} is not allowed; write a plain value")
         if isinstance(event, yaml.ScalarEvent):
-            return self._leaf(event, loc)
-        return self._items(place, loc) if isinstance(event, yaml.SequenceStartEvent) else self._mapping(place, loc)
+            return self._leaf(event, place, loc)
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._mapping(place, loc)
+        items: list[Tree] = []
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            items.append(self._node(event, (*loc, len(items))))
+        return Items(tuple(items), place)
 
-    def _leaf(self, event: Any, loc: Loc) -> Leaf:
-        place = self._place(event)
+    def _leaf(self, event: Any, place: Place, loc: Loc) -> Leaf:
+        """A scalar: text where it is quoted or tagged, else what YAML reads it as."""
         if not event.implicit[0] or event.tag is not None:
             return Leaf(event.value, place, event.value or '""')
         try:
@@ -156,12 +156,6 @@ class _Builder:
         except NotPlain as error:
             self._problem(place, loc, str(error))
             return Leaf(event.value, place, event.value)
-
-    def _items(self, place: Place, loc: Loc) -> Items:
-        items: list[Tree] = []
-        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
-            items.append(self._node(event, (*loc, len(items))))
-        return Items(tuple(items), place)
 
     def _mapping(self, place: Place, loc: Loc) -> Mapping:
         entries: dict[str, Entry] = {}
@@ -184,15 +178,13 @@ class _Builder:
         loc = (*loc, event.value)
         if event.implicit[0] and is_merge_key(event.value):
             self._problem(spot, loc, "merge keys (<<) are not allowed; write the keys out")
-        else:
-            self._check_key(event, spot, loc)
-        return event.value, spot
-
-    def _check_key(self, event: Any, spot: Place, loc: Loc) -> None:
+            return event.value, spot
         leaf = self._node(event, loc)
+        # Its own problem, such as a date for a key, is reported by then.
         if loc not in self._read.broken and isinstance(leaf, Leaf) and not isinstance(leaf.value, str):
             read_as = "nothing" if leaf.value is None else str(leaf.value).lower()
             self._problem(spot, loc, f"a key must be text, and YAML reads this one as {read_as}; put it in quotes")
+        return event.value, spot
 
     def _place(self, event: Any) -> Place:
         return Place(self._read.source, event.start_mark.line + 1, event.start_mark.column + 1)

@@ -37,12 +37,8 @@ def scalar(text: str) -> str | int | float | bool | None:
         return bool(yaml.constructor.SafeConstructor.bool_values[text.lower()])
     if tag == "timestamp":
         raise NotPlain(f"YAML reads {quoted(text)} as a date; put it in quotes")
-    if tag in ("int", "float") or _EXPONENT.fullmatch(text):
-        return _number(text)
-    return text
-
-
-def _number(text: str) -> int | float:
+    if tag not in ("int", "float") and not _EXPONENT.fullmatch(text):
+        return text
     if _WHOLE.fullmatch(text):
         if len(text) > 20 or abs(int(text)) > _LARGEST:
             raise NotPlain("is too large a number (at most 2^53); put it in quotes if it is text")

@@ -41,9 +41,11 @@ def _draft7(node: Any, *, names: bool = False) -> Any:
             out[key] = value.replace("#/$defs/", "#/definitions/")
         elif key in ("default", "enum", "const"):
             out[key] = value
+        elif key == "description":
+            out[key] = " ".join(value.split())  # docstrings, on one line each
         else:
             out[key] = _draft7(value)
-    return _reference_alone(_described(out))
+    return _reference_alone(out)
 
 
 def _reference_alone(node: dict[str, Any]) -> dict[str, Any]:
@@ -52,12 +54,6 @@ def _reference_alone(node: dict[str, Any]) -> dict[str, Any]:
         return node
     rest = {key: value for key, value in node.items() if key != "$ref"}
     return {**rest, "allOf": [{"$ref": node["$ref"]}]}
-
-
-def _described(node: dict[str, Any]) -> dict[str, Any]:
-    """Docstrings on one line each."""
-    text = node.get("description")
-    return {**node, "description": " ".join(text.split())} if isinstance(text, str) else node
 
 
 def _without_required(node: Any, *, names: bool = False) -> Any:

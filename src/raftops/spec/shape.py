@@ -24,7 +24,14 @@ def wanted(model: Model, loc: Loc) -> Any:
     """The type wanted at a location, without Optional and Annotated; None where the model knows no such place."""
     current: Any = model
     for part in loc:
-        current = _inner(bare(current), part)
+        kind, arguments = bare(current), get_args(bare(current))
+        if is_section(kind):
+            field = fields(kind).get(str(part))
+            current = field.annotation if field else None
+        elif get_origin(kind) is dict and isinstance(part, str):
+            current = arguments[1]
+        else:
+            current = arguments[0] if get_origin(kind) in (tuple, list) and isinstance(part, int) else None
     return bare(current)
 
 
@@ -74,16 +81,6 @@ def bare(kind: Any) -> Any:
         rest = [arg for arg in get_args(kind) if arg is not NoneType]
         return bare(rest[0]) if len(rest) == 1 else kind
     return kind
-
-
-def _inner(kind: Any, part: str | int) -> Any:
-    if is_section(kind):
-        field = fields(kind).get(str(part))
-        return field.annotation if field else None
-    arguments = get_args(kind)
-    if get_origin(kind) is dict and isinstance(part, str):
-        return arguments[1]
-    return arguments[0] if get_origin(kind) in (tuple, list) and isinstance(part, int) else None
 
 
 def _every_key(model: Model, loc: Loc) -> Iterator[tuple[Loc, str]]:

@@ -34,7 +34,8 @@ def syntax_problem(error: yaml.YAMLError, source: Source) -> Located:
     context = str(getattr(error, "context", None) or "")
     mark, opened = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
     place = _place(mark, source)
-    if place.line and "\t" in _indentation(source, place):
+    line = source.lines[place.line - 1] if place.line else ""
+    if "\t" in line[: len(line) - len(line.lstrip())]:
         return Located(place, "", "a tab stands in the indentation; YAML takes spaces only")
     for phrase, message in _OPENED.items():
         if phrase in context and opened is not None and "escape" not in problem:
@@ -42,7 +43,8 @@ def syntax_problem(error: yaml.YAMLError, source: Source) -> Located:
     if "simple key" in context and opened is not None:
         return Located(_place(opened, source), "", "a colon is missing after this key")
     if "cannot start any token" in problem:
-        return Located(place, "", f"{_character(source, place)} cannot start a value; put the text in quotes")
+        what = f"the character {line[place.column - 1]!r}" if place.column <= len(line) else "what stands here"
+        return Located(place, "", f"{what} cannot start a value; put the text in quotes")
     said = next((message for phrase, message in _SAID.items() if phrase in f"{problem} {context}"), None)
     return Located(place, "", said or f"is not well-formed YAML ({problem})")
 
@@ -55,13 +57,3 @@ def _place(mark: yaml.Mark | None, source: Source) -> Place:
     while line > 0 and not source.lines[line].strip():
         line, column = line - 1, len(source.lines[line - 1])
     return Place(source, line + 1, column + 1)
-
-
-def _indentation(source: Source, place: Place) -> str:
-    line = source.lines[place.line - 1]
-    return line[: len(line) - len(line.lstrip())]
-
-
-def _character(source: Source, place: Place) -> str:
-    line = source.lines[place.line - 1]
-    return f"the character {line[place.column - 1]!r}" if place.column <= len(line) else "what stands here"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from functools import reduce
 from importlib.resources import files
@@ -11,12 +12,12 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import yaml
-from pydantic import ValidationError
 
 from raftops import __version__
 from raftops.errors import RaftopsError, SpecError
 from raftops.files import write_text
-from raftops.spec.model.assistant import Metadata
+from raftops.spec.explain import FORMS
+from raftops.spec.model.base import LABEL
 from raftops.spec.repository import main_branch, top_of
 from raftops.spec.schema import json_schema
 
@@ -33,9 +34,15 @@ _OF_ONE = ".github/workflows/raftops-{name}.yml"
 
 def write_project(folder: Path, name: str) -> list[Path]:
     """Write a project named `name` into a folder, made if absent. With one file in the way, nothing is written."""
-    _check_name(name)
-    values = {"{{name}}": name, "{{label}}": name if _is_text(name) else json.dumps(name)}
-    texts = {path: reduce(lambda text, item: text.replace(*item), values.items(), text) for path, text in _texts()}
+    if not re.fullmatch(LABEL, name):
+        raise SpecError(
+            f"the name {name!r} must be {FORMS[LABEL]}", next_step="raftops init FOLDER --name my-assistant"
+        )
+    # In quotes where YAML would read the name as something else than text: true, null, 2026.
+    label = name if name[:1].isalpha() and isinstance(yaml.safe_load(name), str) else json.dumps(name)
+    values = {"{{name}}": name, "{{label}}": label}
+    starter = _below(files("raftops.spec").joinpath("starter"), "")
+    texts = {path: reduce(lambda text, item: text.replace(*item), values.items(), text) for path, text in starter}
     texts[SCHEMA] = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
     written = [folder / path for path in sorted(texts)]
     _check_free(folder, written)
@@ -72,6 +79,7 @@ def write_ci(folder: Path, forge: str, spec: str, name: str) -> list[Path]:
     values = {
         "{{spec}}": json.dumps((inner / spec).as_posix(), ensure_ascii=False), "{{label}}": json.dumps(name),
         "{{models}}": json.dumps(models.as_posix(), ensure_ascii=False), "{{name}}": name, "{{version}}": __version__,
+        "{{manifests}}": json.dumps((inner / "manifests").as_posix(), ensure_ascii=False),
         "{{branch}}": json.dumps(main_branch(top), ensure_ascii=False),
         **_only_below(inner, os.path.relpath(target, top)),
     }  # fmt: skip
@@ -96,19 +104,6 @@ def _workflow(name: str) -> str:
     return files("raftops.spec").joinpath("workflows", name).read_text(encoding="utf-8")
 
 
-def _check_name(name: str) -> None:
-    try:
-        Metadata(name=name)
-    except ValidationError as error:
-        said = "; ".join(item["msg"].removeprefix("Value error, ") for item in error.errors())
-        raise SpecError(f"the name {name!r} {said}", next_step="raftops init FOLDER --name my-assistant") from error
-
-
-def _is_text(name: str) -> bool:
-    """Whether YAML reads a name as text without quotes: not true, null or 2026."""
-    return name[:1].isalpha() and isinstance(yaml.safe_load(name), str)
-
-
 def _check_free(
     folder: Path, paths: list[Path], next_step: str = "choose an empty folder: raftops init NEW-FOLDER"
 ) -> None:
@@ -120,10 +115,6 @@ def _check_free(
             f"{', '.join(map(str, taken[:3]))} {'exists' if len(taken) == 1 else 'exist'} already; nothing was written"
         )
         raise RaftopsError(message, next_step=next_step)
-
-
-def _texts() -> Iterator[tuple[str, str]]:
-    yield from _below(files("raftops.spec").joinpath("starter"), "")
 
 
 def _below(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:

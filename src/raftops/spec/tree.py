@@ -83,8 +83,11 @@ def place_of(tree: Tree, loc: Loc, *, key: bool = False) -> Place:
         child = _child(tree, part)
         if child is None:
             break
-        last = depth == len(loc) - 1
-        place = _pointed(tree, part, child, key=key and last)
+        wrong_key = key and depth == len(loc) - 1
+        written = isinstance(child, Leaf) and child.text != ""
+        place = child.place
+        if isinstance(tree, Mapping) and (wrong_key or not written):
+            place = tree.entries[str(part)].key
         tree = child
     return place
 
@@ -108,10 +111,3 @@ def _child(tree: Tree | None, part: str | int) -> Tree | None:
     if isinstance(tree, Items) and isinstance(part, int) and 0 <= part < len(tree.items):
         return tree.items[part]
     return None
-
-
-def _pointed(parent: Tree, part: str | int, child: Tree, *, key: bool) -> Place:
-    written = isinstance(child, Leaf) and child.text != ""
-    if isinstance(parent, Mapping) and (key or not written):
-        return parent.entries[str(part)].key
-    return child.place

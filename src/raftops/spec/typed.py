@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from typing import Any, Generic, TypeVar, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -55,15 +57,11 @@ def _saved(model: type[M], data: Any, lost: Iterable[Loc]) -> M | None:
         except ValidationError as error:
             missing = [tuple(item["loc"]) for item in error.errors(include_url=False) if item["type"] == "missing"]
         for loc in missing:
-            _fill(data, loc, shape.wanted(model, loc))
+            kind = shape.wanted(model, loc)
+            one = {} if shape.is_section(kind) else (shape.choices(kind) or ("x",))[0]
+            parent = reduce(getitem, loc[:-1], data)
+            parent[loc[-1]] = ("x",) if get_origin(kind) is tuple else one
     return None
-
-
-def _fill(data: Any, loc: Loc, kind: Any) -> None:
-    for part in loc[:-1]:
-        data = data[part]
-    one = {} if shape.is_section(kind) else (shape.choices(kind) or ("x",))[0]
-    data[loc[-1]] = ("x",) if get_origin(kind) is tuple else one
 
 
 def _remove(data: Any, loc: Loc) -> None:

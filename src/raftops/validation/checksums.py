@@ -25,10 +25,8 @@ def luhn(digits: str) -> bool:
 
 def card(digits: str) -> bool:
     """A payment card: an issuer's prefix with its length, and Luhn."""
-    return _issued(digits) and len(set(digits)) > 1 and luhn(digits)
-
-
-def _issued(digits: str) -> bool:
+    if len(set(digits)) == 1 or not luhn(digits):
+        return False
     two, four, size = int(digits[:2]), int(digits[:4]), len(digits)
     if digits[0] == "4":
         return size in (13, 16, 19)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from raftops.access import AccessPolicies
@@ -20,7 +20,7 @@ from raftops.errors import StepError
 from raftops.files import sha256_file
 from raftops.parsing.parse import media_type_of, parse_document
 from raftops.progress import progress
-from raftops.spec.model.knowledge import Data, Documents, Validate
+from raftops.spec.model.knowledge import Data, Validate
 from raftops.validation.findings import Noted, note_personal_data, personal_data_checks
 from raftops.validation.language import foreign_language
 from raftops.validation.rows import Check, Row
@@ -68,40 +68,27 @@ def document_rows(config: Validate, data: Data, access: AccessPolicies, texts: T
     """Look at every document once, in order of ids; parsed texts go to `texts`."""
     found = DocumentRows()
     listed = list_documents(data.documents, Path())
-    refused = _refused(data.documents, {doc_id for doc_id, _ in listed}, found)
+    ids = {doc_id for doc_id, _ in listed}
+    inspector = _Inspector(config, data, access, texts, found)
     for number, (doc_id, path) in enumerate(listed, 1):
-        inspector = _Inspector(config, data, access, texts, found)
         found.rows.append(inspector.row(doc_id, path))
         progress("validate", number, len(listed), _shown(doc_id))
-    for path, why in refused:
-        row = Row(_shown(str(path)), _shown(path.relative_to(data.documents.path).as_posix()))
-        row.columns |= {"doc_id": row.id}
-        row.fail("is_inside", why)
-        found.rows.append(row)
-    return found
-
-
-def _refused(documents: Documents, listed: set[str], found: DocumentRows) -> list[tuple[Path, str]]:
-    """Links that are not followed; counts what is left out on the way."""
-    folder = Path(documents.path)
-    refused = []
-    for path in _everything(folder):
-        doc_id = path.relative_to(folder).as_posix()
-        if path.is_dir():
-            refused.append((path, "is a link to a folder; links to folders are not followed"))
-        elif path.name.startswith(".") or not is_taken(doc_id, documents):
-            found.left_out += 1
-        elif doc_id not in listed:
-            refused.append((path, "is a link that leaves the documents folder, or leads nowhere"))
-    return refused
-
-
-def _everything(folder: Path) -> Iterator[Path]:
-    """Files, and links to folders, below a folder; hidden folders are passed by."""
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(data.documents.path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(parent, name) for name in folders if Path(parent, name).is_symlink())
-        yield from (Path(parent, name) for name in sorted(names))
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        for path in (Path(parent, name) for name in [*links, *sorted(names)]):
+            doc_id = path.relative_to(data.documents.path).as_posix()
+            if not path.is_dir() and (path.name.startswith(".") or not is_taken(doc_id, data.documents)):
+                found.left_out += 1
+            elif doc_id not in ids:
+                # A link that is not followed gets a row, too: nobody should wonder where the document is.
+                row = Row(_shown(str(path)), _shown(doc_id), {"doc_id": _shown(doc_id)})
+                if path.is_dir():
+                    row.fail("is_inside", "is a link to a folder; links to folders are not followed")
+                else:
+                    row.fail("is_inside", "is a link that leaves the documents folder, or leads nowhere")
+                found.rows.append(row)
+    return found
 
 
 def _shown(name: str) -> str:
@@ -124,30 +111,29 @@ class _Inspector:
         row.columns |= {"doc_id": row.id, "has_plain_name": True, "is_inside": True, "is_readable": True}
         if row.id != doc_id:
             row.fail("has_plain_name", "its name has control characters or is not UTF-8")
-        self._kind(row, doc_id, path)
+        row.columns |= {"media_type": media_type_of(path), "policy_id": self.access.policy_of(doc_id)}
+        if row.columns["media_type"] is None:
+            row.explain("media_type", f"files of type {_shown(path.suffix) or 'unknown'} cannot be parsed")
+        if row.columns["policy_id"] is None:
+            row.explain("policy_id", "has no policy: nobody may read it")
         try:
-            readable = self._bytes(row, path)
-            if readable and row.columns.get("media_type") and not row.reasons.keys() & {"has_plain_name", "size"}:
-                self._text(row, doc_id, path)
+            self._read(row, doc_id, path)
         except (OSError, StepError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error).removeprefix(f"{path}: ")
             row.fail("is_readable", f"cannot be read: {reason}")
-        self._document(row, doc_id, path)
+        known: dict[str, Any] = {name: row.columns.get(name) for name in ("version", "media_type", "policy_id", "size")}
+        if None not in known.values() and "has_plain_name" not in row.reasons:
+            base = self.data.documents.uri
+            uri = base + quote(doc_id) if base else doc_id
+            self.found.documents[row.where] = Document(doc_id=doc_id, uri=uri, path=path.as_posix(), **known)
         return row
 
-    def _kind(self, row: Row, doc_id: str, path: Path) -> None:
-        row.columns["media_type"] = media_type_of(path)
-        if row.columns["media_type"] is None:
-            row.explain("media_type", f"files of type {_shown(path.suffix) or 'unknown'} cannot be parsed")
-        row.columns["policy_id"] = self.access.policy_of(doc_id)
-        if row.columns["policy_id"] is None:
-            row.explain("policy_id", "has no policy: nobody may read it")
-
-    def _bytes(self, row: Row, path: Path) -> bool:
+    def _read(self, row: Row, doc_id: str, path: Path) -> None:
+        """Size, hash and text; the text of a file that is rejected anyway is not parsed."""
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             row.fail("is_readable", "is not a regular file")
-            return False
+            return
         row.columns |= {"size": status.st_size, "version": sha256_file(path)}
         if status.st_size == 0:
             row.explain("size", "is empty")
@@ -155,9 +141,8 @@ class _Inspector:
             row.explain(
                 "size", f"has {status.st_size / MIB:.1f} MiB; at most {self.config.document_mib_max:g} are allowed"
             )
-        return True
-
-    def _text(self, row: Row, doc_id: str, path: Path) -> None:
+        if row.columns["media_type"] is None or row.reasons.keys() & {"has_plain_name", "size"}:
+            return
         text = parse_document(path, row.columns["media_type"]).text
         row.columns |= {"chars": len(text.strip()), "is_in_language": True}
         if not text.strip():
@@ -167,17 +152,3 @@ class _Inspector:
             row.fail("is_in_language", f"is in another language ({foreign}) than {self.config.language}")
         self.found.noted += note_personal_data(row, [("text", text)], self.config.personal_data)
         self.texts.put(doc_id, text)
-
-    def _document(self, row: Row, doc_id: str, path: Path) -> None:
-        known = [row.columns.get(name) for name in ("version", "media_type", "policy_id", "size")]
-        if None not in known and "has_plain_name" not in row.reasons:
-            base = self.data.documents.uri
-            self.found.documents[row.where] = Document(
-                doc_id=doc_id,
-                version=row.columns["version"],
-                media_type=row.columns["media_type"],
-                policy_id=row.columns["policy_id"],
-                uri=base + quote(doc_id) if base else doc_id,
-                path=path.as_posix(),
-                size=row.columns["size"],
-            )

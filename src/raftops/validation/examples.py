@@ -5,18 +5,18 @@ Rows come from JSON Lines files, each with file and line. A line that cannot be 
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from raftops.answer.quotes import Verdict, check_quotes
+from raftops.answer.quotes import check_quotes
 from raftops.data.listing import example_files
 from raftops.data.records import Example
+from raftops.spec.explain import did_you_mean
 from raftops.spec.model.knowledge import Data, Validate
 from raftops.validation.findings import Noted, note_personal_data, personal_data_checks
 from raftops.validation.language import foreign_language
@@ -62,25 +62,21 @@ def example_rows(config: Validate, data: Data, documents: Collection[str], texts
     """Read and look at every example. `documents` are all ids there are; `texts` holds the accepted ones."""
     found = ExampleRows()
     for path in example_files(data, Path()):
-        for number, line in _lines(path):
-            row = Row(f"{path}:{number}", "")
-            example = _parsed(row, line)
-            found.rows.append(row)
-            if example:
-                found.examples[row.where] = example
-                found.noted += _look(row, example, config)
-                _evidence(row, example, documents, texts)
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, 1):
+                # Editors on Windows begin a file with a byte order mark.
+                line = (raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw).strip()
+                if not line:
+                    continue
+                row = Row(f"{path}:{number}", "")
+                found.rows.append(row)
+                example = _parsed(row, line)
+                if example:
+                    found.examples[row.where] = example
+                    found.noted += _look(row, example, config, documents, texts)
     _quotes(found, texts)
     _repetitions(found)
     return found
-
-
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            stripped = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).strip()
-            if stripped:
-                yield number, stripped
 
 
 def _parsed(row: Row, line: bytes) -> Example | None:
@@ -89,7 +85,11 @@ def _parsed(row: Row, line: bytes) -> Example | None:
         if not isinstance(value, dict):
             raise TypeError("a row must be a JSON object")
         json.dumps(value, ensure_ascii=False).encode("utf-8")  # a lone surrogate could not be written again
-        example = Example.model_validate(_without_split(row, value))
+        row.id = value["id"] if isinstance(value.get("id"), str) else ""
+        row.columns |= {"id": row.id or None, "has_no_split": True}
+        if value.pop("split", None) is not None:
+            row.fail("has_no_split", "sets its split by hand; splits are drawn by validate: take the key out")
+        example = Example.model_validate(value)
     except ValidationError as error:
         row.fail("is_well_formed", "; ".join(map(_sentence, error.errors())))
     except json.JSONDecodeError as error:
@@ -115,14 +115,6 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _without_split(row: Row, value: dict[str, Any]) -> dict[str, Any]:
-    row.id = value["id"] if isinstance(value.get("id"), str) else ""
-    row.columns |= {"id": row.id or None, "has_no_split": True}
-    if value.get("split") is not None:
-        row.fail("has_no_split", "sets its split by hand; splits are drawn by validate: take the key out")
-    return {k: v for k, v in value.items() if k != "split"}
-
-
 def _sentence(error: Any) -> str:
     """A pydantic error without jargon and without the value."""
     place = ".".join(map(str, error["loc"]))
@@ -130,8 +122,7 @@ def _sentence(error: Any) -> str:
         case "missing":
             return f"{place} is missing"
         case "extra_forbidden":
-            near = difflib.get_close_matches(str(error["loc"][-1]), list(Example.model_fields), 1)
-            return f"{place}: unknown key" + (f", did you mean {near[0]}?" if near else "")
+            return f"{place}: unknown key{did_you_mean(str(error['loc'][-1]), tuple(Example.model_fields))}"
         case "literal_error":
             return f"{place} must be {error['ctx']['expected']}"
         case "value_error":
@@ -140,7 +131,8 @@ def _sentence(error: Any) -> str:
             return f"{place}: {error['msg'][:1].lower()}{error['msg'][1:]}"
 
 
-def _look(row: Row, example: Example, config: Validate) -> list[Noted]:
+def _look(row: Row, example: Example, config: Validate, documents: Collection[str], texts: TextsOnDisk) -> list[Noted]:
+    """What can be said of an example by itself: its length, its language, its documents, its personal data."""
     row.columns |= {
         "question_chars": len(example.asked),
         "answer_chars": len(example.answer),
@@ -153,19 +145,6 @@ def _look(row: Row, example: Example, config: Validate) -> list[Noted]:
     foreign = foreign_language(f"{example.asked}\n{example.answer}", config.language)
     if foreign:
         row.fail("is_in_language", f"is in another language ({foreign}) than {config.language}")
-    return note_personal_data(row, _fields(example), config.personal_data)
-
-
-def _fields(example: Example) -> list[tuple[str, str]]:
-    return [
-        ("question", example.question),
-        *((f"messages.{n}", m.content) for n, m in enumerate(example.messages)),
-        ("answer", example.answer),
-        *((f"evidence.{n}.quote", e.quote) for n, e in enumerate(example.evidence)),
-    ]
-
-
-def _evidence(row: Row, example: Example, documents: Collection[str], texts: TextsOnDisk) -> None:
     if example.evidence:
         row.columns |= {"evidence_exists": True, "evidence_is_accepted": True, "quote_is_verbatim": True}
     for number, evidence in enumerate(example.evidence, 1):
@@ -173,6 +152,13 @@ def _evidence(row: Row, example: Example, documents: Collection[str], texts: Tex
             row.fail("evidence_exists", f"evidence {number}: there is no document {evidence.doc_id}")
         elif evidence.doc_id not in texts:
             row.fail("evidence_is_accepted", f"evidence {number}: the document {evidence.doc_id} was not accepted")
+    fields = [
+        ("question", example.question),
+        *((f"messages.{n}", m.content) for n, m in enumerate(example.messages)),
+        ("answer", example.answer),
+        *((f"evidence.{n}.quote", e.quote) for n, e in enumerate(example.evidence)),
+    ]
+    return note_personal_data(row, fields, config.personal_data)
 
 
 def _quotes(found: ExampleRows, texts: TextsOnDisk) -> None:
@@ -180,29 +166,23 @@ def _quotes(found: ExampleRows, texts: TextsOnDisk) -> None:
     claims = [
         (row, number, evidence.quote, evidence.doc_id)
         for row in found.rows
-        for number, evidence in enumerate(_evidence_of(found, row), 1)
+        if row.where in found.examples
+        for number, evidence in enumerate(found.examples[row.where].evidence, 1)
         if evidence.doc_id in texts
     ]
     verdicts = check_quotes([(quote, doc_id) for _, _, quote, doc_id in claims], texts)
     for (row, number, _, doc_id), verdict in zip(claims, verdicts, strict=True):
-        if verdict.kind != "found":
-            row.fail("quote_is_verbatim", f"evidence {number}: {_verdict(verdict, doc_id)}")
-
-
-def _evidence_of(found: ExampleRows, row: Row) -> Sequence[Any]:
-    example = found.examples.get(row.where)
-    return example.evidence if example else ()
-
-
-def _verdict(verdict: Verdict, doc_id: str) -> str:
-    place = f"{verdict.doc_id}, characters {verdict.start} to {verdict.end}"
-    match verdict.kind:
-        case "misattributed":
-            return f"the quote is misattributed: it does not stand in {doc_id} but in {place}"
-        case "stitched":
-            return f"the quote is stitched: its parts stand in {place}, but not one after the other"
-        case _:
-            return f"the quote is fabricated: it stands neither in {doc_id} nor in another accepted document"
+        place = f"{verdict.doc_id}, characters {verdict.start} to {verdict.end}"
+        match verdict.kind:
+            case "found":
+                continue
+            case "misattributed":
+                reason = f"the quote is misattributed: it does not stand in {doc_id} but in {place}"
+            case "stitched":
+                reason = f"the quote is stitched: its parts stand in {place}, but not one after the other"
+            case _:
+                reason = f"the quote is fabricated: it stands neither in {doc_id} nor in another accepted document"
+        row.fail("quote_is_verbatim", f"evidence {number}: {reason}")
 
 
 def _repetitions(found: ExampleRows) -> None:

@@ -35,14 +35,30 @@ class Judge:
         self._context.enable_analytics(False)
         for site in self._context.get_site_names():
             self._context.delete_data_docs_site(site)
-        self._context.add_data_docs_site(_SITE, _site(self._folder))
+        site_config = {
+            "class_name": "SiteBuilder",
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(self._folder)},
+        }
+        self._context.add_data_docs_site(_SITE, site_config)
         self._source = self._context.data_sources.add_pandas("raftops")
 
     def judge(self, table: str, rows: Sequence[Row], checks: Sequence[Check]) -> list[Outcome]:
         """Run the checks on the rows; an outcome for each check. No rows: nothing to judge."""
         if not rows:
             return []
-        results = self._run(table, _frame(rows, checks), checks)
+        # Of type object: what is absent stays None, and whole numbers stay whole beside it.
+        cells = {check.column: [row.columns.get(check.column) for row in rows] for check in checks}
+        frame = pd.DataFrame({"where": [row.where for row in rows], **cells}, dtype=object)
+        batch = self._source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("all")
+        expectations = [_expectation(check, number) for number, check in enumerate(checks)]
+        suite = self._context.suites.add(gx.ExpectationSuite(name=table, expectations=expectations))
+        definition = gx.ValidationDefinition(name=table, data=batch, suite=suite)
+        definition = self._context.validation_definitions.add(definition)
+        checkpoint = gx.Checkpoint(name=table, validation_definitions=[definition], result_format=_RESULT)
+        ran = self._context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": frame})
+        # Great Expectations returns results in an order of its own: each is found by the number of its check.
+        results = next(iter(ran.run_results.values())).results
         by_name = {r.expectation_config.meta["check"]: r for r in results}
         order = {row.where: number for number, row in enumerate(rows)}
         return [_outcome(check, by_name[number], order) for number, check in enumerate(checks)]
@@ -51,30 +67,6 @@ class Judge:
         """Data Docs of all tables judged so far, a page for each; nothing in them is fetched from elsewhere."""
         self._context.build_data_docs(site_names=[_SITE])
         stand_alone(self._folder)
-
-    def _run(self, table: str, frame: Any, checks: Sequence[Check]) -> Any:
-        batch = self._source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("all")
-        expectations = [_expectation(check, number) for number, check in enumerate(checks)]
-        suite = self._context.suites.add(gx.ExpectationSuite(name=table, expectations=expectations))
-        definition = gx.ValidationDefinition(name=table, data=batch, suite=suite)
-        definition = self._context.validation_definitions.add(definition)
-        checkpoint = gx.Checkpoint(name=table, validation_definitions=[definition], result_format=_RESULT)
-        ran = self._context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": frame})
-        return next(iter(ran.run_results.values())).results
-
-
-def _site(folder: Path) -> dict[str, Any]:
-    return {
-        "class_name": "SiteBuilder",
-        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-        "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)},
-    }
-
-
-def _frame(rows: Sequence[Row], checks: Sequence[Check]) -> Any:
-    columns = list(dict.fromkeys(check.column for check in checks))
-    cells = {name: [row.columns.get(name) for row in rows] for name in columns}
-    return pd.DataFrame({"where": [row.where for row in rows], **cells}, dtype=object)
 
 
 def _expectation(check: Check, number: int) -> Any:

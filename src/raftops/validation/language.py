@@ -36,22 +36,16 @@ def foreign_language(text: str, expected: str) -> str | None:
     if expected == "any" or expected not in _STOP_WORDS:
         return None
     sample = text[:_SAMPLE].lower()
-    return _foreign_script(sample) or _foreign_words(_WORD.findall(sample), expected)
-
-
-def _foreign_words(words: list[str], expected: str) -> str | None:
+    # A script other than Latin, where most letters are of it.
+    letters = [c for c in sample[:2000] if c.isalpha()]
+    other = [c for c in letters if not unicodedata.name(c, "LATIN").startswith("LATIN")]
+    if len(letters) >= _LETTERS_MIN and len(other) >= 0.6 * len(letters):
+        return f"{unicodedata.name(other[0]).split()[0].capitalize()} script"
+    words = _WORD.findall(sample)
     if len(words) < _WORDS_MIN:
         return None
     shares = {code: sum(w in stop for w in words) / len(words) for code, stop in _STOP_WORDS.items()}
     best = max(sorted(shares), key=shares.__getitem__)
+    # Languages share stop words: clear is twice as many as the expected one has, and few of those.
     clear = shares[best] >= 0.18 and shares[best] >= 2 * shares[expected] and shares[expected] < 0.2
     return best if clear else None
-
-
-def _foreign_script(sample: str) -> str | None:
-    """A script other than Latin, where most letters are of it."""
-    letters = [c for c in sample[:2000] if c.isalpha()]
-    foreign = [c for c in letters if not unicodedata.name(c, "LATIN").startswith("LATIN")]
-    if len(letters) < _LETTERS_MIN or len(foreign) < 0.6 * len(letters):
-        return None
-    return f"{unicodedata.name(foreign[0]).split()[0].capitalize()} script"

@@ -27,7 +27,11 @@ _STYLE = Path(__file__).with_name("pages.css")
 def write_index(folder: Path) -> None:
     """`index.html` from the `report.json` in the folder: what was put aside and why, with links to every check."""
     report: dict[str, Any] = read_json(folder / "report.json")
-    pages = {table["name"]: _page(folder, table["name"]) for table in report["tables"]}
+    pages = {}
+    for name in (table["name"] for table in report["tables"]):
+        # Great Expectations puts a table's page below a folder for each run; a table without rows has none.
+        found = sorted((folder / "validations" / name).rglob("*.html"))
+        pages[name] = found[0].relative_to(folder).as_posix() if found else ""
     failed = [(t["name"], check) for t in report["tables"] for check in t["expectations"] if not check["success"]]
     template = Environment(
         loader=PackageLoader("raftops.validation", "."), autoescape=True, undefined=StrictUndefined,
@@ -46,9 +50,3 @@ def stand_alone(folder: Path) -> None:
 
 def _styled(page: str) -> str:
     return page.replace("</head>", f"<style>\n{_STYLE.read_text(encoding='utf-8')}</style>\n</head>", 1)
-
-
-def _page(folder: Path, table: str) -> str:
-    """Address of a table's Data Docs, seen from the index; empty where there are none."""
-    found = sorted((folder / "validations" / table).rglob("*.html"))
-    return found[0].relative_to(folder).as_posix() if found else ""

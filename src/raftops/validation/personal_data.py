@@ -6,7 +6,7 @@ By shape and check digit. No names, no addresses, no birth dates. A finding neve
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -128,9 +128,23 @@ _LABEL_REACH = 60
 
 def find_personal_data(text: str) -> list[Finding]:
     """Every finding in a text, in order; of two that overlap, the surer kind."""
+    candidates = []
+    for match in _IBAN_START.finditer(text):
+        # So many letters and digits as the country's accounts have, together or in groups one space apart.
+        size = checksums.IBAN_LENGTHS.get(match[0][:2].upper())
+        account = re.compile(rf"(?:\s?[A-Za-z0-9]){{{size}}}").match(text, match.start()) if size else None
+        code = "".join(account[0].split()).upper() if account else ""
+        if account and checksums.iban(code) and not text[account.end() : account.end() + 1].isalnum():
+            candidates.append(_finding("iban", f"bank account of {code[:2]}", text, *account.span()))
+    for detector in _DETECTORS:
+        for match in detector.pattern.finditer(text):
+            value = re.sub(r"[^0-9A-Za-z]", "", match[0]).upper()
+            near = text[max(0, match.start() - _LABEL_REACH) : match.start()] + match[0][:2]
+            if detector.holds(value) and (detector.label is None or detector.label.search(near)):
+                candidates.append(_finding(detector.kind, detector.name, text, *match.span()))
     taken = bytearray(len(text))
     found = []
-    for finding in _all(text):
+    for finding in candidates:  # the surest kind comes first
         if not any(taken[finding.start : finding.end]):
             taken[finding.start : finding.end] = b"\1" * (finding.end - finding.start)
             found.append(finding)
@@ -140,43 +154,6 @@ def find_personal_data(text: str) -> list[Finding]:
 def mask(value: str) -> str:
     """A value that can be shown: its first two characters and its length."""
     return f"{value[:2]}… ({len(value)} characters)"
-
-
-def _all(text: str) -> Iterator[Finding]:
-    yield from _ibans(text)
-    for detector in _DETECTORS:
-        for match in detector.pattern.finditer(text):
-            value = re.sub(r"[^0-9A-Za-z]", "", match[0]).upper()
-            if detector.holds(value) and _labelled(detector, text, match):
-                yield _finding(detector.kind, detector.name, text, *match.span())
-
-
-def _labelled(detector: _Detector, text: str, match: re.Match[str]) -> bool:
-    if detector.label is None:
-        return True
-    near = text[max(0, match.start() - _LABEL_REACH) : match.start()] + match[0][:2]
-    return detector.label.search(near) is not None
-
-
-def _ibans(text: str) -> Iterator[Finding]:
-    for match in _IBAN_START.finditer(text):
-        size = checksums.IBAN_LENGTHS.get(match[0][:2].upper(), 0)
-        end = _reach(text, match.start(), size)
-        code = "".join(text[match.start() : end].split()).upper()
-        if end and checksums.iban(code) and not text[end : end + 1].isalnum():
-            yield _finding("iban", f"bank account of {code[:2]}", text, match.start(), end)
-
-
-def _reach(text: str, start: int, size: int) -> int:
-    """Where so many letters and digits end that stand together or in groups one space apart; 0 if they do not."""
-    at, count = start, 0
-    while count < size:
-        if text[at : at + 1].isspace() and count:
-            at += 1
-        if not (text[at : at + 1].isascii() and text[at : at + 1].isalnum()):
-            return 0
-        at, count = at + 1, count + 1
-    return at if size else 0
 
 
 def _finding(kind: Kind, name: str, text: str, start: int, end: int) -> Finding:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from raftops.access import AccessPolicies
 from raftops.validation.rows import Check, Row
 
@@ -19,25 +17,13 @@ POLICY_CHECKS = (
 
 def policy_rows(access: AccessPolicies, file: str) -> list[Row]:
     """Policies and rules, in the order of the file."""
-    return [*_policies(access, file), *_rules(access, file)]
-
-
-def without(access: AccessPolicies, policies: frozenset[str]) -> AccessPolicies:
-    """The access file without some policies. All rules stay: where one names a policy that is gone, it denies;
-    without it a later, wider rule could decide."""
-    return access.model_copy(update={"policies": {k: v for k, v in access.policies.items() if k not in policies}})
-
-
-def _policies(access: AccessPolicies, file: str) -> Iterator[Row]:
+    rows = []
     for name, policy in access.policies.items():
         row = Row(f"{file}: policies.{name}", name, {"name": name, "kind": "policy"})
         row.columns |= {"groups_exist": True, "has_groups": bool(policy.groups)}
         for group in (g for g in policy.groups if g not in access.groups):
             row.fail("groups_exist", f"policy {name} lists the group {group!r}, which is not declared under groups")
-        yield row
-
-
-def _rules(access: AccessPolicies, file: str) -> Iterator[Row]:
+        rows.append(row)
     seen: set[str] = set()
     for number, rule in enumerate(access.documents):
         row = Row(f"{file}: documents.{number}", rule.match, {"name": rule.policy, "kind": "rule"})
@@ -45,4 +31,11 @@ def _rules(access: AccessPolicies, file: str) -> Iterator[Row]:
         if rule.policy not in access.policies:
             row.fail("policy_exists", f"rule {rule.match!r} names the policy {rule.policy!r}, which does not exist")
         seen.add(rule.match)
-        yield row
+        rows.append(row)
+    return rows
+
+
+def without(access: AccessPolicies, policies: frozenset[str]) -> AccessPolicies:
+    """The access file without some policies. All rules stay: where one names a policy that is gone, it denies;
+    without it a later, wider rule could decide."""
+    return access.model_copy(update={"policies": {k: v for k, v in access.policies.items() if k not in policies}})

@@ -43,12 +43,32 @@ def write_quarantine(path: Path, tables: Sequence[Table]) -> None:
 
 def write_report(path: Path, tables: Sequence[Table], noted: Sequence[Noted], counts: dict[str, Any]) -> None:
     """The report as JSON: every expectation with its result, every bad row, personal data masked."""
+    judged = [
+        {
+            "name": table.name,
+            **table.counts,
+            "expectations": [
+                {
+                    "column": outcome.check.column,
+                    "expectation": outcome.check.condition,
+                    "says": outcome.check.says,
+                    "severity": outcome.check.severity,
+                    "success": not outcome.failed,
+                    "rows": outcome.rows,
+                    "failed": len(outcome.failed),
+                    "where": list(outcome.failed[:_PLACES_MAX]),
+                }
+                for outcome in table.outcomes
+            ],
+        }
+        for table in tables
+    ]
     write_json(
         path,
         {
             "success": not any(table.bad for table in tables),
             "counts": counts,
-            "tables": [{"name": t.name, **t.counts, "expectations": list(map(_as_dict, t.outcomes))} for t in tables],
+            "tables": judged,
             "rows": [{"table": table.name, **asdict(bad)} for table in tables for bad in table.bad],
             "personal_data": {
                 "count": len(noted),
@@ -58,17 +78,3 @@ def write_report(path: Path, tables: Sequence[Table], noted: Sequence[Noted], co
             },
         },
     )
-
-
-def _as_dict(outcome: Outcome) -> dict[str, Any]:
-    check = outcome.check
-    return {
-        "column": check.column,
-        "expectation": check.condition,
-        "says": check.says,
-        "severity": check.severity,
-        "success": not outcome.failed,
-        "rows": outcome.rows,
-        "failed": len(outcome.failed),
-        "where": list(outcome.failed[:_PLACES_MAX]),
-    }

@@ -7,7 +7,7 @@ the groups beside a cut. Examples without evidence are drawn alike, each for its
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from raftops.data.records import Example, Split
@@ -27,23 +27,20 @@ class _Group:
 
 def draw_splits(examples: Sequence[Example], splits: Splits) -> dict[str, Split]:
     """The split of every example, by its id."""
-    loose = [e for e in examples if not e.evidence]
+    proved, loose = [e for e in examples if e.evidence], [e for e in examples if not e.evidence]
+    roots = _components([[e.doc_id for e in example.evidence] for example in proved])
+    members: dict[str, list[str]] = {}
+    for example in proved:
+        members.setdefault(roots[example.evidence[0].doc_id], []).append(example.id)
     drawn: dict[str, Split] = {}
+    # Each sort of example is cut by itself, so that every split gets its share of each.
     for groups in (
-        _by_documents([e for e in examples if e.evidence], splits.seed),
+        [_Group(_place(splits.seed, root), tuple(ids)) for root, ids in members.items()],
         _each([e for e in loose if e.kind == "knowledge"], splits.seed),
         _each([e for e in loose if e.kind == "behaviour"], splits.seed),
     ):
         drawn |= {i: split for split, members in _cut(groups, splits).items() for g in members for i in g.ids}
     return drawn
-
-
-def _by_documents(examples: Sequence[Example], seed: int) -> list[_Group]:
-    roots = _components([[e.doc_id for e in example.evidence] for example in examples])
-    members: dict[str, list[str]] = {}
-    for example in examples:
-        members.setdefault(roots[example.evidence[0].doc_id], []).append(example.id)
-    return [_Group(_place(seed, root), tuple(ids)) for root, ids in members.items()]
 
 
 def _each(examples: Iterable[Example], seed: int) -> list[_Group]:
@@ -87,15 +84,11 @@ def _cut(groups: Sequence[_Group], splits: Splits) -> dict[Split, list[_Group]]:
                 chosen[split].append(group)
                 break
         before += len(group.ids)
-    _leave_none_empty(chosen, wanted)
-    return chosen
-
-
-def _leave_none_empty(chosen: Mapping[Split, list[_Group]], wanted: Sequence[Split]) -> None:
-    """With few groups a wanted split may have none: the smallest of the fullest split goes there."""
+    # With few groups a wanted split may have none: the smallest of the fullest split goes there.
     for split in (s for s in ("train", "test", "dev") if s in wanted and not chosen[s]):
         fullest = max(wanted, key=lambda s: (len(chosen[s]), -ORDER.index(s)))
         if len(chosen[fullest]) > 1:
             moved = min(chosen[fullest], key=lambda g: (len(g.ids), g.place))
             chosen[fullest].remove(moved)
             chosen[split].append(moved)
+    return chosen

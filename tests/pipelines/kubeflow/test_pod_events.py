@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.kubeflow.pod_events import connect, reasons
+from pipelines.kubeflow.pod_events import connect, pod_reason
 
 ANSWERS: dict[str, Any] = {}
 
@@ -60,7 +60,7 @@ def reason(cluster: str) -> Reason:
         ANSWERS["/api/v1/namespaces/kubeflow/pods/p"] = pod
         items = [{"metadata": {}, "involvedObject": {}, "reason": r, "message": m} for r, m in events]
         ANSWERS["/api/v1/namespaces/kubeflow/events"] = {"items": items}
-        return reasons("kubeflow")("p")
+        return pod_reason("kubeflow", "p")
 
     return ask
 
@@ -120,10 +120,10 @@ def test_a_healthy_pod_has_no_reason(reason: Reason) -> None:
 
 
 def test_a_pod_that_is_gone_has_none(cluster: str) -> None:
-    assert reasons("kubeflow")("gone") == ""
+    assert pod_reason("kubeflow", "gone") == ""
 
 
 def test_without_a_cluster_nobody_can_tell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none"))
     assert connect() is None
-    assert reasons("kubeflow")("p") == ""
+    assert pod_reason("kubeflow", "p") == ""

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from pipelines.kubeflow.client import Endpoint, Server
-from pipelines.kubeflow.past import past_steps
-from pipelines.kubeflow.submit import as_struct, experiment_of, known, submit, submitted
-from pipelines.kubeflow.watch import failure, steps_of, watch
+from pipelines.kubeflow.earlier_runs import past_steps
+from pipelines.kubeflow.run_state import steps_of
+from pipelines.kubeflow.submit import as_struct, experiment_of, find_submitted, submit, submitted
+from pipelines.kubeflow.watch import failure, watch
 from pipelines.wiring.compile import compile_spec
 from pipelines.wiring.steps import downstream
 from raftops.errors import ClusterError
@@ -91,8 +92,8 @@ class TestWhatIsNoted:
 
     def test_a_run_is_known_by_its_first_digits_and_as_the_latest(self, noted: Any, tmp_path: Path) -> None:
         store = tmp_path / "store"
-        assert known(store, noted.run_id[:5]) == known(store, "latest") == noted
-        assert known(store, "zzzzz") is None
+        assert find_submitted(store, noted.run_id[:5]) == find_submitted(store, "latest") == noted
+        assert find_submitted(store, "zzzzz") is None
         assert submitted(store) == [noted]
 
     def test_the_way_back_to_the_server_is_noted(self, noted: Any, server: Server) -> None:
@@ -111,7 +112,7 @@ class TestWhatIsNoted:
         twin = replace(noted, run_id=noted.run_id[:8] + "-another")
         write_json(tmp_path / "store" / "cluster" / "twin.json", asdict(twin))
         with pytest.raises(ClusterError, match="any of 2"):
-            known(tmp_path / "store", noted.run_id[:8])
+            find_submitted(tmp_path / "store", noted.run_id[:8])
 
 
 def test_a_file_is_sent_as_the_api_takes_it() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines.local.limits import Limits, limits, quantity
+from pipelines.local.limits import Limits, limits
 from pipelines.wiring.compile import compile_spec
 from raftops.spec.load import load_spec
 from raftops.spec.model.base import STEPS
@@ -67,16 +67,3 @@ def test_a_file_without_limits_sets_none() -> None:
     pipeline, _ = yaml.safe_load_all(PIPELINE)
     del pipeline["deploymentSpec"]["executors"]["exec-train"]["container"]["resources"]
     assert limits(pipeline, {}) == {"train": Limits("one")}
-
-
-@pytest.mark.parametrize(
-    ("text", "number"), [("2", 2), ("1.5", 1.5), ("500m", 0.5), ("2Gi", 2 * 2**30), ("3G", 3e9), ("64Ki", 65536)]
-)
-def test_quantities_are_those_of_kubernetes(text: str, number: float) -> None:
-    assert quantity(text) == number
-
-
-@pytest.mark.parametrize("text", ["", "2GB", "two", "-1", "1e3 "])
-def test_what_is_no_quantity_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not a Kubernetes quantity"):
-        quantity(text)

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.kubeflow.past import PastStep
-from pipelines.runs.cost import StepCost, cluster_plan, cpus, gibibytes, keep_to_budget, price_of, total
+from pipelines.runs.cost import PastStep, StepCost, cluster_plan, keep_to_budget, price_of, total
 from pipelines.runs.cost_shown import cost_lines, cost_row, cost_table, costs_json, costs_markdown
 from pipelines.runs.plan import PlannedStep
 from raftops.errors import BudgetExceeded
@@ -39,18 +38,6 @@ class Priced:
 @pytest.fixture
 def priced(project: Any) -> Priced:
     return Priced(project)
-
-
-@pytest.mark.parametrize(("quantity", "number"), [("2", 2.0), ("0.5", 0.5), ("250m", 0.25)])
-def test_cpu_quantities(quantity: str, number: float) -> None:
-    assert cpus(quantity) == number
-
-
-@pytest.mark.parametrize(
-    ("quantity", "number"), [("512Mi", 0.5), ("8Gi", 8.0), ("1Ti", 1024.0), ("1G", 10**9 / 2**30), ("2097152Ki", 2.0)]
-)
-def test_memory_quantities(quantity: str, number: float) -> None:
-    assert gibibytes(quantity) == pytest.approx(number)
 
 
 def test_an_hour_costs_what_it_asks_for() -> None:

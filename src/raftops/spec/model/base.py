@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 from typing import Annotated, Any, Literal
 
@@ -28,57 +27,28 @@ Arm = Literal["base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft"]
 ARMS: tuple[Arm, ...] = ("base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft")
 
 
-def _rfc1123(name: str) -> str:
-    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
-        raise ValueError("must be an RFC 1123 label: lower-case letters, digits and '-', at most 63 characters")
-    return name
-
-
-def _model_source(source: str) -> str:
-    patterns = (
-        r"hf://[\w.-]+/[\w.-]+(@[\w./-]+)?",
-        r"file://.+",
-        r"package://[A-Za-z_]\w*(/.*)?",
-    )
-    if not any(re.fullmatch(p, source) for p in patterns):
-        raise ValueError("must be hf://org/name@revision, file://path or package://module/file")
-    return source
-
-
-def _cpu(quantity: str) -> str:
-    if not re.fullmatch(r"\d+(\.\d+)?|\d+m", quantity):
-        raise ValueError("must be a CPU quantity such as 2, 0.5 or 500m")
-    return quantity
-
-
-def _memory(quantity: str) -> str:
-    if not re.fullmatch(r"\d+(Ki|Mi|Gi|Ti|M|G|T)", quantity):
-        raise ValueError("must be a memory quantity such as 512Mi or 8Gi")
-    return quantity
-
-
 def _number_as_text(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     return f"{value:f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
-_LABEL = {"pattern": r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"}
+LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 
-_SOURCE = {"pattern": r"^(hf://[\w.-]+/[\w.-]+(@[\w./-]+)?|file://.+|package://[A-Za-z_]\w*(/.*)?)$"}
+SOURCE = r"^(hf://[\w.-]+/[\w.-]+(@[\w./-]+)?|file://.+|package://[A-Za-z_]\w*(/.*)?)$"
 
 
-_CPU = {"type": ["string", "number"], "pattern": r"^(\d+(\.\d+)?|\d+m)$"}
+CPU = r"^(\d+(\.\d+)?|\d+m)$"
 
 
-_MEMORY = {"pattern": r"^\d+(Ki|Mi|Gi|Ti|M|G|T)$"}
+MEMORY = r"^\d+(Ki|Mi|Gi|Ti|M|G|T)$"
 
 
-Label = Annotated[str, AfterValidator(_rfc1123), Field(json_schema_extra=_LABEL)]
+Label = Annotated[str, Field(pattern=LABEL)]
 
 
-ModelSource = Annotated[str, AfterValidator(_model_source), Field(json_schema_extra=_SOURCE)]
+ModelSource = Annotated[str, Field(pattern=SOURCE)]
 
 
 SUBDOMAIN = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$"
@@ -108,10 +78,13 @@ def _data_key(key: str) -> str:
 DataKey = Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]{1,253}$"), AfterValidator(_data_key)]
 
 
-Cpu = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_cpu), Field(json_schema_extra=_CPU)]
+# The editor's schema takes `cpu: 2`, too: the number becomes text before the pattern is looked at.
+Cpu = Annotated[
+    str, Field(pattern=CPU, json_schema_extra={"type": ["string", "number"]}), BeforeValidator(_number_as_text)
+]
 
 
-Memory = Annotated[str, AfterValidator(_memory), Field(json_schema_extra=_MEMORY)]
+Memory = Annotated[str, Field(pattern=MEMORY)]
 
 
 class Section(BaseModel):

@@ -1,5 +1,5 @@
-"""What no server refuses and yet would go wrong on a cluster: files that no pod sees, a release that nothing keeps,
-GPUs that nothing uses, a server with known vulnerabilities."""
+"""Before a spec is submitted: what no server refuses and yet goes wrong on a cluster (files that no pod sees, a release
+that nothing keeps, GPUs that nothing uses, a server with published vulnerabilities). These are notes, not errors."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def old_server(server: Server) -> Iterator[Note]:
 def unseen(assistant: Assistant, root: Path) -> list[str]:
     """Paths of a spec that no pod would see: neither in a bucket's data nor on a claim.
 
-    The nodes of a TrainJob are brought nothing: an adapter that they continue from lies on a claim.
+    The nodes of a TrainJob fetch nothing from a bucket: an adapter that they continue from lies on a claim.
     """
     spec = assistant.spec
     claimed = [PurePosixPath(volume.path) for volume in spec.platform.volumes]
@@ -71,21 +71,16 @@ def unseen(assistant: Assistant, root: Path) -> list[str]:
     read = [spec.data.documents.path, spec.data.access, *spec.data.examples]
     lost = [path for path in read if not _lies_in(path, held)]
     start = spec.train.init_from or ""
-    if start and not _lies_in(start, claimed if spec.train.nodes > 1 else [*held, *_beside(assistant, root)]):
+    # `raftops data push` stores an adapter below the project without a pointer file, too.
+    if spec.platform.dvc is not None and not spec.data.dvc and is_in_a_folder(root / start / "raft", root):
+        held.append(PROJECT / start)
+    if start and not _lies_in(start, claimed if spec.train.nodes > 1 else held):
         lost.append(start)
     return lost
 
 
-def _beside(assistant: Assistant, root: Path) -> list[PurePosixPath]:
-    """Where an adapter may lie that `raftops data push` stores without a pointer file: below the project."""
-    spec = assistant.spec
-    start = spec.train.init_from or ""
-    stored = spec.platform.dvc is not None and not spec.data.dvc and is_in_a_folder(root / start / "raft", root)
-    return [PROJECT / start] if stored else []
-
-
 def unseen_models(assistant: Assistant) -> list[str]:
-    """Paths of models that no pod would see: none is brought to a pod, so each lies on a claim."""
+    """Paths of models that no pod would see: pods fetch none from a bucket, so each lies on a claim."""
     models, claims = assistant.spec.models, [PurePosixPath(v.path) for v in assistant.spec.platform.volumes]
     paths = [m.removeprefix(_FILE) for m in (models.base, models.embedder) if m.startswith(_FILE)]
     return [path for path in paths if not _lies_in(path, claims)]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from pipelines.kubeflow.client import Endpoint, Server
-from pipelines.kubeflow.past import cache_keys, past_steps
+from pipelines.kubeflow.earlier_runs import cache_keys, past_steps
 from tests.standin.runs import scripted
 from tests.standin.server import Cluster
 from tests.standin.server import Server as StandIn

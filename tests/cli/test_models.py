@@ -1,0 +1,48 @@
+"""Encoders that the index step cannot read by itself are exported by a command, where PyTorch is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from raftops.models import LocalModel
+from tests.cli.conftest import Ended
+
+Run = Callable[..., Ended]
+EXPORT = "raftops.retrieval.export"
+
+
+@pytest.fixture
+def encoder(tmp_path: Path) -> str:
+    (tmp_path / "encoder").mkdir()
+    (tmp_path / "encoder" / "config.json").write_text('{"model_type": "mpnet"}', encoding="utf-8")
+    return f"file://{tmp_path}/encoder"
+
+
+def test_without_pytorch_the_user_hears_what_to_install(
+    raftops: Run, encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, EXPORT, raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    ended = raftops("models", "export", encoder, tmp_path / "out")
+    assert ended.code == 1
+    assert "torch is not installed" in ended.err and "pip install 'raftops[export]'" in ended.err
+
+
+def test_an_encoder_is_exported_and_its_new_name_is_told(
+    raftops: Run, encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    double: Any = ModuleType(EXPORT)
+    double.export_encoder = lambda model, folder: seen.append((model, folder))
+    monkeypatch.setitem(sys.modules, EXPORT, double)
+    ended = raftops("--output", "json", "models", "export", encoder, tmp_path / "out")
+    assert json.loads(ended.out) == {"source": encoder, "folder": str(tmp_path / "out")}
+    [(model, folder)] = seen
+    assert isinstance(model, LocalModel) and (model.path, folder) == (tmp_path / "encoder", tmp_path / "out")
