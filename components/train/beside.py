@@ -15,17 +15,16 @@ def train(
     adapters: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
 ) -> None:
-    """Fine-tune the base model on the conversations with QLoRA, and take the plain adapter as it was made."""
+    """Fine-tune the base model on the conversations with QLoRA, and take the plain adapter from its own task."""
     from pathlib import Path
 
     from raftops.data.dvc import fetch_missing
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model.learning import Train
-    from raftops.steps.train import train
+    from raftops.steps.train import Training, train_beside
 
-    places = Path(conversations.path), Path(adapters.path), Path(config["cache"])
-    made = [Path(plain.path)]
+    work = Training(Train(**config["train"]), config["base"], Path(conversations.path), Path(config["cache"]))
     reported(fetch_missing)(config.get("source"), "train")
-    metrics.metadata.update(reported(train)(Train(**config["train"]), config["base"], *places, None, made))
+    metrics.metadata.update(reported(train_beside)(work, Path(plain.path), Path(adapters.path)))
     write_json(Path(metrics.path), metrics.metadata)

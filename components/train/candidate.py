@@ -22,10 +22,10 @@ def train_candidate(
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model.learning import Candidate, Train
-    from raftops.steps.train import train_candidate
+    from raftops.steps.train import Training, train_candidate
 
-    settings = Train(**config["train"]), Candidate.model_validate_json(candidate), config["base"]
-    places = Path(conversations.path), Path(part.path), Path(config["cache"])
+    work = Training(Train(**config["train"]), config["base"], Path(conversations.path), Path(config["cache"]))
+    settings = Candidate.model_validate_json(candidate)
     reported(fetch_missing)(config.get("source"), "train")
-    metrics.metadata.update(reported(train_candidate)(*settings, *places))
+    metrics.metadata.update(reported(train_candidate)(work, settings, Path(part.path)))
     write_json(Path(metrics.path), metrics.metadata)

@@ -22,10 +22,10 @@ def train(
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model.learning import Train
-    from raftops.steps.train import train
+    from raftops.steps.train import Training, train_choose
 
-    places = Path(conversations.path), Path(adapters.path), Path(config["cache"])
-    made = [Path(part.path) for part in parts]
+    work = Training(Train(**config["train"]), config["base"], Path(conversations.path), Path(config["cache"]))
+    trained = [Path(part.path) for part in parts]
     reported(fetch_missing)(config.get("source"), "train")
-    metrics.metadata.update(reported(train)(Train(**config["train"]), config["base"], *places, None, made))
+    metrics.metadata.update(reported(train_choose)(work, trained, Path(adapters.path)))
     write_json(Path(metrics.path), metrics.metadata)

@@ -21,9 +21,10 @@ def train(
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model.learning import Train
-    from raftops.steps.train import train
+    from raftops.steps.train import Training, train
 
-    places = Path(conversations.path), Path(adapters.path), Path(config["cache"])
+    settings = Train(**config["train"]), config["base"]
+    work = Training(*settings, Path(conversations.path), Path(config["cache"]), config.get("cluster"))
     reported(fetch_missing)(config.get("source"), "train")
-    metrics.metadata.update(reported(train)(Train(**config["train"]), config["base"], *places, config.get("cluster")))
+    metrics.metadata.update(reported(train)(work, Path(adapters.path)))
     write_json(Path(metrics.path), metrics.metadata)

@@ -21,9 +21,9 @@ def train_plain(
     from raftops.files import write_json
     from raftops.progress import reported
     from raftops.spec.model.learning import Train
-    from raftops.steps.train import train_plain
+    from raftops.steps.train import Training, train_plain
 
-    places = Path(conversations.path), Path(part.path), Path(config["cache"])
+    work = Training(Train(**config["train"]), config["base"], Path(conversations.path), Path(config["cache"]))
     reported(fetch_missing)(config.get("source"), "train")
-    metrics.metadata.update(reported(train_plain)(Train(**config["train"]), config["base"], *places))
+    metrics.metadata.update(reported(train_plain)(work, Path(part.path)))
     write_json(Path(metrics.path), metrics.metadata)

@@ -7,8 +7,7 @@ import pytest
 from raftops.evaluation.gates import check_gates
 from raftops.evaluation.page import write_report
 from raftops.evaluation.questions import HeldOut
-from raftops.evaluation.report import Report, limits
-from raftops.evaluation.staleness import staleness
+from raftops.evaluation.report import Report, limits, staleness
 from raftops.evaluation.study import Findings
 from raftops.files import write_jsonl
 from raftops.spec.model.learning import Evaluate, Gate

@@ -11,7 +11,7 @@ from safetensors import safe_open
 
 from raftops.errors import StepError
 from raftops.spec.model.learning import Train
-from raftops.steps.train import train
+from raftops.steps.train import Training, train
 from raftops.training.loop import COMPLETE
 
 pytestmark = pytest.mark.slow
@@ -26,8 +26,9 @@ CHILD = """
 import sys
 from pathlib import Path
 from raftops.spec.model.learning import Train
-from raftops.steps.train import train
-train(Train.model_validate_json(sys.argv[1]), sys.argv[2], *map(Path, sys.argv[3:]))
+from raftops.steps.train import Training, train
+base, conversations, adapters, cache = sys.argv[2], *map(Path, sys.argv[3:])
+train(Training(Train.model_validate_json(sys.argv[1]), base, conversations, cache), adapters)
 """
 
 
@@ -56,7 +57,9 @@ def _asked(number: int) -> list[dict[str, str]]:
 def trained(base: str, conversations: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole, unbroken run with both adapters."""
     folder = tmp_path_factory.mktemp("unbroken")
-    train(CONFIG.model_copy(update={"plain": True}), base, conversations, folder / "adapters", folder / "cache")
+    train(
+        Training(CONFIG.model_copy(update={"plain": True}), base, conversations, folder / "cache"), folder / "adapters"
+    )
     return folder / "adapters"
 
 
@@ -127,9 +130,9 @@ def test_a_run_killed_in_the_middle_ends_with_the_same_adapter(
 
 def test_the_same_inputs_are_not_trained_on_twice(base: str, conversations: Path, tmp_path: Path) -> None:
     short = CONFIG.model_copy(update={"max_steps": 2})
-    train(short, base, conversations, tmp_path / "first", tmp_path / "cache")
+    train(Training(short, base, conversations, tmp_path / "cache"), tmp_path / "first")
     stamp = [path.stat().st_mtime_ns for path in sorted((tmp_path / "cache" / "train").rglob("*.safetensors"))]
-    train(short, base, conversations, tmp_path / "second", tmp_path / "cache")
+    train(Training(short, base, conversations, tmp_path / "cache"), tmp_path / "second")
     assert weights(tmp_path / "first") == weights(tmp_path / "second")
     assert stamp == [p.stat().st_mtime_ns for p in sorted((tmp_path / "cache" / "train").rglob("*.safetensors"))]
     assert not list((tmp_path / "cache").rglob("checkpoint-*"))
@@ -137,7 +140,7 @@ def test_the_same_inputs_are_not_trained_on_twice(base: str, conversations: Path
 
 def test_training_continues_from_an_adapter(base: str, conversations: Path, trained: Path, tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"init_from": str(trained), "max_steps": 2})
-    train(config, base, conversations, tmp_path / "adapters", tmp_path / "cache")
+    train(Training(config, base, conversations, tmp_path / "cache"), tmp_path / "adapters")
     report = json.loads((tmp_path / "adapters" / "train.json").read_text())
     first = json.loads((tmp_path / "adapters" / "loss.jsonl").read_text().splitlines()[0])
     before = json.loads((trained / "loss.jsonl").read_text().splitlines()[0])
@@ -148,7 +151,7 @@ def test_training_continues_from_an_adapter(base: str, conversations: Path, trai
 def test_more_steps_are_another_run_and_not_a_resumed_schedule(base: str, conversations: Path, tmp_path: Path) -> None:
     for steps in (1, 2):
         config = CONFIG.model_copy(update={"max_steps": steps})
-        train(config, base, conversations, tmp_path / str(steps), tmp_path / "cache")
+        train(Training(config, base, conversations, tmp_path / "cache"), tmp_path / str(steps))
     rates = [json.loads(line)["learning_rate"] for line in (tmp_path / "2" / "loss.jsonl").read_text().splitlines()]
     assert len(list((tmp_path / "cache" / "train").iterdir())) == 2
     assert all(rate > 0 for rate in rates)
@@ -159,7 +162,7 @@ def test_an_adapter_of_another_rank_is_refused_before_anything_is_trained(
 ) -> None:
     config = CONFIG.model_copy(update={"init_from": str(trained), "rank": 8})
     with pytest.raises(StepError, match="rank 4 and alpha 8, but train.rank is 8"):
-        train(config, base, conversations, tmp_path / "adapters", tmp_path / "cache")
+        train(Training(config, base, conversations, tmp_path / "cache"), tmp_path / "adapters")
 
 
 def test_an_adapter_that_hides_its_documents_is_not_continued_from(
@@ -168,7 +171,7 @@ def test_an_adapter_that_hides_its_documents_is_not_continued_from(
     shutil.copytree(trained / "raft", tmp_path / "start" / "raft")
     config = CONFIG.model_copy(update={"init_from": str(tmp_path / "start")})
     with pytest.raises(StepError, match="sources.jsonl: missing, so nobody can tell who may talk to these weights"):
-        train(config, base, conversations, tmp_path / "adapters", tmp_path / "cache")
+        train(Training(config, base, conversations, tmp_path / "cache"), tmp_path / "adapters")
     assert not (tmp_path / "cache" / "train").exists()
 
 
@@ -176,16 +179,27 @@ def test_the_documents_behind_the_weights_are_carried_on(
     base: str, conversations: Path, trained: Path, tmp_path: Path
 ) -> None:
     config = CONFIG.model_copy(update={"init_from": str(trained), "max_steps": 1})
-    train(config, base, conversations, tmp_path / "adapters", tmp_path / "cache")
+    train(Training(config, base, conversations, tmp_path / "cache"), tmp_path / "adapters")
     rows = [json.loads(line) for line in (tmp_path / "adapters" / "sources.jsonl").read_text().splitlines()]
     assert len(rows) == 20 + 40
     assert all(row["sources"] == [SOURCE] for row in rows)
 
 
+def test_no_node_works_on_rows_that_hide_their_documents(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"id": "e1", "variant": "golden", "messages": _asked(1), "answer": "23 days [1]"}
+    (tmp_path / "raft.jsonl").write_text(json.dumps(row) + "\n")
+    monkeypatch.setattr("raftops.cluster.train_job.train_on_nodes", lambda *_: pytest.fail("nodes were started"))
+    work = Training(CONFIG.model_copy(update={"nodes": 2}), base, tmp_path, tmp_path / "cache", {"namespace": "n"})
+    with pytest.raises(StepError, match="row 'e1' does not say which documents its answer comes from"):
+        train(work, tmp_path / "adapters")
+
+
 def test_a_missing_starting_adapter_is_named(base: str, conversations: Path, tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"init_from": str(tmp_path / "nowhere")})
     with pytest.raises(StepError, match="train.init_from: .*nowhere/raft holds no adapter_model.safetensors"):
-        train(config, base, conversations, tmp_path / "adapters", tmp_path / "cache")
+        train(Training(config, base, conversations, tmp_path / "cache"), tmp_path / "adapters")
 
 
 def test_served_files_are_linked_from_the_cache_not_copied(trained: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from raftops.errors import StepError
 from raftops.spec.model.learning import Candidate, Train
-from raftops.steps.train import train, train_candidate
+from raftops.steps.train import Training, train, train_candidate, train_choose
 from tests.steps.trained import files, trained
 
 pytestmark = pytest.mark.model
@@ -53,7 +53,7 @@ def conversations(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(base: str, conversations: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The step with both candidates."""
     folder = tmp_path_factory.mktemp("whole")
-    train(CONFIG, base, conversations, folder / "adapters", folder / "cache")
+    train(Training(CONFIG, base, conversations, folder / "cache"), folder / "adapters")
     return folder
 
 
@@ -64,7 +64,7 @@ def parts(base: str, conversations: Path, tmp_path_factory: pytest.TempPathFacto
 
 
 def tried(candidate: Candidate, base: str, conversations: Path, folder: Path) -> Path:
-    train_candidate(CONFIG, candidate, base, conversations, folder / "part", folder / "cache")
+    train_candidate(Training(CONFIG, base, conversations, folder / "cache"), candidate, folder / "part")
     return folder / "part"
 
 
@@ -97,7 +97,7 @@ def test_the_candidate_that_learned_goes_on_with_its_settings(whole: Path) -> No
 def test_it_is_what_its_settings_alone_would_have_given(
     whole: Path, base: str, conversations: Path, tmp_path: Path
 ) -> None:
-    train(CONFIG.tried(FAST), base, conversations, tmp_path / "adapters", tmp_path / "cache")
+    train(Training(CONFIG.tried(FAST), base, conversations, tmp_path / "cache"), tmp_path / "adapters")
     alone, chosen = files(tmp_path / "adapters"), files(whole / "adapters")
     assert {name for name in alone.keys() | chosen.keys() if alone.get(name) != chosen.get(name)} == {"loss.jsonl"}
     assert "candidates" not in report(tmp_path / "adapters")
@@ -106,7 +106,7 @@ def test_it_is_what_its_settings_alone_would_have_given(
 def test_candidates_tried_elsewhere_and_one_that_chooses_give_the_same_bytes(
     whole: Path, parts: list[Path], base: str, conversations: Path, tmp_path: Path
 ) -> None:
-    train(CONFIG, base, conversations, tmp_path / "adapters", tmp_path / "cache", None, parts)
+    train_choose(Training(CONFIG, base, conversations, tmp_path / "cache"), parts, tmp_path / "adapters")
     assert files(tmp_path / "adapters") == files(whole / "adapters")
     assert steady(report(tmp_path / "adapters")) == steady(report(whole / "adapters"))
     assert len(list((tmp_path / "cache" / "train").iterdir())) == 3, "both candidates and the plain adapter"
@@ -118,9 +118,11 @@ def test_what_one_cache_holds_already_is_not_brought_again(
     cache = tmp_path / "cache"
     shutil.copytree(whole / "cache", cache, copy_function=os.link)
     for one in CONFIG.candidates:
-        train_candidate(CONFIG, one, base, conversations, tmp_path / one.name, cache)
+        train_candidate(Training(CONFIG, base, conversations, cache), one, tmp_path / one.name)
     before = {path: path.stat().st_ino for path in cache.rglob("*.safetensors")}
-    train(CONFIG, base, conversations, tmp_path / "adapters", cache, None, [tmp_path / "slow", tmp_path / "fast"])
+    train_choose(
+        Training(CONFIG, base, conversations, cache), [tmp_path / "slow", tmp_path / "fast"], tmp_path / "adapters"
+    )
     assert {path: path.stat().st_ino for path in cache.rglob("*.safetensors")} == before
 
 
@@ -130,16 +132,16 @@ def test_one_more_candidate_trains_none_of_the_others(
     shutil.copytree(whole / "cache", tmp_path / "cache")
     more = CONFIG.model_copy(update={"candidates": (*CONFIG.candidates, Candidate(name="brief", max_steps=1))})
     capsys.readouterr()
-    train(more, base, conversations, tmp_path / "adapters", tmp_path / "cache")
+    train(Training(more, base, conversations, tmp_path / "cache"), tmp_path / "adapters")
     assert trained(capsys.readouterr().out) == ["raft (brief)"]
     assert report(tmp_path / "adapters")["chosen"] == "fast"
 
 
-def test_a_candidate_that_no_task_brought_is_named(
+def test_a_candidate_that_no_task_trained_is_named(
     parts: list[Path], base: str, conversations: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(StepError, match="no task brought the candidate fast"):
-        train(CONFIG, base, conversations, tmp_path / "adapters", tmp_path / "cache", None, parts[:1])
+    with pytest.raises(StepError, match="no task trained the candidate fast"):
+        train_choose(Training(CONFIG, base, conversations, tmp_path / "cache"), parts[:1], tmp_path / "adapters")
     assert not (tmp_path / "adapters").exists()
 
 
@@ -150,7 +152,7 @@ def test_other_dev_conversations_measure_again_and_train_nothing(
     shutil.copytree(conversations, tmp_path / "conversations")
     (tmp_path / "conversations" / "dev.jsonl").write_text(rows("dev", 3, "23 days [1]"))
     capsys.readouterr()
-    train(CONFIG, base, tmp_path / "conversations", tmp_path / "adapters", tmp_path / "cache")
+    train(Training(CONFIG, base, tmp_path / "conversations", tmp_path / "cache"), tmp_path / "adapters")
     assert trained(capsys.readouterr().out) == []
     before, now = (report(folder / "adapters")["candidates"] for folder in (whole, tmp_path))
     assert [one["dev_loss"] for one in now] != [one["dev_loss"] for one in before]
@@ -160,5 +162,5 @@ def test_without_dev_conversations_nothing_is_trained(base: str, conversations: 
     shutil.copytree(conversations, tmp_path / "conversations")
     (tmp_path / "conversations" / "dev.jsonl").unlink()
     with pytest.raises(StepError, match=r"dev\.jsonl: cannot be read"):
-        train(CONFIG, base, tmp_path / "conversations", tmp_path / "adapters", tmp_path / "cache")
+        train(Training(CONFIG, base, tmp_path / "conversations", tmp_path / "cache"), tmp_path / "adapters")
     assert not (tmp_path / "cache" / "train").exists()

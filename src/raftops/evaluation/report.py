@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from raftops.evaluation.arms import CONTENDERS
@@ -16,7 +17,8 @@ from raftops.evaluation.conclusion import Conclusion, conclude, loss
 from raftops.evaluation.gates import GateResult, reasons
 from raftops.evaluation.study import Findings
 from raftops.evaluation.summary import Summary
-from raftops.files import sha256_json
+from raftops.files import read_jsonl, sha256_json
+from raftops.raftdata.golden import Source
 from raftops.spec.model.learning import Evaluate
 
 _TIMED = ".seconds"
@@ -114,3 +116,18 @@ def limits(found: Findings) -> Iterator[str]:
         yield "the adapters continue from a starter (train.init_from); its model card says what it was trained on"
     if found.missing:
         yield f"not trained, so not measured: {', '.join(found.missing)}"
+
+
+def staleness(adapters: Path, sources: Mapping[str, Source]) -> dict[str, Any] | None:
+    """Training rows whose source document changed or is gone; None where the adapters do not say what they saw.
+
+    A changed document does not retrain, so weights may repeat what the documents no longer say.
+    """
+    path = adapters / "sources.jsonl"
+    if not path.is_file():
+        return None
+    current = {(source.doc_id, source.version) for source in sources.values()}
+    rows = [[(s["doc_id"], s["version"]) for s in row["sources"]] for _, row in read_jsonl(path)]
+    changed = [row for row in rows if any(seen not in current for seen in row)]
+    documents = sorted({doc_id for row in changed for doc_id, version in row if (doc_id, version) not in current})
+    return {"rows": len(rows), "stale_rows": len(changed), "documents": documents}

@@ -1,6 +1,6 @@
 """augment: accepted examples and the index to RAFT conversations (Zhang et al. 2024, arXiv 2403.10131).
 
-Distractors are what our own retriever brings under the audience's access, in the order served. Departs from the paper
+Distractors are what our own retriever returns under the audience's access, in the order served. Departs from the paper
 where it trains fabrication: a conversation without golden evidence is labelled with abstention, never with a quote.
 """
 
@@ -10,6 +10,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from raftops.spec.model.learning import Augment, Prompt
 EXTRA = 3
 """Passages and units fetched beyond those served, so that enough distractors stay when copies are taken out."""
 DEV = "dev.jsonl"
-_NONE: dict[Split, str] = {
+_NONE_LEFT: dict[Split, str] = {
     "train": "no training example is left of {}", "dev": "no example of the dev split is left of {} to choose by",
 }  # fmt: skip
 
@@ -53,21 +54,26 @@ def augment(  # noqa: PLR0913  one argument per artifact
         DataRejected: no example is left to train on, or to choose by.
     """
     policies, examples = _accepted(accepted, audience)
+    splits: tuple[Split, ...] = ("train", "dev") if dev else ("train",)
     with open_index(built, prompt.dense_share) as library:
         writer = Writer(config, prompt, title, _sources(built))
-        splits: tuple[Split, ...] = ("train", "dev") if dev else ("train",)
-        refused: dict[Split, list[dict[str, str]]] = {split: [] for split in splits}
-        kept = {split: _kept(config, examples, split, writer, policies, refused[split]) for split in splits}
-        known = _Known(cache, config, prompt, title, sorted(policies), built)
-        made = {split: list(_raft_rows(kept[split], writer, library, policies, known)) for split in splits}
-    allowed, rows = kept["train"], made["train"]
-    write_jsonl(conversations / "raft.jsonl", rows)
-    _write_plain(writer, allowed, conversations)
-    write_jsonl(conversations / "refused.jsonl", (row for rows in refused.values() for row in rows))
-    metrics = _metrics(rows, allowed, refused["train"])
+        # Both splits are chosen before a row is made: one that is empty ends the step before hours of work.
+        chosen = {split: _choose(config, examples, split, writer, policies) for split in splits}
+        finished = _Finished(cache, built, _Settings(config, prompt, title, policies))
+        rows = {split: _raft_rows(chosen[split].allowed, writer, library, policies, finished) for split in splits}
+    train = chosen["train"]
+    write_jsonl(conversations / "raft.jsonl", rows["train"])
+    _write_plain(writer, train.allowed, conversations)
+    write_jsonl(conversations / "refused.jsonl", (row for split in splits for row in chosen[split].refused))
+    variants = Counter(row["variant"] for row in rows["train"])
+    metrics = {f"variant_{name}": float(count) for name, count in sorted(variants.items())} | {
+        "examples": float(len(train.allowed)),
+        "conversations": float(len(rows["train"])),
+        "refused": float(len(train.refused)),
+    }
     if dev:
-        write_jsonl(conversations / DEV, made["dev"])
-        metrics |= {"dev_conversations": float(len(made["dev"])), "dev_refused": float(len(refused["dev"]))}
+        write_jsonl(conversations / DEV, rows["dev"])
+        metrics |= {"dev_conversations": float(len(rows["dev"])), "dev_refused": float(len(chosen["dev"].refused))}
     write_json(conversations / "augment.json", metrics | {"audience": list(audience), "policies": sorted(policies)})
     return metrics
 
@@ -87,10 +93,10 @@ def augment_plain(  # noqa: PLR0913  one argument per artifact
         DataRejected: no example is left to train on.
     """
     policies, examples = _accepted(accepted, audience)
-    writer, refused = Writer(config, prompt, title, _sources(passages)), list[dict[str, str]]()
-    allowed = _kept(config, examples, "train", writer, policies, refused)
-    _write_plain(writer, allowed, conversations)
-    return {"examples": float(len(allowed)), "refused": float(len(refused))}
+    writer = Writer(config, prompt, title, _sources(passages))
+    chosen = _choose(config, examples, "train", writer, policies)
+    _write_plain(writer, chosen.allowed, conversations)
+    return {"examples": float(len(chosen.allowed)), "refused": float(len(chosen.refused))}
 
 
 def _accepted(accepted: Path, audience: Sequence[str]) -> tuple[frozenset[str], list[Example]]:
@@ -105,24 +111,18 @@ def _write_plain(writer: Writer, allowed: Sequence[Example], conversations: Path
     write_jsonl(conversations / "plain.jsonl", (c.as_row() for c in plain))
 
 
-def _kept(
-    config: Augment,
-    examples: Sequence[Example],
-    split: Split,
-    writer: Writer,
-    policies: frozenset[str],
-    refused: list[dict[str, str]],
-) -> list[Example]:
-    """The examples of a split that may become conversations; there is at least one."""
-    chosen = _chosen(config, examples, split)
-    allowed = [e for e in chosen if _allowed(e, writer, policies, refused)]
-    if not allowed:
-        raise DataRejected(_NONE[split].format(len(chosen)), next_step=_advice(refused, split))
-    return allowed
+@dataclass(frozen=True)
+class _Chosen:
+    """The examples of a split that become conversations, and those that may not, each with its reason."""
+
+    allowed: list[Example]
+    refused: list[dict[str, str]]
 
 
-def _chosen(config: Augment, examples: Sequence[Example], split: Split) -> list[Example]:
-    """One split; behaviour by the spec; knowledge down to the limit, drawn by seed."""
+def _choose(
+    config: Augment, examples: Sequence[Example], split: Split, writer: Writer, policies: frozenset[str]
+) -> _Chosen:
+    """One split: behaviour if the spec wants it, knowledge up to its limit, drawn by seed; at least one is allowed."""
     wanted = [e for e in examples if e.split == split]
     knowledge = [e for e in wanted if e.kind == "knowledge"]
     behaviour = [e for e in wanted if e.kind == "behaviour"] if config.behaviour else []
@@ -131,24 +131,29 @@ def _chosen(config: Augment, examples: Sequence[Example], split: Split) -> list[
         draw = random.Random(config.seed)
         knowledge = draw.sample(knowledge, config.max_examples)
         behaviour = draw.sample(behaviour, round(len(behaviour) * share))
-    return sorted([*knowledge, *behaviour], key=lambda e: e.id)
+
+    drawn = sorted([*knowledge, *behaviour], key=lambda e: e.id)
+    reasons = {e.id: reason for e in drawn if (reason := _refusal(e, writer.sources, policies))}
+    chosen = _Chosen(
+        [e for e in drawn if e.id not in reasons], [{"id": i, "reason": reason} for i, reason in reasons.items()]
+    )
+    if not chosen.allowed:
+        advice = f"add examples to data.examples, or raise data.splits.{split}"
+        raise DataRejected(_NONE_LEFT[split].format(len(drawn)), next_step=next(iter(reasons.values()), advice))
+    return chosen
 
 
-def _allowed(example: Example, writer: Writer, policies: frozenset[str], refused: list[dict[str, str]]) -> bool:
-    """Weights remember: every document behind an example must be readable by the whole audience."""
+def _refusal(example: Example, sources: dict[str, Source], policies: frozenset[str]) -> str:
+    """Why it may not be trained on. Weights remember: the whole audience must be able to read its documents."""
     for evidence in example.evidence:
-        source = writer.sources.get(evidence.doc_id)
+        source = sources.get(evidence.doc_id)
         if source is None:
-            refused.append({"id": example.id, "reason": f"{evidence.doc_id} is not indexed"})
-            return False
+            return f"{evidence.doc_id} is not indexed"
         if source.policy_id not in policies:
-            reason = f"{evidence.doc_id} (policy {source.policy_id}) may not be read by the whole audience"
-            refused.append({"id": example.id, "reason": reason})
-            return False
-    if len(proofs_of(example, writer.sources)) < len(example.evidence):
-        refused.append({"id": example.id, "reason": "a quote is not verbatim in its document"})
-        return False
-    return True
+            return f"{evidence.doc_id} (policy {source.policy_id}) may not be read by the whole audience"
+    if len(proofs_of(example, sources)) < len(example.evidence):
+        return "a quote is not verbatim in its document"
+    return ""
 
 
 def _sources(parsed: Path) -> dict[str, Source]:
@@ -158,16 +163,19 @@ def _sources(parsed: Path) -> dict[str, Source]:
 
 
 def _raft_rows(
-    examples: Sequence[Example], writer: Writer, library: Library, policies: frozenset[str], known: _Known
-) -> Iterator[dict[str, Any]]:
+    examples: Sequence[Example], writer: Writer, library: Library, policies: frozenset[str], finished: _Finished
+) -> list[dict[str, Any]]:
+    """The conversations of all examples, in their order; each example is kept as soon as it is finished."""
+    rows = []
     for done, example in enumerate(examples, 1):
-        rows = known.get(example)
-        if rows is None:
-            rows = [c.as_row() for c in _conversations(example, writer, library, policies)]
-            known.put(example, rows)
-        yield from rows
+        known = finished.get(example)
+        if known is None:
+            known = [c.as_row() for c in _conversations(example, writer, library, policies)]
+            finished.put(example, known)
+        rows += known
         if done % 10 == 0 or done == len(examples):
             progress("augment", done, len(examples), "examples")
+    return rows
 
 
 def _conversations(
@@ -185,47 +193,44 @@ def _conversations(
         yield from writer.knowledge(example, units, proofs_of(example, writer.sources))
 
 
-class _Known:
-    """Rows already made for this index and these settings; a torn last line of a killed run is dropped."""
+@dataclass(frozen=True)
+class _Settings:
+    """What a conversation depends on, beside its example and the index."""
 
-    def __init__(self, cache: Path, *settings: Any) -> None:
-        *sections, built = settings
+    config: Augment
+    prompt: Prompt
+    title: str
+    policies: frozenset[str]
+
+    def as_json(self) -> list[Any]:
+        """For the key of the cache."""
+        config, prompt = self.config.model_dump(mode="json"), self.prompt.model_dump(mode="json")
+        return [config, prompt, self.title, sorted(self.policies)]
+
+
+class _Finished:
+    """The rows of each example that was finished before, for this index and these settings, in a file of the cache."""
+
+    def __init__(self, cache: Path, built: Path, settings: _Settings) -> None:
         index = read_json(built / "index.json")
-        parts = [s.model_dump(mode="json") if hasattr(s, "model_dump") else s for s in sections]
-        self._path = cache / "augment" / f"{sha256_json([parts, index.get('collection'), index['built_from']])}.jsonl"
+        key = sha256_json([settings.as_json(), index.get("collection"), index["built_from"]])
+        self._path = cache / "augment" / f"{key}.jsonl"
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._rows = dict(self._read())
-
-    def _read(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-        if not self._path.is_file():
-            return
-        for line in self._path.read_text(encoding="utf-8").split("\n"):
+        self._rows: dict[str, list[dict[str, Any]]] = {}
+        lines = self._path.read_text(encoding="utf-8").split("\n") if self._path.is_file() else []
+        for line in lines:
             try:
                 row = json.loads(line)
             except ValueError:
-                continue
-            yield row["example"], row["rows"]
+                continue  # a run was killed while it wrote this line
+            self._rows[row["example"]] = row["rows"]
 
     def get(self, example: Example) -> list[dict[str, Any]] | None:
+        """The rows of an example, if it was finished."""
         return self._rows.get(sha256_json(example.model_dump(mode="json")))
 
     def put(self, example: Example, rows: list[dict[str, Any]]) -> None:
+        """Add the rows of an example to the file."""
         row = {"example": sha256_json(example.model_dump(mode="json")), "rows": rows}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-def _metrics(
-    rows: Sequence[dict[str, Any]], examples: Sequence[Example], refused: Sequence[dict[str, str]]
-) -> dict[str, float]:
-    variants = Counter(row["variant"] for row in rows)
-    counts = {f"variant_{name}": float(count) for name, count in sorted(variants.items())}
-    return counts | {
-        "examples": float(len(examples)),
-        "conversations": float(len(rows)),
-        "refused": float(len(refused)),
-    }
-
-
-def _advice(refused: Sequence[dict[str, str]], split: Split) -> str:
-    return refused[0]["reason"] if refused else f"add examples to data.examples, or raise data.splits.{split}"

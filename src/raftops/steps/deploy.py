@@ -1,7 +1,7 @@
-"""deploy: write the release, start it beside what is served, ask it, and promote it if it answers.
+"""deploy: write the release, start it beside the one that is served, ask it, and promote it if it answers.
 
-Where it does not answer, what was served stays served. The service that people talk to is not started here: it follows
-`current` by itself.
+If it does not answer, the served one stays. The service that people talk to is not started here: it follows `current`
+by itself.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from raftops.service.client import ask
 from raftops.service.dev_tokens import EVERYONE, ensure_dev_tokens
 from raftops.service.launch import Launch, Service, free_port
 from raftops.spec.model.learning import Prompt
-from raftops.spec.model.serving import Deploy, Identity, Router, Signing
+from raftops.spec.model.serving import Deploy, Identity, Router
 
 Metrics = dict[str, float]
 Smoke = Callable[[Release, Sequence[str], float], Metrics]
@@ -45,7 +45,7 @@ def deploy(  # noqa: PLR0913  one argument per artifact
 ) -> Metrics:
     """Make these parts the current release; `release` becomes a pointer to it. The same parts are released once.
 
-    `cluster` says where on a cluster it is served (`raftops.cluster.deploy.Place`), if it is.
+    `cluster`: where on a cluster it is served (`raftops.cluster.deploy.Place`), if it is.
 
     Raises:
         ReleaseError: a part is missing, or the service does not start or answer with them.
@@ -61,40 +61,38 @@ def release_and_promote(  # noqa: PLR0913  as `deploy`, with the test to pass
     began = time.monotonic()
     progress("deploy", 0, 3, "writing the release")
     made = write_release(config, prompt, router, parts, releases)
-    _sign(made, config.signing)
+    key = os.environ.get(SIGNING_KEY, "")
+    if key or config.signing.required:  # required: it must have a good signature, made here or earlier
+        signatures = import_module("raftops.release.signing")  # sigstore: only where something is signed
+        if key:
+            signatures.sign_release(made.path, Path(key))
+        if config.signing.required:
+            signatures.verify_release(made.path, config.signing)
+
     progress("deploy", 1, 3, f"starting release {made.short}")
     current = read_current(releases)
     served = current is not None and current.hash == made.short
     figures: Metrics = {}
-    if not served or config.target == "kubernetes":  # what a cluster serves is asked of the cluster
-        figures = _tried(made, config, smoke, keep=served)
+    # Here, a release that is current was tested before. On a cluster something else may be served by now.
+    if not served or config.target == "kubernetes":
+        figures = _tested(made, config, smoke, keep=served)
     promote(releases, made.short)
     gone = prune(releases, config.keep_releases)
-    _name_index(made, releases, gone, config.keep_indexes_days)
+    if read_json(made.index / "index.json")["uri"] != "embedded":
+        # On a server, the assistant's index is that of the current release; one that no release needs is dropped.
+        alias = import_module("raftops.retrieval.alias").IndexAlias.of(made.index)
+        alias.point()
+        folders = (path.parents[1] for path in releases.glob("*/index/index.json"))  # drafts and failed ones, too
+        kept = {folder / "index": folder.name if NAME.fullmatch(folder.name) else "" for folder in folders}
+        alias.drop_unused(kept, gone, config.keep_indexes_days)
     write_json(release / "release.json", {"hash": made.hash, "path": str(made.path)})
     progress("deploy", 3, 3, f"release {made.short} is current")
     seconds = {"seconds": round(time.monotonic() - began, 2)}
     return {"pruned": float(len(gone)), "sources_trained": float(made.sources_trained)} | figures | seconds
 
 
-def _sign(made: Release, signing: Signing) -> None:
-    """Sign the release where the environment names a key; where the spec asks for signatures, it must have a good one.
-
-    Raises:
-        ReleaseError: it has none, and there is no key to make it with.
-    """
-    key = os.environ.get(SIGNING_KEY, "")
-    if not key and not signing.required:
-        return
-    signatures = import_module("raftops.release.signing")  # sigstore: only where something is signed
-    if key:
-        signatures.sign_release(made.path, Path(key))
-    if signing.required:
-        signatures.verify_release(made.path, signing)
-
-
-def _tried(made: Release, config: Deploy, smoke: Smoke, keep: bool) -> Metrics:
-    """The figures of the smoke test; a release that fails it is put aside and never becomes current."""
+def _tested(made: Release, config: Deploy, smoke: Smoke, keep: bool) -> Metrics:
+    """The figures of the smoke test. A release that fails it never becomes current; it is renamed, unless `keep`."""
     questions = config.smoke_questions or (f"What is {made.title}?",)
     try:
         return smoke(made, questions, config.timeout_seconds)
@@ -109,36 +107,27 @@ def _tried(made: Release, config: Deploy, smoke: Smoke, keep: bool) -> Metrics:
         ) from error
 
 
-def _name_index(made: Release, releases: Path, gone: Sequence[str], keep_days: float) -> None:
-    """On a server, the assistant's index is that of the current release; what nobody needs any more is dropped."""
-    if read_json(made.index / "index.json")["uri"] != "embedded":
-        alias = import_module("raftops.retrieval.alias").IndexAlias.of(made.index)
-        alias.point()
-        folders = (path.parents[1] for path in releases.glob("*/index/index.json"))  # drafts and failed ones, too
-        kept = {folder / "index": folder.name if NAME.fullmatch(folder.name) else "" for folder in folders}
-        alias.drop_unused(kept, gone, keep_days)
-
-
 def _on_cluster(
     config: Deploy, cluster: Mapping[str, Any], made: Release, questions: Sequence[str], timeout_seconds: float
 ) -> Metrics:
-    """Serve the release on the cluster, if its new pods answer the questions."""
+    """Roll the release out on the cluster, if its new pods answer the questions."""
     deploying = import_module("raftops.cluster.deploy")  # Kubernetes' client: only where there is a cluster
     reference = config.kubernetes.smoke_token
     token = os.environ.get(reference.env, "") if reference else ""
     if not token:
         named = f"{reference.env} is not set" if reference else "deploy.kubernetes.smoke_token is missing"
         raise ServiceError(f"the new pods cannot be asked: {named}", next_step="give it to the deploy step")
-    asked: list[tuple[Any, float]] = []
+    answers: list[tuple[Any, float]] = []
 
     def ask_pod(address: str) -> None:
         progress("deploy", 2, 3, f"asking {address}")
         for question in questions:
-            asked.append(_answer(address, token, question, timeout_seconds))
-            if asked[-1][0]["release"] != made.short:
-                raise ServiceError(f"{address} serves release {asked[-1][0]['release']}, not {made.short}")
+            answer, seconds = _answer(address, token, question, timeout_seconds)
+            answers.append((answer, seconds))
+            if answer["release"] != made.short:
+                raise ServiceError(f"{address} serves release {answer['release']}, not {made.short}")
 
-    return deploying.put_on_cluster(made, config, deploying.Place.of(cluster), ask_pod) | _figures(asked)
+    return deploying.put_on_cluster(made, config, deploying.Place.of(cluster), ask_pod) | _figures(answers)
 
 
 def smoke_test(made: Release, questions: Sequence[str], timeout_seconds: float) -> Metrics:
@@ -148,14 +137,17 @@ def smoke_test(made: Release, questions: Sequence[str], timeout_seconds: float) 
         ServiceError: it does not start, refuses, or answers in another shape. Carries the end of its log.
     """
     log = made.path.with_name(f"{made.short}.log")
-    with tempfile.TemporaryDirectory(prefix="raftops-smoke-") as place:
-        identity = Identity(dev_tokens=f"{place}/tokens.json")
+    with tempfile.TemporaryDirectory(prefix="raftops-smoke-") as folder:
+        identity = Identity(dev_tokens=f"{folder}/tokens.json")
         token = ensure_dev_tokens(Path(identity.dev_tokens), tuple(made.access.groups))[EVERYONE].token
         launch = Launch(None, made.path, "127.0.0.1", free_port(), identity, timeout_seconds)
         with Service(launch, log) as service:
             started = service.wait_ready(READY_SECONDS, lambda s: progress("deploy", 1, 3, f"starting, {s:.0f} s"))
             progress("deploy", 2, 3, f"asking {len(questions)} questions")
-            answers = [_asked(service, token, question, timeout_seconds) for question in questions]
+            try:
+                answers = [_answer(service.url, token, question, timeout_seconds) for question in questions]
+            except ServiceError as error:
+                raise ServiceError(f"{error}{service.last_lines()}", next_step=error.next_step) from error
     log.unlink()
     return {"start_seconds": round(started, 2)} | _figures(answers)
 
@@ -166,13 +158,6 @@ def _figures(answers: Sequence[tuple[Any, float]]) -> Metrics:
         "abstained": float(sum(answer["abstained"] for answer, _ in answers)),
         "slowest_answer_seconds": round(max((seconds for _, seconds in answers), default=0.0), 2),
     }
-
-
-def _asked(service: Service, token: str, question: str, timeout_seconds: float) -> tuple[Any, float]:
-    try:
-        return _answer(service.url, token, question, timeout_seconds)
-    except ServiceError as error:
-        raise ServiceError(f"{error}{service.last_lines()}", next_step=error.next_step) from error
 
 
 def _answer(url: str, token: str, question: str, timeout_seconds: float) -> tuple[Any, float]:

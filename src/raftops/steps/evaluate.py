@@ -5,7 +5,6 @@ Deterministic measures only. Asks nothing that was trained on: only examples of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -17,16 +16,14 @@ from raftops.errors import DataRejected, StepError
 from raftops.evaluation.gates import check_gates
 from raftops.evaluation.generations import Model, Models
 from raftops.evaluation.page import write_report
-from raftops.evaluation.questions import HeldOut, held_out, sources_of
+from raftops.evaluation.questions import ANSWERABLE, held_out, sources_of
 from raftops.evaluation.ranking import Weighted
-from raftops.evaluation.report import Report
-from raftops.evaluation.staleness import staleness
+from raftops.evaluation.report import Report, staleness
 from raftops.evaluation.study import MODELS, Bench, Study
 from raftops.evaluation.summary import Summariser
 from raftops.files import read_json, read_jsonl, sha256_file, sha256_json, sha256_tree
 from raftops.generation.openvino import OpenVinoGenerator
 from raftops.models import resolve
-from raftops.raftdata.golden import Source
 from raftops.retrieval.hybrid import open_index
 from raftops.spec.model.learning import Evaluate, Prompt
 from raftops.spec.model.serving import Router
@@ -52,33 +49,25 @@ def evaluate(  # noqa: PLR0913  one argument per artifact
     """
     access = AccessPolicies.model_validate(read_json(accepted / "access.json"))
     sources = sources_of(built)
-    held = _held_out(config, accepted, access, sources)
+    examples = (Example.model_validate(row) for _, row in read_jsonl(accepted / "examples.jsonl"))
+    held = held_out(config, examples, access, sources)
+    if not any(question.kind == ANSWERABLE for question in held.questions):
+        reason = f" ({held.left_out[0][0]}: {held.left_out[0][1]})" if held.left_out else ""
+        advice = "raise data.splits.test or add examples to data.examples"
+        raise DataRejected(f"no answerable held-out question can be asked{reason}", next_step=advice)
+
     models = Models(served_models(adapters, cache), cache)
     with open_index(built, prompt.dense_share) as library:
         single = {"bm25": Weighted(library, 0.0), "dense": Weighted(library, 1.0)}
         bench = Bench(library, single, models, prompt, Routing(router, library.embedder), title, access, sources)
         summariser = Summariser(config)
-        found = Study(config, bench, held).run(summariser.winner)
-    found.continued = _continued(adapters)
-    summary = summariser.summary(found)
+        findings = Study(config, bench, held).run(summariser.winner)
+    training = adapters / "train.json"
+    findings.continued = training.is_file() and bool(read_json(training).get("raft", {}).get("init_from"))
+    summary = summariser.summary(findings)
     gates = check_gates(config.gates, summary.gated)
-    write_report(Report(title, config, found, summary, gates, staleness(adapters, sources)), report)
+    write_report(Report(title, config, findings, summary, gates, staleness(adapters, sources)), report)
     return summary.metrics
-
-
-def _held_out(config: Evaluate, accepted: Path, access: AccessPolicies, sources: Mapping[str, Source]) -> HeldOut:
-    examples = (Example.model_validate(row) for _, row in read_jsonl(accepted / "examples.jsonl"))
-    held = held_out(config, examples, access, sources)
-    if not any(question.kind == "answerable" for question in held.questions):
-        reason = f" ({held.left_out[0][0]}: {held.left_out[0][1]})" if held.left_out else ""
-        advice = "raise data.splits.test or add examples to data.examples"
-        raise DataRejected(f"no answerable held-out question can be asked{reason}", next_step=advice)
-    return held
-
-
-def _continued(adapters: Path) -> bool:
-    path = adapters / "train.json"
-    return path.is_file() and bool(read_json(path).get("raft", {}).get("init_from"))
 
 
 def served_models(adapters: Path, cache: Path) -> dict[str, Model]:

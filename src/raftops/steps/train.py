@@ -1,23 +1,28 @@
-"""Conversations to adapters and served weights, by QLoRA. Continues after a kill; does not judge what was learned."""
+"""Conversations to adapters and served weights, by QLoRA. Continues after a kill; does not judge what was learned.
+
+The step in one task is `train`. Its work can be shared out: `train_plain` and `train_candidate` make one adapter each
+on a machine of their own; `train_beside` and `train_choose` take it, and write what `train` alone would have written.
+All meet in the cache, where an adapter's folder is named after everything that the adapter depends on.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from raftops.errors import StepError
-from raftops.files import link_or_copy, read_jsonl, write_json, write_jsonl
+from raftops.files import read_jsonl, write_json, write_jsonl
 from raftops.progress import progress
 from raftops.spec.model.learning import Candidate, Train
 from raftops.training.base import load_tokenizer
-from raftops.training.candidates import Dev, Trials, Tried, try_all, try_one
-from raftops.training.handing import give_out, take_in
+from raftops.training.candidates import Dev, Trials, try_all, try_one
+from raftops.training.curves import write_curves
+from raftops.training.handing import give_out, relink, take_in
 from raftops.training.loop import set_threads
-from raftops.training.plot import plot_loss
 from raftops.training.served import served_gguf, why_not
 from raftops.training.tune import RESULT, Adapter, Base, Job, find_base, prepare, prepare_all, resettled, tune
 
@@ -26,150 +31,159 @@ ON_NODES = "raftops.cluster.train_job:train_on_nodes"
 """By name: Kubernetes' client is loaded only where there are nodes, and where it is trained is no part of the key."""
 
 
-def train(  # noqa: PLR0913  one argument per artifact
-    config: Train,
-    base: str,
-    conversations: Path,
-    adapters: Path,
-    cache: Path,
-    cluster: Mapping[str, Any] | None = None,
-    parts: Sequence[Path] = (),
-) -> Metrics:
+@dataclass(frozen=True)
+class Training:
+    """What is to be trained, on what, and where adapters are kept between runs."""
+
+    config: Train
+    base: str
+    """The base model, as the spec names it."""
+    conversations: Path
+    cache: Path
+    cluster: Mapping[str, Any] | None = None
+    """Where the nodes are (`raftops.cluster.train_job.Nodes`), if the spec asks for several."""
+
+
+def train(work: Training, adapters: Path) -> Metrics:
     """Train `raft` and, if the spec asks, `plain`; write adapters, tokenizer, served weights, loss and figures.
 
-    Where the spec asks for several nodes, `cluster` says where they are (`raftops.cluster.train_job.Nodes`): they fill
-    the cache, and this goes on from there. Where it names candidates, the one with the lowest loss on the dev split
-    becomes `raft`, and `plain` has its settings. `parts`: what `train_candidate` or `train_plain` made elsewhere.
+    Several nodes fill the cache, and this goes on from there. Candidates are all trained; the one with the lowest loss
+    on the dev split becomes `raft`, and `plain` has its settings.
     """
-    began = time.monotonic()
-    set_threads(config.threads)
-    take_in(parts, cache)
-    first = config.tried(config.candidates[0]) if config.candidates else config
-    source, jobs = prepare_all(first, base, conversations, cache)
-    if cluster and not all((job.work / RESULT).is_file() for job in jobs):
+    inputs = _prepare(work)
+    if work.cluster and not all((job.work / RESULT).is_file() for job in inputs.jobs):
         module, _, name = ON_NODES.partition(":")
-        getattr(import_module(module), name)(config, source.source, jobs, cache, cluster)
-    sources = _sources(config, [job.conversations for job in jobs])
-    trials = Trials(try_all(config, source, jobs, cache, parts) if config.candidates else ())
-    config = trials.settings(config)
-    jobs = [resettled(job, source, config, cache) for job in jobs] if trials.tried else jobs
-    tuned = _tune(jobs, source, config, sum(one.adapter.figures["steps"] for one in trials.lost))
-    _write_adapters(tuned, source, adapters)
-    _write_curves(tuned, trials, adapters)
-    write_jsonl(adapters / "sources.jsonl", sources)
-    reason = _write_served(tuned, source, adapters, cache)
-    metrics = _metrics(tuned, trials.lost, time.monotonic() - began) | trials.metrics()
+        getattr(import_module(module), name)(work.config, work.base, inputs.jobs, work.cache, work.cluster)
+    return _finish(work, inputs, Trials(try_all(work.config, inputs.base, inputs.jobs, work.cache)), adapters)
+
+
+def train_beside(work: Training, plain: Path, adapters: Path) -> Metrics:
+    """`train`, where `train_plain` made the plain adapter. One made of other conversations or settings is not taken."""
+    return _finish(work, _prepare(work, [plain]), Trials(), adapters)
+
+
+def train_choose(work: Training, parts: Sequence[Path], adapters: Path) -> Metrics:
+    """`train`, where `train_candidate` made each candidate: choose one of them, and train `plain` with its settings.
+
+    Raises:
+        StepError: `parts` lack a candidate.
+    """
+    inputs = _prepare(work, parts)
+    tried = try_all(work.config, inputs.base, inputs.jobs, work.cache, elsewhere=True)
+    return _finish(work, inputs, Trials(tried), adapters)
+
+
+def train_candidate(work: Training, candidate: Candidate, part: Path) -> Metrics:
+    """Train `raft` with the settings of one candidate and measure it on the dev split; `part` is for `train_choose`."""
+    began = time.monotonic()
+    set_threads(work.config.threads)
+    settings, base = work.config.tried(candidate), find_base(work.base, work.cache)
+    job = prepare("raft", work.conversations / "raft.jsonl", base, settings, work.cache)
+    job = replace(job, candidate=candidate.name)
+    dev = Dev.read(work.conversations, base, settings)
+    tried = try_one(candidate, job, base, settings, dev, (0, job.plan.steps))
+    give_out(job, part)
+    return _totals({"raft": tried.adapter}, (), began) | tried.metrics()
+
+
+def train_plain(work: Training, part: Path) -> Metrics:
+    """Train `plain` alone, from what `augment_plain` wrote; `part` is for `train_beside`."""
+    began = time.monotonic()
+    set_threads(work.config.threads)
+    base = find_base(work.base, work.cache)
+    job = prepare("plain", work.conversations / "plain.jsonl", base, work.config, work.cache)
+    adapter = tune(job, base, work.config, 0, job.plan.steps)
+    give_out(job, part)
+    return _totals({"plain": adapter}, (), began)
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """Everything that a training reads, checked before anything is spent."""
+
+    began: float
+    base: Base
+    jobs: list[Job]
+    """The adapters to train, `raft` first; where there are candidates, with the settings of the first."""
+    sources: list[dict[str, Any]]
+    """Rows of `sources.jsonl`: the documents behind each answer that is trained in."""
+
+
+def _prepare(work: Training, parts: Sequence[Path] = ()) -> _Inputs:
+    """Read and check the inputs; `parts`, what tasks on other machines made, go into the cache."""
+    began = time.monotonic()
+    config = work.config
+    set_threads(config.threads)
+    take_in(parts, work.cache)
+    settings = config.tried(config.candidates[0]) if config.candidates else config
+    base, jobs = prepare_all(settings, work.base, work.conversations, work.cache)
+    files = [job.conversations for job in jobs]
+    if config.init_from:
+        # What an adapter learned before, it still knows: its documents count as those of this training.
+        files.insert(0, Path(config.init_from) / "sources.jsonl")
+        if not files[0].is_file():
+            step = "adapters of the train step carry it; write it by hand, a row {id, sources} per training row"
+            raise StepError(f"{files[0]}: missing, so nobody can tell who may talk to these weights", next_step=step)
+    return _Inputs(began, base, jobs, [row for file in files for row in _sources(file)])
+
+
+def _sources(file: Path) -> list[dict[str, Any]]:
+    """Which documents the answer of each row comes from; a row that does not say it is refused."""
+    rows = []
+    for number, row in read_jsonl(file):
+        if not isinstance(row.get("sources"), list):
+            raise StepError(
+                f"{file}:{number}: row {row.get('id')!r} does not say which documents its answer comes from",
+                next_step="add sources: a list of {doc_id, version}, empty where no document is behind the answer",
+            )
+        rows.append({"id": row["id"], "sources": row["sources"]})
+    return rows
+
+
+def _finish(work: Training, inputs: _Inputs, trials: Trials, adapters: Path) -> Metrics:
+    """Train what the cache lacks, with the settings that were chosen; write everything that a release needs."""
+    base, config = inputs.base, trials.settings(work.config)
+    jobs = [resettled(job, base, config, work.cache) for job in inputs.jobs] if trials.tried else inputs.jobs
+    done = sum(one.adapter.figures["steps"] for one in trials.lost)
+    total = done + sum(job.plan.steps for job in jobs)
+    tuned: dict[str, Adapter] = {}
+    for job in jobs:
+        tuned[job.name] = tune(job, base, config, done, total)
+        done += job.plan.steps
+
+    progress("train", total, total, "writing the weights")
+    for name, adapter in tuned.items():
+        for file in sorted(adapter.folder.iterdir()):
+            relink(file, adapters / name / file.name)
+    load_tokenizer(base.folder).save_pretrained(adapters / "tokenizer")
+    write_curves(tuned, trials, adapters)
+    write_jsonl(adapters / "sources.jsonl", inputs.sources)
+    not_served = why_not(base)
+    if not not_served:
+        for name, one in [("base", None), *tuned.items()]:
+            relink(served_gguf(base, one, work.cache), adapters / "served" / f"{name}.gguf")
+
+    metrics = _totals(tuned, [one.adapter for one in trials.lost], inputs.began) | trials.metrics()
     report: dict[str, Any] = {name: adapter.figures | {"digest": adapter.digest} for name, adapter in tuned.items()}
     report |= {
-        "base": base,
-        "base_digest": source.digest,
+        "base": work.base,
+        "base_digest": base.digest,
         "method": config.method,
-        "not_served": reason,
+        "not_served": not_served,
         "totals": metrics,
     }
     write_json(adapters / "train.json", report | trials.report())
     return metrics
 
 
-def train_candidate(  # noqa: PLR0913  one argument per artifact
-    config: Train, candidate: Candidate, base: str, conversations: Path, part: Path, cache: Path
-) -> Metrics:
-    """Train `raft` with the settings of one candidate and measure it on the dev split; `part` is for `train`."""
-    began = time.monotonic()
-    set_threads(config.threads)
-    settings = config.tried(candidate)
-    source = find_base(base, cache)
-    job = prepare("raft", conversations / "raft.jsonl", source, settings, cache)
-    job = replace(job, candidate=candidate.name)
-    dev = Dev.read(conversations, source, settings)
-    tried = try_one(candidate, job, source, settings, dev, (0, job.plan.steps))
-    give_out(job, part)
-    return _metrics({"raft": tried.adapter}, (), time.monotonic() - began) | tried.metrics()
-
-
-def train_plain(config: Train, base: str, conversations: Path, part: Path, cache: Path) -> Metrics:
-    """Train `plain` alone, from what `augment_plain` wrote; `part` is for `train`, which takes it as its own."""
-    began = time.monotonic()
-    set_threads(config.threads)
-    source = find_base(base, cache)
-    job = prepare("plain", conversations / "plain.jsonl", source, config, cache)
-    adapter = tune(job, source, config, 0, job.plan.steps)
-    give_out(job, part)
-    return _metrics({"plain": adapter}, (), time.monotonic() - began)
-
-
-def _tune(jobs: Sequence[Job], base: Base, config: Train, done: int) -> dict[str, Adapter]:
-    """The adapters, in the order of the jobs; `done` steps went into candidates that do not go on."""
-    total = done + sum(job.plan.steps for job in jobs)
-    tuned = {}
-    for job in jobs:
-        tuned[job.name] = tune(job, base, config, done, total)
-        done += job.plan.steps
-    progress("train", total, total, "writing the weights")
-    return tuned
-
-
-def _write_adapters(tuned: dict[str, Adapter], base: Base, adapters: Path) -> None:
-    for name, adapter in tuned.items():
-        for file in sorted(adapter.folder.iterdir()):
-            _place(file, adapters / name / file.name)
-    load_tokenizer(base.folder).save_pretrained(adapters / "tokenizer")
-
-
-def _place(file: Path, target: Path) -> None:
-    """Link a file of the cache; an earlier file of that name is replaced, never written into."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    link_or_copy(str(file), str(target))
-
-
-def _write_curves(tuned: dict[str, Adapter], trials: Trials, adapters: Path) -> None:
-    curves = {name: adapter.history for name, adapter in tuned.items()}
-    lost = {f"raft ({one.candidate.name})": one.adapter.history for one in trials.lost}
-    rows = ({"adapter": name} | entry for name, history in (curves | lost).items() for entry in history)
-    write_jsonl(adapters / "loss.jsonl", rows)
-    candidates = {one.label: one.adapter.history for one in trials.tried}
-    others = {name: history for name, history in curves.items() if name != "raft"}
-    plot_loss(candidates | others if candidates else curves, adapters / "loss.png")
-
-
-def _sources(config: Train, conversations: Sequence[Path]) -> list[dict[str, Any]]:
-    """The documents behind each answer that is trained in, now or in the adapters that this begins from."""
-    files = list(conversations)
-    if config.init_from:
-        files.insert(0, Path(config.init_from) / "sources.jsonl")
-        if not files[0].is_file():
-            step = "adapters of the train step carry it; write it by hand, a row {id, sources} per training row"
-            raise StepError(f"{files[0]}: missing, so nobody can tell who may talk to these weights", next_step=step)
-    return [_origin(f"{file}:{number}", row) for file in files for number, row in read_jsonl(file)]
-
-
-def _origin(place: str, row: dict[str, Any]) -> dict[str, Any]:
-    if not isinstance(row.get("sources"), list):
-        raise StepError(
-            f"{place}: row {row.get('id')!r} does not say which documents its answer comes from",
-            next_step="add sources: a list of {doc_id, version}, empty where no document is behind the answer",
-        )
-    return {"id": row["id"], "sources": row["sources"]}
-
-
-def _write_served(tuned: dict[str, Adapter], base: Base, adapters: Path, cache: Path) -> str:
-    """One GGUF for the base and each adapter, or the reason why this base has none."""
-    reason = why_not(base)
-    if not reason:
-        for name, adapter in [("base", None), *tuned.items()]:
-            _place(served_gguf(base, adapter, cache), adapters / "served" / f"{name}.gguf")
-    return reason
-
-
-def _metrics(tuned: dict[str, Adapter], lost: Sequence[Tried], seconds: float) -> Metrics:
-    """Totals, those of candidates that do not go on included; the final loss of each adapter."""
-    figures = [adapter.figures for adapter in (*tuned.values(), *(one.adapter for one in lost))]
+def _totals(tuned: Mapping[str, Adapter], lost: Sequence[Adapter], began: float) -> Metrics:
+    """Sums over all that was trained, candidates that were not chosen included; the final loss of each adapter."""
+    figures = [adapter.figures for adapter in (*tuned.values(), *lost)]
     tokens, busy = sum(f["tokens"] for f in figures), sum(f["tokens"] / f["tokens_per_second"] for f in figures)
     return {
         "tokens": float(tokens),
         "tokens_per_second": round(tokens / busy, 1),
         "steps": float(sum(f["steps"] for f in figures)),
         "peak_memory_mib": float(max(f["peak_memory_mib"] for f in figures)),
-        "seconds": round(seconds, 2),
+        "seconds": round(time.monotonic() - began, 2),
     } | {f"{name}_final_loss": float(adapter.figures["final_loss"]) for name, adapter in tuned.items()}

@@ -37,10 +37,10 @@ def check_start(start: Path, config: Train) -> None:
             f"train.init_from: {start} holds no {WEIGHTS}",
             next_step="name a folder with raft/ (and plain/ if train.plain), or remove train.init_from",
         )
-    found = read_json(start / CONFIG)
-    if (found.get("r"), found.get("lora_alpha")) != (config.rank, config.alpha):
+    existing = read_json(start / CONFIG)
+    if (existing.get("r"), existing.get("lora_alpha")) != (config.rank, config.alpha):
         raise StepError(
-            f"{start}: rank {found.get('r')} and alpha {found.get('lora_alpha')}, "
+            f"{start}: rank {existing.get('r')} and alpha {existing.get('lora_alpha')}, "
             f"but train.rank is {config.rank} and train.alpha {config.alpha}",
             next_step="set train.rank and train.alpha to those of the adapter",
         )

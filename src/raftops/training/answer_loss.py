@@ -43,26 +43,18 @@ def batches(rows: Sequence[Row]) -> Iterator[list[Row]]:
 
 def _loss(model: Any, batch: Sequence[Row]) -> float:
     """Sum of the loss over the answer tokens, with logits from the first answer token on only."""
-    ids, mask, labels = (_padded(values, fill) for values, fill in _columns(batch))
+    width = max(map(len, batch))
+    padding = [width - len(row) for row in batch]
+    ids = torch.tensor([[*row.input_ids, *[0] * missing] for row, missing in zip(batch, padding, strict=True)])
+    mask = torch.tensor([[1] * len(row) + [0] * missing for row, missing in zip(batch, padding, strict=True)])
+    labels = torch.tensor([[*row.labels, *[IGNORED] * missing] for row, missing in zip(batch, padding, strict=True)])
     first = int((labels != IGNORED).any(dim=0).nonzero()[0])
-    kept = labels.shape[1] - max(0, first - 1)
-    place = model.device
+    kept = width - max(0, first - 1)  # the logit before a token predicts it
     with torch.inference_mode():
-        logits = model(input_ids=ids.to(place), attention_mask=mask.to(place), logits_to_keep=kept).logits
-        said = logits[:, :-1].float().flatten(0, 1)
-        wanted = labels[:, -kept:][:, 1:].to(place).flatten()
-        return float(torch.nn.functional.cross_entropy(said, wanted, ignore_index=IGNORED, reduction="sum"))
-
-
-def _columns(batch: Sequence[Row]) -> Iterator[tuple[list[list[int]], int]]:
-    yield [row.input_ids for row in batch], 0
-    yield [[1] * len(row) for row in batch], 0
-    yield [row.labels for row in batch], IGNORED
-
-
-def _padded(rows: Sequence[Sequence[int]], fill: int) -> torch.Tensor:
-    width = max(map(len, rows))
-    return torch.tensor([[*row, *[fill] * (width - len(row))] for row in rows])
+        ids, mask, labels = (tensor.to(model.device) for tensor in (ids, mask, labels))
+        logits = model(input_ids=ids, attention_mask=mask, logits_to_keep=kept).logits
+        predicted, expected = logits[:, :-1].float().flatten(0, 1), labels[:, -kept:][:, 1:].flatten()
+        return float(torch.nn.functional.cross_entropy(predicted, expected, ignore_index=IGNORED, reduction="sum"))
 
 
 def free_memory() -> None:

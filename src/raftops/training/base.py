@@ -44,28 +44,23 @@ def hf_folder(base: LocalModel, cache: Path) -> Path:
         with tempfile.TemporaryDirectory(dir=made.parent, prefix=".hf-") as temporary:
             part = Path(temporary) / "hf"
             _dequantise(base.path, part)
-            _publish(part, made)
+            try:
+                part.rename(made)
+            except OSError:
+                if not made.is_dir():
+                    raise
+                shutil.rmtree(part)  # another process was first, and made the same folder
     return made
 
 
-def _publish(part: Path, made: Path) -> None:
-    """Give a finished folder its name; another process that was first has made the same one."""
-    try:
-        part.rename(made)
-    except OSError:
-        if not made.is_dir():
-            raise
-        shutil.rmtree(part)
-
-
 def _dequantise(file: Path, folder: Path) -> None:
-    place: dict[str, Any] = {"pretrained_model_name_or_path": file.parent, "gguf_file": file.name}
+    source: dict[str, Any] = {"pretrained_model_name_or_path": file.parent, "gguf_file": file.name}
     try:
         with _parsed_once():
             model = AutoModelForCausalLM.from_pretrained(
-                **place, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
+                **source, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
             )
-            tokenizer = AutoTokenizer.from_pretrained(**place)
+            tokenizer = AutoTokenizer.from_pretrained(**source)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"{file}: transformers cannot read this GGUF ({error})") from error
     model.to(torch.bfloat16).save_pretrained(folder)

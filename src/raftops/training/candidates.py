@@ -1,6 +1,6 @@
-"""Several settings tried: an adapter for each, its loss on the dev split, and the one that goes on.
+"""Several settings tried: an adapter for each, its loss on the dev split, and the one that is chosen.
 
-A candidate is trained and measured here or in a pod of its own; what it leaves in the cache is the same.
+A candidate is trained and measured here or by a task of its own; what it leaves in the cache is the same.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Dev:
-    """What candidates are measured on."""
+    """The conversations that candidates are measured on."""
 
     rows: list[Row]
     digest: str
@@ -56,7 +56,7 @@ class Tried:
 
     @property
     def label(self) -> str:
-        """Its line in a picture."""
+        """Its name in the legend of `loss.png`."""
         loss = "diverged" if self.loss is None else f"dev loss {self.loss:.3f}"
         return f"raft, {self.candidate.name}: {loss}, {self.adapter.figures['seconds']:.0f} s"
 
@@ -65,7 +65,7 @@ class Tried:
         return {} if self.loss is None else {f"dev_loss_{self.candidate.name}": self.loss}
 
     def as_row(self, chosen: bool) -> dict[str, Any]:
-        """What the report says of it."""
+        """Its row in `train.json`."""
         figures, settings = self.adapter.figures, self.candidate.model_dump(mode="json", exclude_none=True)
         return figures | {
             "name": settings.pop("name"), "settings": settings, "dev_loss": self.loss,
@@ -75,22 +75,22 @@ class Tried:
 
 @dataclass(frozen=True)
 class Trials:
-    """The candidates of a step, and the one that goes on; nothing of the kind where the spec names none."""
+    """The candidates of a step, and which of them is chosen; empty where the spec names none."""
 
     tried: Sequence[Tried] = ()
 
     @cached_property
     def chosen(self) -> Tried:
-        """The candidate that goes on."""
+        """The one that becomes `raft`."""
         return choose(self.tried)
 
     @property
     def lost(self) -> list[Tried]:
-        """Those that do not."""
+        """All the others."""
         return [one for one in self.tried if one is not self.chosen]
 
     def settings(self, config: Train) -> Train:
-        """What adapters are trained with from here on."""
+        """The settings of the chosen candidate, or those of the spec where there is none."""
         return config.tried(self.chosen.candidate) if self.tried else config
 
     def report(self) -> dict[str, Any]:
@@ -99,13 +99,13 @@ class Trials:
         return {"candidates": rows, "chosen": self.chosen.candidate.name} if rows else {}
 
     def metrics(self) -> dict[str, float]:
-        """The loss of each on the dev split, and that of the adapter that goes on."""
+        """The loss of each on the dev split, and that of the chosen one."""
         each = {name: loss for one in self.tried for name, loss in one.metrics().items()}
         return each | {"raft_dev_loss": self.chosen.loss or 0.0} if self.tried else {}
 
 
 def try_one(candidate: Candidate, job: Job, base: Base, config: Train, dev: Dev, spent: tuple[int, int]) -> Tried:
-    """Train a candidate and measure it, or take from the cache what is known; `spent`: steps done, and all."""
+    """Train a candidate and measure it, or take both from the cache; `spent`: steps done before, and of all."""
     adapter = tune(job, base, config.tried(candidate), *spent)
     free_memory()
     path = job.work / MEASURED
@@ -113,34 +113,35 @@ def try_one(candidate: Candidate, job: Job, base: Base, config: Train, dev: Dev,
         progress("train", spent[0] + job.plan.steps, spent[1], f"{job.label}: loss on {len(dev.rows)} of the dev split")
         began = time.perf_counter()
         loss = answer_loss(base.folder, config.method, adapter.folder, dev.rows)
-        told: dict[str, Any] = {"format": FORMAT, "conversations": dev.digest}
-        finite = round(loss, 6) if math.isfinite(loss) else None
-        write_json(path, told | {"loss": finite, "seconds": round(time.perf_counter() - began, 2)})
-    known = read_json(path)
-    return Tried(candidate, adapter, known["loss"], known["seconds"])
+        finite = round(loss, 6) if math.isfinite(loss) else None  # JSON has no number for a loss that diverged
+        seconds = round(time.perf_counter() - began, 2)
+        write_json(path, {"format": FORMAT, "conversations": dev.digest, "loss": finite, "seconds": seconds})
+    measured = read_json(path)
+    return Tried(candidate, adapter, measured["loss"], measured["seconds"])
 
 
 def _is_measured(path: Path, dev: Dev) -> bool:
-    known = read_json(path) if path.is_file() else {}
-    return (known.get("format"), known.get("conversations")) == (FORMAT, dev.digest)
+    measured = read_json(path) if path.is_file() else {}
+    return (measured.get("format"), measured.get("conversations")) == (FORMAT, dev.digest)
 
 
-def try_all(config: Train, base: Base, jobs: Sequence[Job], cache: Path, parts: Sequence[Path] = ()) -> list[Tried]:
+def try_all(config: Train, base: Base, jobs: Sequence[Job], cache: Path, elsewhere: bool = False) -> list[Tried]:
     """Every candidate of a spec, in its order; `jobs`: the adapters to train, raft first, under any settings.
 
     Raises:
-        StepError: `parts`, where other pods tried them, lack one.
+        StepError: tasks `elsewhere` trained them, and one is not in the cache. It is not trained here.
     """
-    dev = Dev.read(jobs[0].conversations.parent, base, config)
-    todo = [
-        (candidate, resettled(jobs[0], base, config.tried(candidate), cache, candidate.name))
-        for candidate in config.candidates
-    ]
-    total, done, tried = sum(job.plan.steps for _, job in todo) + sum(job.plan.steps for job in jobs[1:]), 0, []
-    for candidate, job in todo:
-        if parts and not ((job.work / RESULT).is_file() and _is_measured(job.work / MEASURED, dev)):
+    if not config.candidates:
+        return []
+    raft, *others = jobs
+    dev = Dev.read(raft.conversations.parent, base, config)
+    pending = [(one, resettled(raft, base, config.tried(one), cache, one.name)) for one in config.candidates]
+    total = sum(job.plan.steps for job in (*(job for _, job in pending), *others))
+    done, tried = 0, []
+    for candidate, job in pending:
+        if elsewhere and not ((job.work / RESULT).is_file() and _is_measured(job.work / MEASURED, dev)):
             step = "run the train step again; what the other candidates made is kept"
-            raise StepError(f"no task brought the candidate {candidate.name}", next_step=step)
+            raise StepError(f"no task trained the candidate {candidate.name}", next_step=step)
         tried.append(try_one(candidate, job, base, config, dev, (done, total)))
         done += job.plan.steps
     return tried

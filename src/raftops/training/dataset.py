@@ -5,8 +5,9 @@ Nothing is cut. Prompt and answer are tokenised apart, because a served prompt i
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,8 +84,8 @@ def _until_end_of_turn(ids: list[int], tokenizer: PreTrainedTokenizerBase, name:
     """Up to and with the token that ends the turn; what the template writes after it is never generated."""
     end = tokenizer.eos_token_id
     if end not in ids or ids[0] == end:
-        found = "starts with" if ids and ids[0] == end else "does not end with"
-        raise StepError(f"{name}: the answer {found} the end-of-turn token {tokenizer.eos_token!r}")
+        problem = "starts with" if ids and ids[0] == end else "does not end with"
+        raise StepError(f"{name}: the answer {problem} the end-of-turn token {tokenizer.eos_token!r}")
     return ids[: ids.index(end) + 1]
 
 
@@ -94,18 +95,12 @@ def arrange(rows: Sequence[Row], count: int, group: int, seed: int) -> list[Row]
     Groups and not whole batches, because length goes with kind: a batch of abstentions alone unlearns the answers.
     A pure function of its arguments, so that a resumed run sees the same batches.
     """
-    ordered = (row for epoch in _epochs(seed) for row in _epoch(rows, group, random.Random(epoch)))
-    return [next(ordered) for _ in range(count)]
-
-
-def _epochs(seed: int) -> Iterator[str]:
-    epoch = 0
-    while True:
-        yield f"{seed}/{epoch}"
-        epoch += 1
+    epochs = (_epoch(rows, group, random.Random(f"{seed}/{epoch}")) for epoch in itertools.count())
+    return list(itertools.islice(itertools.chain.from_iterable(epochs), count))
 
 
 def _epoch(rows: Sequence[Row], size: int, draw: random.Random) -> list[Row]:
+    """Every row once: whole groups in random order, then those that the end of a window left short."""
     shuffled = draw.sample(list(rows), len(rows))
     windows = [sorted(shuffled[i : i + WINDOW], key=len) for i in range(0, len(shuffled), WINDOW)]
     groups = [window[i : i + size] for window in windows for i in range(0, len(window), size)]

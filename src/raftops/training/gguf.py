@@ -37,7 +37,8 @@ def unsupported(config: Any, tokenizer: PreTrainedTokenizerBase) -> str:
         return f"architecture {config.model_type!r} is not one of {', '.join(ARCHITECTURES)}"
     if _rope(config).get("rope_type", "default") != "default":
         return "its rotary embedding is scaled"
-    if not _is_byte_level(tokenizer):
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None or "ByteLevel" not in str(backend.pre_tokenizer) or type(backend.model).__name__ != "BPE":
         return "its vocabulary is not byte-level BPE"
     return ""
 
@@ -51,23 +52,20 @@ def write_gguf(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path, pat
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     try:
-        _write(gguf.GGUFWriter(name, _architecture(model.config)), model, tokenizer, folder)
+        writer = gguf.GGUFWriter(name, gguf.MODEL_ARCH_NAMES[ARCHITECTURES[model.config.model_type]])
+        _add_model(writer, model.config)
+        _add_tokenizer(writer, tokenizer, folder, model.config.vocab_size)
+        for tensor, weights, kind in _tensors(model):
+            writer.add_tensor(tensor, weights, raw_dtype=kind)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-
-
-def _write(writer: gguf.GGUFWriter, model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    _add_model(writer, model.config)
-    _add_tokenizer(writer, tokenizer, folder, model.config.vocab_size)
-    for name, weights, kind in _tensors(model):
-        writer.add_tensor(name, weights, raw_dtype=kind)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
 
 
 def _add_model(writer: gguf.GGUFWriter, config: Any) -> None:
@@ -101,21 +99,17 @@ def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: PreTrainedTokenizerBase, 
     writer.add_add_bos_token(False)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(_pre_tokenizer(tokenizer))
-    tokens, kinds = _vocabulary(tokenizer, size)
-    writer.add_token_list(tokens)
-    writer.add_token_types(kinds)
-    merges = read_json(folder / "tokenizer.json")["model"]["merges"]
-    writer.add_token_merges([m if isinstance(m, str) else " ".join(m) for m in merges])
 
-
-def _vocabulary(tokenizer: PreTrainedTokenizerBase, size: int) -> tuple[list[str], list[int]]:
-    tokens = [f"[PAD{i}]" for i in range(size)]
+    tokens = [f"[PAD{i}]" for i in range(size)]  # the weights may have more rows than there are tokens
     kinds = [int(gguf.TokenType.UNUSED)] * size
     for token, number in tokenizer.get_vocab().items():
         tokens[number], kinds[number] = token, int(gguf.TokenType.NORMAL)
     for number, added in tokenizer.added_tokens_decoder.items():
         kinds[number] = int(gguf.TokenType.CONTROL if added.special else gguf.TokenType.USER_DEFINED)
-    return tokens, kinds
+    writer.add_token_list(tokens)
+    writer.add_token_types(kinds)
+    merges = read_json(folder / "tokenizer.json")["model"]["merges"]
+    writer.add_token_merges([m if isinstance(m, str) else " ".join(m) for m in merges])
 
 
 def _tensors(model: Any) -> Iterator[tuple[str, Weights, Any]]:
@@ -123,7 +117,7 @@ def _tensors(model: Any) -> Iterator[tuple[str, Weights, Any]]:
     names = gguf.get_tensor_name_map(ARCHITECTURES[config.model_type], config.num_hidden_layers)
     for key, tensor in model.state_dict().items():
         if key == "lm_head.weight" and config.tie_word_embeddings:
-            continue
+            continue  # readers take the embedding for both
         name = names.get_name(key, try_suffixes=(".weight", ".bias"))
         if name is None:
             raise ModelError(f"GGUF has no name for the tensor {key}")
@@ -149,17 +143,8 @@ def _quantised(weights: Weights) -> tuple[Weights, Any]:
     return np.concatenate([gguf.quants.Q8_0.quantize_rows(part) for part in parts]), Q8_0
 
 
-def _architecture(config: Any) -> str:
-    return gguf.MODEL_ARCH_NAMES[ARCHITECTURES[config.model_type]]
-
-
 def _rope(config: Any) -> dict[str, Any]:
     return dict(config.rope_parameters)
-
-
-def _is_byte_level(tokenizer: PreTrainedTokenizerBase) -> bool:
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    return backend is not None and "ByteLevel" in str(backend.pre_tokenizer) and type(backend.model).__name__ == "BPE"
 
 
 def _pre_tokenizer(tokenizer: PreTrainedTokenizerBase) -> str:

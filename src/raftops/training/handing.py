@@ -12,20 +12,18 @@ from raftops.training.tune import FOLDER, Job
 
 
 def give_out(job: Job, part: Path) -> None:
-    """Write what the cache knows of a finished adapter, for a task on another machine."""
-    known = (path for path in job.work.iterdir() if path.is_file())
-    for file in (*sorted((job.work / "adapter").iterdir()), *sorted(known)):
-        target = part / job.work.name / file.relative_to(job.work)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
-        link_or_copy(str(file), str(target))
+    """Write what the cache holds of a finished adapter, for a task on another machine."""
+    cached = (path for path in job.work.iterdir() if path.is_file())
+    for file in (*sorted((job.work / "adapter").iterdir()), *sorted(cached)):
+        relink(file, part / job.work.name / file.relative_to(job.work))
 
 
 def take_in(parts: Sequence[Path], cache: Path) -> None:
     """Put what tasks on other machines made into this one's cache."""
     for made in (folder for part in parts for folder in part.iterdir()):
         target = cache / FOLDER / made.name
-        if all(_same(target / file.name, file) for file in made.iterdir() if file.is_file()):
+        pairs = [(file, target / file.name) for file in made.iterdir() if file.is_file()]
+        if all(ours.is_file() and ours.read_bytes() == theirs.read_bytes() for theirs, ours in pairs):
             continue  # the machines share one cache
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".part-") as temporary:
@@ -35,5 +33,8 @@ def take_in(parts: Sequence[Path], cache: Path) -> None:
             whole.rename(target)
 
 
-def _same(one: Path, other: Path) -> bool:
-    return one.is_file() and one.read_bytes() == other.read_bytes()
+def relink(file: Path, target: Path) -> None:
+    """Link a file of the cache; an earlier file of that name is replaced, never written into."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    link_or_copy(str(file), str(target))

@@ -39,13 +39,13 @@ MICRO_TOKENS = {"cpu": 1024, "cuda": 16384}
 GROUPS = 4
 """Least micro-batches of a batch: each is alike in length, together they mix lengths and kinds of conversations."""
 WARM_UP = 0.05
-Tell = Callable[[int, int, float], None]
+OnStep = Callable[[int, int, float], None]
 """Called after each step with step, steps and loss."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be done: the rows in order, and how they are cut into steps."""
+    """The rows in training order, and how they are cut into steps."""
 
     rows: list[Row]
     steps: int
@@ -70,7 +70,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Trained:
-    """What one loop did."""
+    """The outcome of one loop."""
 
     history: list[dict[str, float]]
     """One entry a step: step, loss, learning_rate, tokens."""
@@ -93,8 +93,8 @@ def plan(rows: Sequence[Row], config: Train) -> Plan:
     return Plan(arrange(rows, count, micro, config.seed), steps, batch, micro)
 
 
-def run(  # noqa: PLR0913  model, data, settings, place and listener
-    model: PeftModel, tokenizer: PreTrainedTokenizerBase, todo: Plan, config: Train, work: Path, tell: Tell
+def run(  # noqa: PLR0913  model, data, settings, folder and listener
+    model: PeftModel, tokenizer: PreTrainedTokenizerBase, todo: Plan, config: Train, work: Path, on_step: OnStep
 ) -> Trained:
     """Train, from the last complete checkpoint below `work` if there is one."""
     set_threads(config.threads)
@@ -102,15 +102,24 @@ def run(  # noqa: PLR0913  model, data, settings, place and listener
     trainer = _Trainer(
         model=model, args=on_one_device(_arguments(todo, config, work)), processing_class=tokenizer,
         train_dataset=Dataset.from_list([{"input_ids": r.input_ids, "labels": r.labels} for r in todo.rows]),
-        callbacks=[_Watch(tell)],
+        callbacks=[_Watch(on_step)],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
     keep_full_precision(model)
-    done = _step_of(last)
+    done = int(last.name.rpartition("-")[2]) if last else 0
     started = time.perf_counter()
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     seconds = time.perf_counter() - started
-    return Trained(_history(trainer.state, todo), todo.tokens - todo.tokens_until(done), seconds)
+    history = [
+        {
+            "step": int(entry["step"]),
+            "loss": float(entry["loss"]),
+            "learning_rate": float(entry["learning_rate"]),
+            "tokens": todo.tokens_until(int(entry["step"])),
+        }
+        for entry in trainer.state.log_history if "loss" in entry  # those before a resume are in it
+    ]  # fmt: skip
+    return Trained(history, todo.tokens - todo.tokens_until(done), seconds)
 
 
 def _arguments(todo: Plan, config: Train, work: Path) -> SFTConfig:
@@ -174,48 +183,30 @@ def rate(step: int, steps: int) -> float:
 
 
 class _Watch(TrainerCallback):
-    """Marks finished checkpoints and tells how far the loop is."""
+    """Marks finished checkpoints and reports each step."""
 
-    def __init__(self, tell: Tell) -> None:
-        self._tell = tell
+    def __init__(self, on_step: OnStep) -> None:
+        self._on_step = on_step
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if state.is_world_process_zero:
-            os.sync()
+            os.sync()  # the mark must not reach the disk before what it stands for
             write_text(Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE, "")
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         loss = (kwargs.get("logs") or {}).get("loss")
         if loss is not None and state.is_world_process_zero:
-            self._tell(state.global_step, state.max_steps, float(loss))
+            self._on_step(state.global_step, state.max_steps, float(loss))
 
 
 def _last_checkpoint(work: Path) -> Path | None:
-    """The last finished one; those that a kill left half-written are removed."""
+    """The last complete one; those that a kill left half-written are removed."""
     for folder in work.glob("checkpoint-*") if ranks.is_first() else ():
         if not (folder / COMPLETE).is_file():
             shutil.rmtree(folder)
     ranks.wait()
-    found = get_last_checkpoint(str(work)) if work.is_dir() else None
-    return Path(found) if found else None
-
-
-def _step_of(checkpoint: Path | None) -> int:
-    return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
-
-
-def _history(state: TrainerState, todo: Plan) -> list[dict[str, float]]:
-    """One entry for each step, also for those before a resume."""
-    logged = [entry for entry in state.log_history if "loss" in entry]
-    return [
-        {
-            "step": int(entry["step"]),
-            "loss": float(entry["loss"]),
-            "learning_rate": float(entry["learning_rate"]),
-            "tokens": todo.tokens_until(int(entry["step"])),
-        }
-        for entry in logged
-    ]
+    last = get_last_checkpoint(str(work)) if work.is_dir() else None
+    return Path(last) if last else None
 
 
 def set_threads(threads: int) -> None:

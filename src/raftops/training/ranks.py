@@ -1,4 +1,4 @@
-"""This process among those that train one adapter together. torchrun says which it is; alone, it is the first."""
+"""The rank of this process among those that train one adapter together, from torchrun's variables; alone, it is 0."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import torch.distributed
 
 
 def count() -> int:
-    """Processes that train together."""
+    """Processes that train together: torchrun's world size."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def is_first() -> bool:
-    """Whether this is the one that writes."""
+    """Whether this is rank 0, the one that writes."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 def join() -> None:
-    """Meet the others, each process with a GPU of its own where there are any."""
+    """Join the process group, each process with a GPU of its own where there are any."""
     if count() == 1:
         return
     if torch.cuda.is_available():
@@ -28,12 +28,12 @@ def join() -> None:
 
 
 def wait() -> None:
-    """Until all are here."""
+    """A barrier: return when every process has reached it."""
     if count() > 1:
         torch.distributed.barrier()
 
 
 def leave() -> None:
-    """Part."""
+    """Leave the process group."""
     if count() > 1:
         torch.distributed.destroy_process_group()

@@ -70,7 +70,7 @@ class Job:
 
     @property
     def label(self) -> str:
-        """What it is called while it is at work."""
+        """Its name in progress lines."""
         return f"{self.name} ({self.candidate})" if self.candidate else self.name
 
 
@@ -99,7 +99,7 @@ def resettled(job: Job, base: Base, config: Train, cache: Path, candidate: str =
 
 
 def _job(job: Job, base: Base, config: Train, cache: Path) -> Job:
-    """A job with the place in the cache that its rows and settings have."""
+    """The job, with the folder of the cache that its rows and settings stand for."""
     start = Path(config.init_from) / job.name if config.init_from else None
     if start:
         check_start(start, config)
@@ -115,7 +115,7 @@ def longest(base: Base, config: Train) -> int:
 
 
 def tune(job: Job, base: Base, config: Train, done: int, total: int) -> Adapter:
-    """Train the adapter, or take it from the cache; `done` of `total` steps were made before, for progress."""
+    """The adapter, trained or from the cache; `done` of `total` steps were made before, for progress."""
     make(job, base, config, done, total)
     result = read_json(job.work / RESULT)
     folder = job.work / "adapter"
@@ -124,37 +124,34 @@ def tune(job: Job, base: Base, config: Train, done: int, total: int) -> Adapter:
 
 def make(job: Job, base: Base, config: Train, done: int, total: int) -> None:
     """Train the adapter if the cache does not have it, together with the other processes if there are any."""
-    known = (job.work / RESULT).is_file()
+    cached = (job.work / RESULT).is_file()
     ranks.wait()  # all look before one of them writes
-    if not known:
-        _train(job, base, config, done, total)
-    ranks.wait()
+    if cached:
+        return
 
-
-def _train(job: Job, base: Base, config: Train, done: int, total: int) -> None:
-    def tell(step: int, _steps: int, loss: float) -> None:
+    def on_step(step: int, _steps: int, loss: float) -> None:
         progress("train", done + step, total, f"{job.label} loss {loss:.3f}")
 
     progress("train", done, total, f"{job.label}: loading the base model")
     model = attach(load_for_training(base.folder, config.method), config, job.start)
     checkpoints = job.work / "checkpoints"
-    trained = run(model, load_tokenizer(base.folder), job.plan, config, checkpoints, tell)
-    if not ranks.is_first():
-        return
-    save(model, job.work / "adapter", base.source, config.method)
-    figures = {
-        "conversations": len(job.rows),
-        "steps": job.plan.steps,
-        "tokens": job.plan.tokens,
-        "padding": round(job.plan.padding, 4),
-        "seconds": round(trained.seconds, 2),
-        "tokens_per_second": round(trained.tokens / max(trained.seconds, 1e-9), 1),
-        "peak_memory_mib": round(peak_memory_mib(), 1),
-        "final_loss": final_loss(trained.history),
-        "init_from": job.start_digest or None,
-    }
-    write_json(job.work / RESULT, {"history": trained.history, "figures": figures})
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    trained = run(model, load_tokenizer(base.folder), job.plan, config, checkpoints, on_step)
+    if ranks.is_first():
+        save(model, job.work / "adapter", base.source, config.method)
+        figures = {
+            "conversations": len(job.rows),
+            "steps": job.plan.steps,
+            "tokens": job.plan.tokens,
+            "padding": round(job.plan.padding, 4),
+            "seconds": round(trained.seconds, 2),
+            "tokens_per_second": round(trained.tokens / max(trained.seconds, 1e-9), 1),
+            "peak_memory_mib": round(peak_memory_mib(), 1),
+            "final_loss": final_loss(trained.history),
+            "init_from": job.start_digest or None,
+        }
+        write_json(job.work / RESULT, {"history": trained.history, "figures": figures})
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    ranks.wait()
 
 
 def final_loss(history: list[dict[str, float]]) -> float:

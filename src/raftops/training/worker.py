@@ -21,12 +21,12 @@ JOB = "job.json"
 
 def work(folder: Path) -> None:
     """Train every adapter of a job."""
-    told = read_json(folder / JOB)
-    config = Train(**told["train"])
+    job_file = read_json(folder / JOB)
+    config = Train(**job_file["train"])
     set_threads(config.threads)
     ranks.join()
     try:
-        base, jobs = prepare_all(config, told["base"], folder, Path(told["cache"]))
+        base, jobs = prepare_all(config, job_file["base"], folder, Path(job_file["cache"]))
         done, total = 0, sum(job.plan.steps for job in jobs)
         for job in jobs:
             make(job, base, config, done, total)

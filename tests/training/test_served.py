@@ -11,7 +11,7 @@ from raftops.generation.rounding import as_trained, record_method
 from raftops.spec.model.learning import Train
 from raftops.training.adapter import attach, save
 from raftops.training.base import load_for_merging, load_for_training
-from raftops.training.merge import merge_into, merged
+from raftops.training.served import merge_into, merged
 
 pytestmark = pytest.mark.slow
 
