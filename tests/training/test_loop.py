@@ -2,6 +2,7 @@ import math
 import os
 import resource
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from raftops.spec.model.learning import Train
-from raftops.training import loop
+from raftops.training import base, loop
 from raftops.training.adapter import attach, save
 from raftops.training.base import load_for_training, load_tokenizer
 from raftops.training.dataset import IGNORED, Row
@@ -19,6 +20,14 @@ pytestmark = pytest.mark.slow
 
 CONFIG = Train(audience=("all",), rank=4, alpha=8, batch_size=8, max_steps=3, epochs=10, learning_rate=1e-2)
 DRAW = torch.Generator().manual_seed(3)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def whole_precision() -> Iterator[None]:
+    """Equalities of sums are told in 32 bits; a CPU with avx512_bf16 would train, and round, in 16."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(base, "compute_dtype", lambda: torch.float32)
+        yield
 
 
 def rows_of(lengths: list[int], answer: int = 4) -> list[Row]:
