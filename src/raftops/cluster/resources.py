@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from raftops.cluster.train_nodes import resources_of
 from raftops.files import sha256_json
 from raftops.spec.model.base import SecretRef
-from raftops.spec.model.platform import Resources
 from raftops.spec.model.serving import Kubernetes
 
 Body = dict[str, Any]
@@ -186,11 +186,3 @@ def _container(serving: Serving, slot: Slot) -> Body:
 
 def _probe(path: str, port: int, **timing: int) -> Body:
     return {"httpGet": {"path": path, "port": port}, **timing}
-
-
-def resources_of(settings: Kubernetes | Resources) -> Body:
-    """Requests and limits of a container, or of a node of a TrainJob: both are the same."""
-    amounts = {"cpu": settings.cpu, "memory": settings.memory}
-    if settings.accelerator:
-        amounts[settings.accelerator.type] = str(settings.accelerator.count)
-    return {"requests": dict(amounts), "limits": dict(amounts)}

@@ -20,8 +20,7 @@ from typing import Any, Literal
 from kubeflow_trainer_api import models
 
 from raftops.cluster.api import Body, Cluster
-from raftops.cluster.resources import resources_of
-from raftops.cluster.train_nodes import Nodes, labels_of, patch_of, variables_of
+from raftops.cluster.train_nodes import Nodes, labels_of, patch_of, resources_of, variables_of
 from raftops.errors import StepError
 from raftops.files import link_or_copy, sha256_json, write_json
 from raftops.progress import PROGRESS, progress

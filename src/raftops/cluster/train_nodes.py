@@ -12,6 +12,7 @@ from typing import Any
 
 from raftops.cluster.api import Body
 from raftops.spec.model.platform import NodeAffinity, Resources, Volume
+from raftops.spec.model.serving import Kubernetes
 
 NODE = "node"
 """Name of the trainer's container and replicated job in Kubeflow's own runtimes."""
@@ -122,3 +123,11 @@ def _affinity(wanted: tuple[NodeAffinity, ...]) -> Body:
     if preferred:
         node["preferredDuringSchedulingIgnoredDuringExecution"] = preferred
     return {"nodeAffinity": node} if node else {}
+
+
+def resources_of(settings: Kubernetes | Resources) -> Body:
+    """Requests and limits of a container, or of a node of a TrainJob: both are the same."""
+    amounts = {"cpu": settings.cpu, "memory": settings.memory}
+    if settings.accelerator:
+        amounts[settings.accelerator.type] = str(settings.accelerator.count)
+    return {"requests": dict(amounts), "limits": dict(amounts)}
