@@ -60,55 +60,55 @@ def release_and_promote(  # noqa: PLR0913  as `deploy`, with the test to pass
     """`deploy`, with the smoke test as an argument."""
     began = time.monotonic()
     progress("deploy", 0, 3, "writing the release")
-    made = write_release(config, prompt, router, parts, releases)
+    new = write_release(config, prompt, router, parts, releases)
     key = os.environ.get(SIGNING_KEY, "")
     if key or config.signing.required:  # required: it must have a good signature, made here or earlier
         signatures = import_module("raftops.release.signing")  # sigstore: only where something is signed
         if key:
-            signatures.sign_release(made.path, Path(key))
+            signatures.sign_release(new.path, Path(key))
         if config.signing.required:
-            signatures.verify_release(made.path, config.signing)
+            signatures.verify_release(new.path, config.signing)
 
-    progress("deploy", 1, 3, f"starting release {made.short}")
+    progress("deploy", 1, 3, f"starting release {new.short}")
     current = read_current(releases)
-    served = current is not None and current.hash == made.short
+    served = current is not None and current.hash == new.short
     figures: Metrics = {}
     # Here, a release that is current was tested before. On a cluster something else may be served by now.
     if not served or config.target == "kubernetes":
-        figures = _tested(made, config, smoke, keep=served)
-    promote(releases, made.short)
-    gone = prune(releases, config.keep_releases)
-    if read_json(made.index / "index.json")["uri"] != "embedded":
+        figures = _tested(new, config, smoke, keep=served)
+    promote(releases, new.short)
+    pruned = prune(releases, config.keep_releases)
+    if read_json(new.index / "index.json")["uri"] != "embedded":
         # On a server, the assistant's index is that of the current release; one that no release needs is dropped.
-        alias = import_module("raftops.retrieval.alias").IndexAlias.of(made.index)
+        alias = import_module("raftops.retrieval.alias").IndexAlias.of(new.index)
         alias.point()
         folders = (path.parents[1] for path in releases.glob("*/index/index.json"))  # drafts and failed ones, too
-        kept = {folder / "index": folder.name if NAME.fullmatch(folder.name) else "" for folder in folders}
-        alias.drop_unused(kept, gone, config.keep_indexes_days)
-    write_json(release / "release.json", {"hash": made.hash, "path": str(made.path)})
-    progress("deploy", 3, 3, f"release {made.short} is current")
+        in_use = {folder / "index": folder.name if NAME.fullmatch(folder.name) else "" for folder in folders}
+        alias.drop_unused(in_use, pruned, config.keep_indexes_days)
+    write_json(release / "release.json", {"hash": new.hash, "path": str(new.path)})
+    progress("deploy", 3, 3, f"release {new.short} is current")
     seconds = {"seconds": round(time.monotonic() - began, 2)}
-    return {"pruned": float(len(gone)), "sources_trained": float(made.sources_trained)} | figures | seconds
+    return {"pruned": float(len(pruned)), "sources_trained": float(new.sources_trained)} | figures | seconds
 
 
-def _tested(made: Release, config: Deploy, smoke: Smoke, keep: bool) -> Metrics:
+def _tested(new: Release, config: Deploy, smoke: Smoke, keep: bool) -> Metrics:
     """The figures of the smoke test. A release that fails it never becomes current; it is renamed, unless `keep`."""
-    questions = config.smoke_questions or (f"What is {made.title}?",)
+    questions = config.smoke_questions or (f"What is {new.title}?",)
     try:
-        return smoke(made, questions, config.timeout_seconds)
+        return smoke(new, questions, config.timeout_seconds)
     except (ServiceError, ClusterError, IndexUnusable) as error:
-        aside = made.path if keep else made.path.with_name(f"{made.path.name}.failed")
+        aside = new.path if keep else new.path.with_name(f"{new.path.name}.failed")
         if not keep:
             shutil.rmtree(aside, ignore_errors=True)
-            made.path.rename(aside)
+            new.path.rename(aside)
         raise ReleaseError(
-            f"release {made.short} does not answer, so what was served stays: {error}",
+            f"release {new.short} does not answer, so what was served stays: {error}",
             next_step=error.next_step or f"the release is kept in {aside}",
         ) from error
 
 
 def _on_cluster(
-    config: Deploy, cluster: Mapping[str, Any], made: Release, questions: Sequence[str], timeout_seconds: float
+    config: Deploy, cluster: Mapping[str, Any], new: Release, questions: Sequence[str], timeout_seconds: float
 ) -> Metrics:
     """Roll the release out on the cluster, if its new pods answer the questions."""
     deploying = import_module("raftops.cluster.deploy")  # Kubernetes' client: only where there is a cluster
@@ -124,23 +124,23 @@ def _on_cluster(
         for question in questions:
             answer, seconds = _answer(address, token, question, timeout_seconds)
             answers.append((answer, seconds))
-            if answer["release"] != made.short:
-                raise ServiceError(f"{address} serves release {answer['release']}, not {made.short}")
+            if answer["release"] != new.short:
+                raise ServiceError(f"{address} serves release {answer['release']}, not {new.short}")
 
-    return deploying.put_on_cluster(made, config, deploying.Place.of(cluster), ask_pod) | _figures(answers)
+    return deploying.put_on_cluster(new, config, deploying.Place.of(cluster), ask_pod) | _figures(answers)
 
 
-def smoke_test(made: Release, questions: Sequence[str], timeout_seconds: float) -> Metrics:
+def smoke_test(new: Release, questions: Sequence[str], timeout_seconds: float) -> Metrics:
     """Start the service on this release with a throw-away user, and ask. Ends it in any case.
 
     Raises:
         ServiceError: it does not start, refuses, or answers in another shape. Carries the end of its log.
     """
-    log = made.path.with_name(f"{made.short}.log")
+    log = new.path.with_name(f"{new.short}.log")
     with tempfile.TemporaryDirectory(prefix="raftops-smoke-") as folder:
         identity = Identity(dev_tokens=f"{folder}/tokens.json")
-        token = ensure_dev_tokens(Path(identity.dev_tokens), tuple(made.access.groups))[EVERYONE].token
-        launch = Launch(None, made.path, "127.0.0.1", free_port(), identity, timeout_seconds)
+        token = ensure_dev_tokens(Path(identity.dev_tokens), tuple(new.access.groups))[EVERYONE].token
+        launch = Launch(None, new.path, "127.0.0.1", free_port(), identity, timeout_seconds)
         with Service(launch, log) as service:
             started = service.wait_ready(READY_SECONDS, lambda s: progress("deploy", 1, 3, f"starting, {s:.0f} s"))
             progress("deploy", 2, 3, f"asking {len(questions)} questions")

@@ -116,12 +116,12 @@ def index_shard(  # noqa: PLR0913  as `index`, with the part to do
     with parquet.ParquetFile(source) as file:
         total = int(file.metadata.num_rows)
     with (
-        closing(VectorCache(_shelf(cache, encoder), encoder)) as known,
-        closing(VectorCache(part / _shelf(cache, encoder).name, _Kept(encoder, known))) as vectors,
+        closing(VectorCache(_shelf(cache, encoder), encoder)) as cached,
+        closing(VectorCache(part / _shelf(cache, encoder).name, _Cached(encoder, cached))) as vectors,
     ):
         for batch in _held(shard, source, total, f"passages of {shard}"):
             vectors.embed([searched_text(p) for p in batch])
-        figures = {"embedded": float(known.embedded), "reused": float(known.reused)}
+        figures = {"embedded": float(cached.embedded), "reused": float(cached.reused)}
         for batch in _held(shard, source, total, f"units of {shard}") if total <= MOST_PASSAGES else ():
             vectors.embed(_units(batch))
     write_json(part / "shard.json", figures)
@@ -129,11 +129,11 @@ def index_shard(  # noqa: PLR0913  as `index`, with the part to do
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _Cached:
     """The encoder, behind the vectors that are cached already."""
 
     encoder: OnnxEmbedder
-    known: VectorCache
+    cached: VectorCache
 
     @property
     def name(self) -> str:
@@ -143,7 +143,7 @@ class _Kept:
         return self.encoder.tokens(text)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        return self.known.embed(texts)
+        return self.cached.embed(texts)
 
 
 def _held(shard: Shard, source: Path, total: int, what: str) -> Iterator[list[Passage]]:

@@ -38,19 +38,19 @@ def hf_folder(base: LocalModel, cache: Path) -> Path:
     """A Hugging Face folder of the base: its own, or one made in the cache from its GGUF file."""
     if base.path.is_dir():
         return base.path
-    made = cache / "models" / base.digest / "hf"
-    if not made.is_dir():
-        made.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=made.parent, prefix=".hf-") as temporary:
+    converted = cache / "models" / base.digest / "hf"
+    if not converted.is_dir():
+        converted.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=converted.parent, prefix=".hf-") as temporary:
             part = Path(temporary) / "hf"
             _dequantise(base.path, part)
             try:
-                part.rename(made)
+                part.rename(converted)
             except OSError:
-                if not made.is_dir():
+                if not converted.is_dir():
                     raise
                 shutil.rmtree(part)  # another process was first, and made the same folder
-    return made
+    return converted
 
 
 def _dequantise(file: Path, folder: Path) -> None:

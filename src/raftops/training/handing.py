@@ -20,15 +20,15 @@ def give_out(job: Job, part: Path) -> None:
 
 def take_in(parts: Sequence[Path], cache: Path) -> None:
     """Put what tasks on other machines made into this one's cache."""
-    for made in (folder for part in parts for folder in part.iterdir()):
-        target = cache / FOLDER / made.name
-        pairs = [(file, target / file.name) for file in made.iterdir() if file.is_file()]
+    for trained in (folder for part in parts for folder in part.iterdir()):
+        target = cache / FOLDER / trained.name
+        pairs = [(file, target / file.name) for file in trained.iterdir() if file.is_file()]
         if all(ours.is_file() and ours.read_bytes() == theirs.read_bytes() for theirs, ours in pairs):
             continue  # the machines share one cache
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".part-") as temporary:
-            whole = Path(temporary) / made.name
-            shutil.copytree(made, whole, copy_function=link_or_copy)
+            whole = Path(temporary) / trained.name
+            shutil.copytree(trained, whole, copy_function=link_or_copy)
             shutil.rmtree(target, ignore_errors=True)
             whole.rename(target)
 
