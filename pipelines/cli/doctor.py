@@ -19,7 +19,7 @@ import typer
 
 from pipelines.cli.screen import screen
 from pipelines.kubeflow.client import Server, endpoint_of, is_named
-from pipelines.runs.advisories import FIXED, SERVERS, is_vulnerable
+from pipelines.wiring.server_rules import FIXED, SERVERS, is_vulnerable
 from raftops.errors import ClusterError
 from raftops.spec.model.base import STEPS, StepName
 from raftops.spec.model.platform import Kubeflow

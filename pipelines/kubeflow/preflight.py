@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pipelines.kubeflow.client import Server
-from pipelines.runs.advisories import FIXED, SERVERS, is_vulnerable
 from pipelines.wiring.data_source import brought
+from pipelines.wiring.server_rules import FIXED, SERVERS, is_vulnerable
 from raftops.data.plain import is_in_a_folder
 from raftops.errors import ClusterError
 from raftops.spec.check_pods import PROJECT

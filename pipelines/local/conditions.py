@@ -15,7 +15,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
-from pipelines.runs.advisories import is_vulnerable
+from pipelines.wiring.server_rules import is_vulnerable
 from raftops.errors import StepError
 
 Resolve = Callable[[str, Any], Any]

@@ -1,4 +1,8 @@
-"""What KFP's server accepts, checked before it is asked: names, documents, sizes, and no data inside the file."""
+"""What KFP's server accepts, checked before it is asked: names, documents, sizes, and no data inside the file.
+
+Also which versions of Kubeflow Pipelines have published vulnerabilities: one line of versions for SDK and server. Knows
+the newest advisories that concern us and no others; it asks no database.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,14 @@ _PLACEHOLDER = re.compile(
     r"\{\{(\$|=|channel:|\s*(inputs|outputs|workflow|tasks|steps|item|pod|node|retries|lastRetry)\b)"
 )
 """Of KFP's compiler, its launcher, and Argo."""
+FIXED = (2, 18, 1)
+"""Fixes, of the SDK, the evaluation of outputs as Python by the local runner (GHSA-rhjm-6347-5x33); of servers, what
+`SERVERS` says."""
+SERVERS = (
+    "published advisories about tenants' metadata (GHSA-j53r-x5f5-j4hr) and visualizations of other namespaces, "
+    "https://github.com/kubeflow/pipelines/releases/tag/2.18.1"
+)
+_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(.*)")
 
 
 def check_accepted(pipeline: Mapping[str, Any], platform: Mapping[str, Any], text: str) -> None:
@@ -73,3 +85,13 @@ def inline(pipeline: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
             given = task.get("inputs", {}).get("parameters", {}).values()
             constants = [value["runtimeValue"]["constant"] for value in given if "runtimeValue" in value]
             yield name, len(json.dumps(constants, ensure_ascii=False).encode())
+
+
+def is_vulnerable(version: str) -> bool | None:
+    """Whether a version is older than the fixes; None where the text is no version."""
+    match = _VERSION.fullmatch(version.strip())
+    if match is None:
+        return None
+    number, rest = tuple(map(int, match.groups()[:3])), match[4]
+    # 2.18.1-rc.1 and 2.18.1rc1 come before 2.18.1; a distribution's 2.18.1-r4 and 2.18.1+build after it
+    return number < FIXED or (number == FIXED and re.match(r"[-.]?(rc|a|b|alpha|beta|dev)[\d.-]*", rest) is not None)

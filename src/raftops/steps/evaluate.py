@@ -5,6 +5,7 @@ Deterministic measures only. Asks nothing that was trained on: only examples of 
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -72,25 +73,23 @@ def evaluate(  # noqa: PLR0913  one argument per artifact
 
 def served_models(adapters: Path, cache: Path) -> dict[str, Model]:
     """The models that the step train left: GGUF files for OpenVINO, or else adapters beside their base."""
-    folder = adapters / "served"
-    if (folder / "raft.gguf").is_file():
-        return {name: _openvino(folder / f"{name}.gguf") for name in MODELS if (folder / f"{name}.gguf").is_file()}
+    served = {name: adapters / "served" / f"{name}.gguf" for name in MODELS}
+    if served["raft"].is_file():
+        engine = f"openvino-genai {version('openvino-genai')}"
+        return {
+            name: Model(sha256_json([sha256_file(gguf), engine]), partial(OpenVinoGenerator, gguf))
+            for name, gguf in served.items() if gguf.is_file()
+        }  # fmt: skip
+
     about = read_json(adapters / "train.json")
     if not (adapters / "raft").is_dir():
         raise StepError(f"{adapters}: no adapter", next_step="run the train step again")
-    present = [name for name in MODELS if name == "base" or (adapters / name).is_dir()]
-    return {name: _transformers(name, adapters, str(about["base"]), cache) for name in present}
-
-
-def _openvino(gguf: Path) -> Model:
-    engine = f"openvino-genai {version('openvino-genai')}"
-    return Model(sha256_json([sha256_file(gguf), engine]), lambda: OpenVinoGenerator(gguf))
-
-
-def _transformers(name: str, adapters: Path, base: str, cache: Path) -> Model:
-    adapter = None if name == "base" else adapters / name
-    local = resolve(base, cache)
-    engine = f"transformers {version('transformers')}"
-    digest = sha256_json([local.digest, sha256_tree(adapter) if adapter else "", engine])
-    module = import_module("raftops.generation.transformers")  # torch, needed for bases without GGUF only
-    return Model(digest, lambda: module.TransformersGenerator(local.path, adapters / "tokenizer", adapter))
+    engine, base = f"transformers {version('transformers')}", resolve(str(about["base"]), cache)
+    generator = import_module("raftops.generation.transformers").TransformersGenerator  # torch: bases without GGUF only
+    models = {}
+    for name in MODELS:
+        adapter = None if name == "base" else adapters / name
+        if adapter is None or adapter.is_dir():
+            digest = sha256_json([base.digest, sha256_tree(adapter) if adapter else "", engine])
+            models[name] = Model(digest, partial(generator, base.path, adapters / "tokenizer", adapter))
+    return models

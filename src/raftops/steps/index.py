@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as parquet
 
@@ -43,7 +42,6 @@ BATCH = 256
 class _Build:
     """What one run of the step works with."""
 
-    config: Index
     milvus: Milvus
     source: Path
     """`passages.parquet`."""
@@ -66,28 +64,44 @@ def index(  # noqa: PLR0913  one argument per artifact
 ) -> Metrics:
     """Index `passages` for search; `built` becomes the new index at the end or stays as it was.
 
-    `parts` are what `index_shard` left: their vectors are taken over, and only what they lack is embedded.
+    `parts`: outputs of `index_shard`; their vectors are taken over, and only texts that they lack are embedded.
     """
     began = time.monotonic()
     check_language(config.bm25.language)
     source = _present(passages / "passages.parquet")
     digest, folder = sha256_file(source), onnx_form(resolve(embedder, cache), cache)
-    encoder, dense = open_embedder(folder, config.engine), _dense_type(config, milvus)
-    alias = name.replace("-", "_")
+    encoder = open_embedder(folder, config.engine)
+    dense: DenseType = "flat" if milvus.uri == "embedded" else "hnsw"
+    if config.dense != "auto":
+        dense = config.dense
+    bm25 = Bm25Encoder(config.bm25)
+    for batch in read_passages(source):
+        bm25.count(searched_text(p) for p in batch)
+    if not bm25.rows:
+        raise StepError(f"{source}: no passages", next_step="check data.documents and the report of the ingest step")
+
+    # The collection's name says all that its rows depend on: two runs that would write the same rows share it.
     key = sha256_json([digest, encoder.name, config.model_dump(), dense])[:12]
-    build = _Build(config, milvus, source, encoder, _counted(source, config), f"{alias}_{key}", dense, cache)
+    collection = f"{name.replace('-', '_')}_{key}"
+    build = _Build(milvus, source, encoder, bm25, collection, dense, cache)
     adopted = sum(_adopt(build, part) for part in parts)
-    with _replaced(built) as part:
-        made = _fill(build, part)
-        made |= {"embedded": made["embedded"] + adopted, "reused": made["reused"] - adopted} if adopted else {}
-        made |= {"units": float(_keep_units(build, part / FILE))}
-        build.bm25.save(part / "bm25.json")
-        shutil.copyfile(_present(passages / "documents.parquet"), part / "documents.parquet")
-        (part / "embedder").mkdir()
+    with _replaced(built) as new:
+        figures = _fill(build, new)
+        if adopted:  # embedded for this index, though not by this task
+            figures |= {"embedded": figures["embedded"] + adopted, "reused": figures["reused"] - adopted}
+        figures |= {"units": float(_keep_units(build, new / FILE))}
+        bm25.save(new / "bm25.json")
+        shutil.copyfile(_present(passages / "documents.parquet"), new / "documents.parquet")
+        (new / "embedder").mkdir()
         for file in FILES:
-            link_or_copy(str(folder / file), str(part / "embedder" / file))
-        write_json(part / "index.json", {**_about(build), "name": name, "source": embedder, "built_from": digest})
-    return {"rows": float(build.bm25.rows), **made, "seconds": round(time.monotonic() - began, 3)}
+            link_or_copy(str(folder / file), str(new / "embedder" / file))
+        about = {
+            "collection": collection, "uri": milvus.uri, "token_env": milvus.token.env if milvus.token else "",
+            "rows": bm25.rows, "dimension": encoder.dimension, "embedder": encoder.name, "engine": encoder.engine,
+            "dense_type": dense, "name": name, "source": embedder, "built_from": digest,
+        }  # fmt: skip
+        write_json(new / "index.json", about)
+    return {"rows": float(bm25.rows), **figures, "seconds": round(time.monotonic() - began, 3)}
 
 
 def index_shard(  # noqa: PLR0913  as `index`, with the part to do
@@ -99,7 +113,8 @@ def index_shard(  # noqa: PLR0913  as `index`, with the part to do
     """
     source = _present(passages / "passages.parquet")
     encoder = open_embedder(onnx_form(resolve(embedder, cache), cache), config.engine)
-    total = _passages_in(source)
+    with parquet.ParquetFile(source) as file:
+        total = int(file.metadata.num_rows)
     with (
         closing(VectorCache(_shelf(cache, encoder), encoder)) as known,
         closing(VectorCache(part / _shelf(cache, encoder).name, _Kept(encoder, known))) as vectors,
@@ -115,7 +130,7 @@ def index_shard(  # noqa: PLR0913  as `index`, with the part to do
 
 @dataclass(frozen=True)
 class _Kept:
-    """The encoder, with the vectors that are known already."""
+    """The encoder, behind the vectors that are cached already."""
 
     encoder: OnnxEmbedder
     known: VectorCache
@@ -132,6 +147,7 @@ class _Kept:
 
 
 def _held(shard: Shard, source: Path, total: int, what: str) -> Iterator[list[Passage]]:
+    """The batches of a shard, in the order of the whole."""
     done = 0
     for batch in read_passages(source, BATCH):
         if shard.holds(done, total):
@@ -148,37 +164,18 @@ def _shelf(cache: Path, encoder: OnnxEmbedder) -> Path:
     return cache / "embeddings" / f"{encoder.name}.sqlite"
 
 
-def _passages_in(source: Path) -> int:
-    with parquet.ParquetFile(source) as file:
-        return int(file.metadata.num_rows)
-
-
 def _adopt(build: _Build, part: Path) -> float:
     """Take over a shard's vectors; returns how many it embedded. One of another engine has none to offer."""
-    made = part / _shelf(build.cache, build.encoder).name
-    if not made.is_file():
-        return 0.0
     shelf = _shelf(build.cache, build.encoder)
-    VectorCache(shelf, build.encoder).close()
+    theirs = part / shelf.name
+    if not theirs.is_file():
+        return 0.0
+    VectorCache(shelf, build.encoder).close()  # makes the table
     with closing(sqlite3.connect(shelf, timeout=60)) as db:
-        db.execute("ATTACH DATABASE ? AS part", (str(made),))
+        db.execute("ATTACH DATABASE ? AS part", (str(theirs),))
         with db:
             db.execute("INSERT OR IGNORE INTO vectors SELECT key, vector FROM part.vectors")
     return float(read_json(part / "shard.json")["embedded"])
-
-
-def _about(build: _Build) -> dict[str, Any]:
-    token = build.milvus.token
-    return {
-        "collection": build.collection,
-        "uri": build.milvus.uri,
-        "token_env": token.env if token else "",
-        "rows": build.bm25.rows,
-        "dimension": build.encoder.dimension,
-        "embedder": build.encoder.name,
-        "engine": build.encoder.engine,
-        "dense_type": build.dense,
-    }
 
 
 def _present(path: Path) -> Path:
@@ -187,88 +184,59 @@ def _present(path: Path) -> Path:
     return path
 
 
-def _counted(source: Path, config: Index) -> Bm25Encoder:
-    bm25 = Bm25Encoder(config.bm25)
-    for batch in read_passages(source):
-        bm25.count(searched_text(p) for p in batch)
-    if not bm25.rows:
-        raise StepError(f"{source}: no passages", next_step="check data.documents and the report of the ingest step")
-    return bm25
-
-
-def _dense_type(config: Index, milvus: Milvus) -> DenseType:
-    if config.dense == "auto":
-        return "flat" if milvus.uri == "embedded" else "hnsw"
-    return config.dense
-
-
 def _fill(build: _Build, part: Path) -> Metrics:
-    """Embed what is new, write all rows, and count them."""
-    embedded = build.milvus.uri == "embedded"
-    uri = str(part / "milvus.db") if embedded else build.milvus.uri
-    with closing(MilvusConnection(uri, _token(build.milvus))) as connection:
+    """Embed new texts, write all rows, and count them."""
+    server, rows, token = build.milvus.uri != "embedded", build.bm25.rows, ""
+    uri = build.milvus.uri if server else str(part / "milvus.db")
+    if build.milvus.token:
+        token = os.environ.get(build.milvus.token.env, "")
+        if not token:
+            advice = f"set {build.milvus.token.env} in the environment"
+            raise IndexUnusable(f"{build.milvus.uri}: no token", next_step=advice)
+    with closing(MilvusConnection(uri, token)) as connection:
         collection = PassageCollection(connection, build.collection)
-        if not embedded and collection.is_there():
+        if server and collection.is_there():
             connection.claim(build.collection)
-            if collection.seal() == build.bm25.rows:
-                return {"embedded": 0.0, "reused": float(build.bm25.rows), "cut": 0.0}
-        _make(build, collection)
+            if collection.seal() == rows:
+                return {"embedded": 0.0, "reused": float(rows), "cut": 0.0}
+        # One that another run fills is filled with it: its name stands for the same rows under the same ids. One that
+        # has other fields, or too many rows, is none of a run like this and is made anew.
+        if not (server and collection.is_there() and collection.fits() and collection.count() <= rows):
+            collection.create(build.encoder.dimension, build.dense)
         connection.claim(build.collection)
-        made = _write(build, collection)
+        figures = _write(build, collection)
         stored = collection.seal()
         connection.claim(build.collection)
-    if stored != build.bm25.rows:
+    if stored != rows:
         raise IndexUnusable(
-            f"{uri}: {stored} passages stored of {build.bm25.rows}", next_step="look for passage ids that occur twice"
+            f"{uri}: {stored} passages stored of {rows}", next_step="look for passage ids that occur twice"
         )
-    return made
-
-
-def _make(build: _Build, collection: PassageCollection) -> None:
-    """An empty collection, or the one that another run fills: its name stands for the same rows under the same ids.
-
-    One that has other fields, or too many rows, is none of a run like this and is made anew.
-    """
-    server = build.milvus.uri != "embedded"
-    if server and collection.is_there() and collection.fits() and collection.count() <= build.bm25.rows:
-        return
-    collection.create(build.encoder.dimension, build.dense)
+    return figures
 
 
 def _write(build: _Build, collection: PassageCollection) -> Metrics:
-    done, cut = 0, 0
-    with closing(VectorCache(_shelf(build.cache, build.encoder), build.encoder)) as vectors:
+    """Write every row, batch by batch. Rows that are there already are the same, and are written over."""
+    done, cut, encoder = 0, 0, build.encoder
+    with closing(VectorCache(_shelf(build.cache, encoder), encoder)) as vectors:
         for passages in read_passages(build.source, BATCH):
             texts = [searched_text(p) for p in passages]
             dense = vectors.embed(texts)
             collection.upsert(passages, dense, [build.bm25.document(t) for t in texts])
-            cut += sum(_is_cut(p, t, build.encoder) for p, t in zip(passages, texts, strict=True))
+            # The encoder reads no more than max_tokens; tokens are counted only of passages near the limit.
+            near = (t for p, t in zip(passages, texts, strict=True) if p.tokens > encoder.max_tokens // 2)
+            cut += sum(encoder.tokens(text) >= encoder.max_tokens for text in near)
             done += len(passages)
             progress("index", done, build.bm25.rows, f"{vectors.embedded} embedded, {vectors.reused} reused")
         return {"embedded": float(vectors.embedded), "reused": float(vectors.reused), "cut": float(cut)}
 
 
 def _keep_units(build: _Build, path: Path) -> int:
-    """The vectors of all evidence units, for whoever asks the index; none where there are too many passages."""
+    """Store the vectors of all evidence units beside the index; none where there are too many passages."""
     if build.bm25.rows > MOST_PASSAGES:
         return 0
     with closing(VectorCache(_shelf(build.cache, build.encoder), build.encoder)) as vectors:
         batches = _held(Shard(0, 1), build.source, build.bm25.rows, "evidence units")
         return store_vectors(path, build.encoder.dimension, map(_units, batches), vectors.embed)
-
-
-def _is_cut(passage: Passage, text: str, encoder: OnnxEmbedder) -> bool:
-    """Whether the encoder reads less than all of it; only passages near the limit are counted."""
-    return passage.tokens > encoder.max_tokens // 2 and encoder.tokens(text) >= encoder.max_tokens
-
-
-def _token(milvus: Milvus) -> str:
-    if milvus.token is None:
-        return ""
-    token = os.environ.get(milvus.token.env, "")
-    if not token:
-        raise IndexUnusable(f"{milvus.uri}: no token", next_step=f"set {milvus.token.env} in the environment")
-    return token
 
 
 @contextmanager

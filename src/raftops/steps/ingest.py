@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raftops.data.dvc import OnDemand
-from raftops.data.records import Document, Passage, Shard
+from raftops.data.records import Document, Shard
 from raftops.errors import StepError
 from raftops.files import atomic, read_json, read_jsonl, sha256_file, write_json
 from raftops.models import resolve
@@ -45,7 +45,7 @@ def ingest(  # noqa: PLR0913  one argument per artifact
 ) -> Metrics:
     """Cut every accepted document into passages of at most `chunk_tokens` tokens of the embedder.
 
-    What has to be parsed and is not there comes from `source` (`raftops.data.dvc.Source`).
+    A document that has to be parsed and is missing is fetched from `source` (`raftops.data.dvc.Source`).
     """
     cutter, documents = _cutter(config, embedder, cache), _documents(accepted / _MANIFEST)
     fetch = OnDemand(source)
@@ -58,7 +58,7 @@ def ingest(  # noqa: PLR0913  one argument per artifact
 
 
 def accepted_documents(accepted: Path, documents: Path, source: Mapping[str, Any] | None = None) -> Metrics:
-    """The accepted documents alone, and where each comes from: what shards share out, and all that they depend on."""
+    """The accepted documents alone, and where each comes from: the input of shards, and all of it."""
     manifest = documents / _MANIFEST
     with atomic(manifest, "wb") as out, (accepted / _MANIFEST).open("rb") as rows:
         shutil.copyfileobj(rows, out)
@@ -107,7 +107,7 @@ def _cutter(config: Ingest, embedder: str, cache: Path) -> Cutter:
 
 @contextmanager
 def _written(config: Ingest, folder: Path) -> Iterator[tuple[_Tables, _Counts]]:
-    """The two tables, and what is counted: written when the block ends well."""
+    """The two tables and the counts of one run; they are written when the block ends without an error."""
     counts = _Counts()
     with ExitStack() as stack:
         rows, texts = (stack.enter_context(atomic(folder / name, "wb")) for name in _FILES)
@@ -126,7 +126,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
 @dataclass
 class _Counts:
-    """What happened so far."""
+    """The figures of a run so far."""
 
     documents: int = 0
     passages: int = 0
@@ -203,7 +203,8 @@ def _documents(manifest: Path) -> Iterator[Document]:
         yield document
 
 
-def _one(document: Document, cutter: Cutter, writers: _Tables, counts: _Counts, *, skip: bool) -> None:
+def _one(document: Document, cutter: Cutter, tables: _Tables, counts: _Counts, *, skip: bool) -> None:
+    """Parse and cut a document, or take it from the cache, and write its rows; one that fails may be skipped."""
     try:
         cut = cutter.cut(document)
     except StepError as error:
@@ -211,7 +212,7 @@ def _one(document: Document, cutter: Cutter, writers: _Tables, counts: _Counts, 
             raise StepError(f"{document.doc_id}: {error}", next_step=error.next_step) from error
         counts.skipped.append({"doc_id": document.doc_id, "reason": str(error).removeprefix(f"{document.path}: ")})
         return
-    rows, texts = writers
+    rows, texts = tables
     counts.documents += 1
     counts.notes += [{"doc_id": document.doc_id, "note": note} for note in cut.notes]
     same = {name: getattr(document, name) for name in ("doc_id", "version", "policy_id", "uri")}
@@ -219,21 +220,18 @@ def _one(document: Document, cutter: Cutter, writers: _Tables, counts: _Counts, 
     for passage in cutter.passages(document, cut):
         counts.passages += 1
         counts.tokens += passage.tokens
-        rows.add(_row(passage))
+        row = {name: getattr(passage, name) for name in PASSAGES.names if name not in ("locator", "spans")}
+        rows.add({**row, "locator": _json(passage.locator.as_dict()), "spans": _json(spans_as_json(passage.spans))})
 
 
 def _ready(document: Document, cutter: Cutter, fetch: OnDemand) -> None:
-    """The file is there and is what validate accepted, or nobody has to read it."""
+    """The file is there and is the one that validate accepted (its report holds for no other), or it is cached."""
     path = Path(document.path)
-    if path.is_file() or not cutter.knows(document):
-        fetch(path)
-        _unchanged(document)
-
-
-def _unchanged(document: Document) -> None:
-    """What validate accepted is what is read; its report holds for nothing else."""
+    if not path.is_file() and cutter.knows(document):
+        return
+    fetch(path)
     try:
-        version = sha256_file(Path(document.path))
+        version = sha256_file(path)
     except OSError as error:
         raise StepError(
             f"{document.doc_id}: {document.path} cannot be read ({error.strerror})",
@@ -245,11 +243,6 @@ def _unchanged(document: Document) -> None:
             f"({document.version[:12]} accepted, {version[:12]} found)",
             next_step="run again: validate makes a new manifest",
         )
-
-
-def _row(passage: Passage) -> dict[str, Any]:
-    plain = {name: getattr(passage, name) for name in PASSAGES.names if name not in ("locator", "spans")}
-    return {**plain, "locator": _json(passage.locator.as_dict()), "spans": _json(spans_as_json(passage.spans))}
 
 
 def _json(value: Any) -> str:

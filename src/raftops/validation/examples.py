@@ -20,8 +20,8 @@ from raftops.spec.explain import did_you_mean
 from raftops.spec.model.knowledge import Data, Validate
 from raftops.validation.findings import Noted, note_personal_data, personal_data_checks
 from raftops.validation.language import foreign_language
-from raftops.validation.questions import question_key
 from raftops.validation.rows import Check, Row
+from raftops.validation.splits import question_key
 from raftops.validation.texts import TextsOnDisk
 
 

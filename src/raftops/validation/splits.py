@@ -2,20 +2,23 @@
 
 Documents that share an example belong together, with all their examples; so no document is trained on and tested on.
 Groups stand in the order of a seeded hash and are cut where the shares of examples say. A new document moves at most
-the groups beside a cut. Examples without evidence are drawn alike, each for itself, by their question.
+the groups beside a cut. Examples without evidence are drawn alike, each for itself, by their question: two are the same
+whatever their case, punctuation, white space and encoding of accents.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from raftops.data.records import Example, Split
 from raftops.files import sha256_text
 from raftops.spec.model.knowledge import Splits
-from raftops.validation.questions import question_key
 
 ORDER: tuple[Split, ...] = ("train", "dev", "test")
+_APART = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True)
@@ -92,3 +95,17 @@ def _cut(groups: Sequence[_Group], splits: Splits) -> dict[Split, list[_Group]]:
             chosen[fullest].remove(moved)
             chosen[split].append(moved)
     return chosen
+
+
+def normalised(question: str) -> str:
+    """A question without what does not count. Symbols are all there is in some; those are kept as they are."""
+    folded = unicodedata.normalize("NFKC", question).casefold()
+    folded = unicodedata.normalize("NFKC", folded)
+    return _APART.sub(" ", folded).strip() or folded.strip()
+
+
+def question_key(example: Example) -> str:
+    """Equal for examples that ask the same: a hash, so that it can be shown. System messages do not count."""
+    turns = [m.content for m in example.messages if m.role != "system"]
+    asked = turns if turns and not example.question else [*turns, example.question]
+    return sha256_text(" ".join(map(normalised, asked)))[:24]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from raftops.files import read_json
-from raftops.spec.metrics import metric_names
+from raftops.spec.check_learning import metric_names
 
 REPORT = Path(__file__).parents[2] / "docs" / "handbook-report" / "report.json"
 
