@@ -15,7 +15,7 @@ import typer
 
 from pipelines.cli.authoring import Overlays, SpecPath
 from pipelines.cli.screen import screen
-from pipelines.wiring import plain_data
+from raftops.data import plain as plain_data
 from raftops.errors import SpecError, StorageError
 from raftops.spec.load import LoadedSpec, load_spec
 

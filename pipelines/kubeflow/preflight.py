@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from pipelines.kubeflow.client import Server
 from pipelines.wiring.data_source import brought
-from pipelines.wiring.plain_data import is_in_a_folder
 from pipelines.wiring.server_rules import FIXED, SERVERS, is_vulnerable
+from raftops.data.plain import is_in_a_folder
 from raftops.errors import ClusterError
 from raftops.spec.check_pods import PROJECT
 from raftops.spec.model.assistant import Assistant

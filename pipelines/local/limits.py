@@ -11,7 +11,7 @@ from typing import Any
 
 from pipelines.wiring.quantities import quantity
 
-_EXECUTOR, _COMPONENT = "exec-", "comp-"
+_COMPONENT = "comp-"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from copy import deepcopy
-from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -28,8 +27,8 @@ from kfp.local.subprocess_task_handler import replace_python_executable
 
 from pipelines.local.conditions import words_only
 from pipelines.local.handler import Ending, Handler, Tasks
-from pipelines.runs.effort import settings_of
 from pipelines.runs.events import Listener
+from pipelines.runs.history import new_record
 from pipelines.runs.record import RunRecord, StepRecord, Store
 from pipelines.wiring.compile import Compiled
 from pipelines.wiring.ir_text import ir_text
@@ -93,18 +92,7 @@ def run_local(
 
     Raises `StepError` naming the step that failed; what the steps before it made is kept.
     """
-    now = datetime.now(UTC)
-    record = RunRecord(
-        run_id=now.strftime("%Y%m%dT%H%M%S.%f"),
-        name=loaded.assistant.name,
-        spec=str(loaded.path),
-        started=now.isoformat(timespec="seconds"),
-        steps={step: StepRecord(key.digest, dict(key.parts)) for step, key in compiled.keys.items()},
-        documents=dict(compiled.inputs.documents),
-        examples=dict(compiled.inputs.examples),
-        dvc=compiled.inputs.dvc,
-        settings=settings_of(loaded.assistant),
-    )
+    record = new_record(loaded, compiled)
     folder = store.runs / record.run_id
     with store.locked():
         for step in again:

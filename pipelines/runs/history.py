@@ -1,14 +1,15 @@
-"""A plan's memory from one run record instead of a store: what CI has, on a machine that never ran anything."""
+"""What a plan compares with: a store, or one run record from elsewhere, which is what CI has on a fresh machine."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipelines.runs.effort import settings_of
 from pipelines.runs.record import Result, RunRecord, StepRecord, read_record
-from pipelines.wiring.compile import compile_spec
+from pipelines.wiring.compile import Compiled, compile_spec
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model.base import StepName
 
@@ -41,16 +42,26 @@ class Recorded:
         return [self._record] if self._record.name == name else []
 
 
+def new_record(loaded: LoadedSpec, compiled: Compiled) -> RunRecord:
+    """The record of a run that starts now, by its time."""
+    now = datetime.now(UTC)
+    return RunRecord(
+        run_id=now.strftime("%Y%m%dT%H%M%S.%f"),
+        name=loaded.assistant.name,
+        spec=str(loaded.path),
+        started=now.isoformat(timespec="seconds"),
+        steps={step: StepRecord(key.digest, dict(key.parts)) for step, key in compiled.keys.items()},
+        documents=dict(compiled.inputs.documents),
+        examples=dict(compiled.inputs.examples),
+        dvc=compiled.inputs.dvc,
+        settings=settings_of(loaded.assistant),
+    )
+
+
 def record_of(loaded: LoadedSpec, metrics: dict[str, float]) -> dict[str, Any]:
     """The record of a run that ended well elsewhere, from the spec as it was run; times are not known here."""
-    compiled = compile_spec(loaded)
-    ended = "skipped"  # a result without a time of its own
-    steps: dict[str, StepRecord] = {s: StepRecord(k.digest, dict(k.parts), ended) for s, k in compiled.keys.items()}
-    steps["evaluate"].metrics = metrics
-    record = RunRecord(
-        run_id="", name=loaded.assistant.name, spec=loaded.path.name,
-        started=datetime.now(UTC).isoformat(timespec="seconds"), steps=steps,
-        documents=dict(compiled.inputs.documents), examples=dict(compiled.inputs.examples),
-        dvc=compiled.inputs.dvc, status="done",
-    )  # fmt: skip
+    record = replace(new_record(loaded, compile_spec(loaded)), run_id="", spec=loaded.path.name, status="done")
+    for state in record.steps.values():
+        state.status = "skipped"  # a result without a time of its own
+    record.steps["evaluate"].metrics = metrics
     return asdict(record)

@@ -1,6 +1,6 @@
 """Where the pods of a cluster take the project's data from: a bucket, by the hashes that DVC's pointer file records.
 
-Without a pointer file they are the hashes of the files themselves (see `plain_data.py`).
+Without a pointer file they are the hashes of the files themselves (see `raftops.data.plain`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 import yaml
 
 from pipelines.wiring.inputs import Inputs
-from pipelines.wiring.plain_data import files_below, listed
 from pipelines.wiring.steps import TABLE
 from raftops.data.dvc import Out, Source, content_by
+from raftops.data.plain import files_below, listed
 from raftops.errors import StepError
 from raftops.spec.check_pods import PROJECT
 from raftops.spec.model.assistant import Assistant

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from pipelines.wiring import plain_data
+from raftops.data import plain as plain_data
 from pipelines.cli.data import push
 from pipelines.wiring.inputs import read_inputs
 from pipelines.kubeflow.preflight import notes, unseen
-from pipelines.wiring.plain_data import listed
+from raftops.data.plain import listed
 from pipelines.wiring.data_source import folders, sources, tracked
 from raftops.data.dvc import OnDemand, Source, fetch_missing, content_of
 from raftops.errors import SpecError, StepError, StorageError
