@@ -16,9 +16,8 @@ from pipelines.wiring.config import PLACES, SOURCES, configs
 from pipelines.wiring.inputs import Inputs
 from pipelines.wiring.steps import TABLE
 from raftops.files import sha256_json
-from raftops.spec.model.assistant import Assistant
-from raftops.spec.model.base import STEPS, Mark, StepName, marked
-from raftops.spec.model.learning import Train
+from raftops.spec.model.assistant import Assistant, Spec
+from raftops.spec.model.base import STEPS, Mark, Section, StepName, marked
 
 Keys = Mapping[StepName, "Key"]
 
@@ -74,11 +73,21 @@ def _sections(config: Mapping[str, Any]) -> dict[str, Any]:
     Candidates are a part of their own, so that a plan can name one more of them.
     """
     sections = {name: value for name, value in config.items() if name not in PLACES | SOURCES}
+    for name in sections.keys() & _WHERE.keys():
+        sections[name] = {key: value for key, value in sections[name].items() if key not in _WHERE[name]}
     if "train" in sections:
-        train = {name: value for name, value in sections["train"].items() if name not in marked(Train, Mark.PLACE)}
-        more = {"train.candidates": train.pop("candidates")} if "candidates" in train else {}
-        sections = more | {"train": train}
+        sections.pop("cluster", None)  # where nodes train together; the one of deploy is where its result is
+        if "candidates" in sections["train"]:
+            sections["train.candidates"] = sections["train"].pop("candidates")
     return sections
+
+
+_WHERE = {
+    field.alias or name: marked(field.annotation, Mark.PLACE)
+    for name, field in Spec.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
+"""Settings of each section that only say where, or how fast, the work is done."""
 
 
 def _content(assistant: Assistant, inputs: Inputs) -> dict[str, str]:
