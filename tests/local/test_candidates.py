@@ -3,7 +3,6 @@
 import json
 import runpy
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from pipelines.wiring.compile import compile_spec
 from raftops.files import read_json
 from tests.conftest import TinyProject
 from tests.local.side_by_side import training
-from tests.pipelines.conftest import Heard
+from tests.pipelines.conftest import Heard, compiled_of
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(1800)]
 make_tiny = runpy.run_path(str(Path(__file__).parents[1] / "training" / "tiny.py"))["make_tiny"]
@@ -44,7 +43,8 @@ class Trained:
         pipeline = training(loaded.assistant, compiled.keys, str(self.project.root / "conversations"))
         target = self.project.root / "training.yaml"
         compiler.Compiler().compile(pipeline, str(target))
-        record = run_local(loaded, replace(compiled, text=target.read_text()), self.store, self.heard)
+        compiled = compiled_of(target, compiled.keys, compiled.inputs)
+        record = run_local(loaded, compiled, self.store, self.heard)
         log = (self.store.runs / record.run_id / "train.log").read_text()
         return record, Path(record.steps["train"].artifacts["adapters"]), log
 
