@@ -1,1 +1,1 @@
-"""Maintainers' scripts: images and locks. Called by the Makefile; not in the wheel."""
+"""Maintainers' scripts, called by the Makefile; not in the wheel. Locks, SBOM and signing are lines of the Makefile."""

@@ -1,4 +1,4 @@
-"""The front of the command line: which commands there are, and how a failure is shown. `main` is the console script.
+"""The front of the command line, behind `raftops.__main__`: which commands there are, and how a failure is shown.
 
 Help, completion and a mistyped command read the table; the module of a command is loaded when the command is asked for.
 """

@@ -119,5 +119,5 @@ def _say(shown: str, count: int, findings: Sequence[Finding], by: str) -> None:
         screen.say(f"[bold]{escape(finding.resource)}[/]: {escape(finding.path)}: {escape(finding.what)}")
         screen.say(f"  [bold]next:[/] {escape(finding.next_step)}")
     many = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
-    verdict = f"[red]{many}[/]" if findings else "[green]nothing to mend[/]"
+    verdict = f"[red]{many}[/]" if findings else "[green]nothing found[/]; the server knows more: --server"
     screen.say(f"{escape(shown)}: {count} resources for {by}: {verdict}")

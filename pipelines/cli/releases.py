@@ -211,8 +211,8 @@ def _record_of(release: Release, loaded: LoadedSpec) -> dict[str, Any] | None:
     for path in sorted(runs.glob("*/run.json"), reverse=True):
         record: dict[str, Any] = read_json(path)
         pointer = record.get("steps", {}).get("deploy", {}).get("artifacts", {}).get("release", "")
+        ended = bool(pointer) and record.get("name") == release.name and record.get("status") == "done"
         written = Path(pointer) / "release.json"
-        ended = record.get("name") == release.name and record.get("status") == "done"
         if ended and written.is_file() and read_json(written).get("hash") == release.hash:
             return record
     return None

@@ -90,8 +90,9 @@ def _figures(step: StepName, state: StepRecord) -> str:
         f"{name} {value:,.0f}" if float(value).is_integer() else f"{name} {value:.3f}"
         for name, value in (shown or dict(list(state.metrics.items())[:4])).items()
     ]
-    report = Path(state.artifacts.get("adapters", "")) / "train.json"
-    if report.is_file() and "chosen" in (trained := read_json(report)):
+    adapters = state.artifacts.get("adapters")
+    report = Path(adapters) / "train.json" if adapters else None
+    if report and report.is_file() and "chosen" in (trained := read_json(report)):
         return ", ".join([f"{trained['chosen']} of {len(trained['candidates'])} candidates", *figures])
     return ", ".join(figures)
 

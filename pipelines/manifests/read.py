@@ -41,7 +41,7 @@ def read(path: Path) -> list[Resource]:
         # The kubectl of this environment first: kustomize inside older ones stops at patches that newer ones take.
         done = kubectl(["kustomize", str(path)], (str(Path(sys.executable).parent), None), 60)
         if done.returncode:
-            reason = done.stderr.strip().rpartition("err=")[2].partition("\n")[0] or f"exit code {done.returncode}"
+            reason = " ".join(done.stderr.strip().rpartition("err=")[2].split())[:500] or f"exit code {done.returncode}"
             raise ManifestError(f"{path}: cannot be built: {reason}", next_step=f"kubectl kustomize {path}")
         texts = {str(path): done.stdout}
     else:

@@ -40,7 +40,7 @@ def read(text: str) -> Module:
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):  # import_module("raftops.hub")
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):  # import_module("raftops.release.bucket")
             names.append(node.value)
         elif isinstance(body := getattr(node, "body", None), list):
             # Docstrings leave the tree on the way: rewording one changes no key.

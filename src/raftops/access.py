@@ -1,7 +1,7 @@
 """Who may read what. The one place that decides; it fails closed.
 
 A document has one policy, a policy lists groups, a caller's groups come from a verified token. No policy, unknown
-policy, unknown group, empty group list: denied. A permission change edits this file and re-embeds nothing.
+policy, unknown group, empty group list: denied. A permission change edits the access file and re-embeds nothing.
 """
 
 from __future__ import annotations

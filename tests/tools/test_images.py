@@ -142,6 +142,7 @@ def test_recorded_images_are_signed_and_verified_by_digest_and_no_log_is_asked(t
         ([], "no KEY"),
         (["KEY=k", "STEPS=ingest train"], "build/images.yaml records no image of train"),
         (["KEY=k", "ALL_STEPS=train"], "no DIGESTS: KEY names a key of cosign, and `make images PUSH=1` records"),
+        (["KEY=k", "ALL_STEPS=train index"], "no DIGESTS: KEY names a key of cosign, and `make images PUSH=1` records"),
     ],
 )
 def test_signing_needs_a_key_and_a_record(what: str, words: list[str], told: str, tmp_path: Path) -> None:

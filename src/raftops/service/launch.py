@@ -1,6 +1,6 @@
 """Start the service as a child process, wait until it answers, end it. Knows the service by name only.
 
-The child dies with its parent: a killed deploy step leaves no service behind.
+On Linux the child dies with its parent: a killed deploy step leaves no service behind. macOS has no such signal.
 """
 
 from __future__ import annotations
