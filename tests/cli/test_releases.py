@@ -120,6 +120,7 @@ def test_where_artifacts_lie_changes_no_key(raftops: Run, kept: Any, tmp_path: P
     assert keys() == keys("-f", kept.overlay)
 
 
+@pytest.mark.slow
 def test_data_of_an_overlays_bucket_is_fetched_by_its_hash(
     raftops: Run, kept: Any, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,6 +121,7 @@ def test_a_kind_that_the_cluster_does_not_have_is_said(cluster, monkeypatch):
     assert "Kubeflow Trainer" in raised.value.next_step
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_is_said(api):
     api.__exit__()
     with pytest.raises(ClusterError, match="the API server cannot be reached"):

@@ -174,6 +174,7 @@ def test_the_queue_admits_the_job(run, api, monkeypatch):
     assert labels["kueue.x-k8s.io/priority-class"] == "high"
 
 
+@pytest.mark.slow
 def test_a_job_is_made_followed_and_its_progress_passed_on(run, api, capsys):
     trainer = run("created", "running", "halfway", "complete")
     assert trainer.seen == ["created", "running", "halfway", "complete"]
@@ -229,6 +230,7 @@ def test_a_step_that_is_started_again_follows_the_job_that_runs(run, api, monkey
     assert len(api.all("TrainJob")) == 1
 
 
+@pytest.mark.slow
 def test_a_suspended_job_is_waited_for(run, capsys):
     run("running", "suspended", "suspended", "running", "complete")
     assert "2 nodes: suspended" in capsys.readouterr().out

@@ -227,6 +227,7 @@ def test_a_list_that_leaves_its_folder_is_refused(pushed: LoadedSpec, pod: Path,
         fetch_missing(source, "validate")
 
 
+@pytest.mark.slow
 def test_the_adapter_to_continue_from_is_brought_file_by_file(project: Any, pushed: LoadedSpec, pod: Path) -> None:
     for name in ("raft", "plain"):
         project.write(f"data/start/{name}/adapter_model.safetensors", name)

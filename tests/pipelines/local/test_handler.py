@@ -215,6 +215,7 @@ def test_a_process_has_the_environment_of_its_task_and_our_python(
     assert bench.log("train") == ["kept given", sys.executable]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_ended_starts_no_task_more_and_waits_for_none(bench: Bench) -> None:
     def work(task: Handler) -> Ending:
         task.stopped.set()
