@@ -42,7 +42,7 @@ COMMANDS = {
         "authoring",
         "Write a commented spec and a tiny data folder that runs; beside a spec that is there, --ci adds the workflow.",
     ),
-    "validate": Command("authoring", "Check a spec and everything it names; show every mistake with its place."),
+    "validate": Command("authoring", "Check specs and everything they name; show every mistake with its place."),
     "schema": Command("authoring", "Print the JSON Schema (draft 7) that editors read."),
     "plan": Command("planning", "Show what a run would do: which steps, why, how much work, how long."),
     "compile": Command("planning", "Compile a spec to a Kubeflow pipeline (IR YAML), the same bytes each time."),

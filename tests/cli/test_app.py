@@ -34,7 +34,7 @@ def test_the_version_is_told(raftops: Run) -> None:
     assert raftops("--version").out == f"raftops {__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [["bogus"], ["compile"], ["validate", "a", "b"], ["--output", "xml", "doctor"]])
+@pytest.mark.parametrize("arguments", [["bogus"], ["compile"], ["plan", "a", "b"], ["--output", "xml", "doctor"]])
 def test_a_wrong_use_ends_with_2_and_names_the_help(raftops: Run, arguments: list[str]) -> None:
     ended = raftops(*arguments)
     assert ended.code == 2 and "Traceback" not in ended.err

@@ -19,6 +19,22 @@ def test_a_valid_spec_is_said_to_be_valid(raftops: Run, project: Any) -> None:
     assert json.loads(raftops("--output", "json", "validate", project.path).out) == {"valid": True, "name": "tiny"}
 
 
+def test_all_specs_are_checked_and_the_mistakes_of_each_are_shown(raftops: Run, project: Any, new_project: Any) -> None:
+    others = [new_project(name) for name in ("my first", "second")]
+    for other in others:
+        other.spec["spec"]["train"]["lora_rnak"] = 8
+        other.save()
+    specs = [others[0].path, project.path, others[1].path]
+    ended = raftops("validate", *specs)
+    assert ended.code == 2 and f"{project.path} is valid: assistant tiny" in ended.out
+    assert [other.path for other in others if f"{other.path}:" not in ended.err] == []
+    assert ended.err.count("next:") == 1 and f"raftops validate '{others[0].path}' {project.path} " in ended.err
+    listed = raftops("--output", "json", "validate", *specs)
+    assert json.loads(listed.out) == {"valid": True, "name": "tiny", "spec": str(project.path)}
+    assert listed.code == 2 and set(json.loads(listed.err)) == {"error", "next"}
+    assert raftops("validate", project.path, project.path).code == 0
+
+
 def test_an_overlay_is_merged_before_it_is_checked(raftops: Run, project: Any) -> None:
     project.save()
     overlay = project.write("specs/env/wrong.yaml", "spec:\n  train:\n    rank: 0\n")
