@@ -6,6 +6,7 @@ Help, completion and a mistyped command read the table; the module of a command 
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 import traceback
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ from pipelines.cli.screen import screen
 from raftops import __version__
 from raftops.errors import RaftopsError, SpecError
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C (128 + SIGINT)."""
+SIGNALS = {128 + signal.SIGINT: "interrupted", 128 + signal.SIGTERM: "terminated"}
+"""Exit codes of what a signal ended."""
 OURS = ("components", "pipelines", "raftops")
 
 
@@ -140,8 +141,8 @@ def main() -> None:
             message = f"unforeseen {type(error).__name__}: {error} ({where.filename}:{where.lineno})"
             _fail(error, message, f"raftops --verbose {shlex.join(sys.argv[1:])} shows the traceback to report")
     except SystemExit as end:
-        if end.code == INTERRUPTED:
-            screen.error("interrupted", "run the same command again: it goes on where it stopped")
+        if end.code in SIGNALS:
+            screen.error(SIGNALS[end.code], "run the same command again: it goes on where it stopped")
         raise
     sys.exit(1)
 

@@ -97,6 +97,17 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(raftops: Run, project: Any, 
     assert ended.code == 130 and "goes on where it stopped" in ended.err and "Traceback" not in ended.err
 
 
+def test_a_terminated_run_says_so_and_how_to_go_on(raftops: Run, project: Any, instead: Any) -> None:
+    def terminated(*_: object) -> RunRecord:
+        raise SystemExit(143)  # as the handler of SIGTERM does
+
+    project.save()
+    instead(terminated)
+    ended = raftops("run", project.path)
+    assert ended.code == 143
+    assert ended.err == "error: terminated\n  next: run the same command again: it goes on where it stopped\n"
+
+
 def test_forcing_a_step_runs_those_behind_it_too(raftops: Run, project: Any, instead: Any) -> None:
     asked: list[object] = []
 
