@@ -81,6 +81,14 @@ class Commands(TyperGroup):
         name, listed, rest = super().resolve_command(ctx, args)
         return name, loaded(COMMANDS[name].module)[name] if name in COMMANDS else listed, rest
 
+    def invoke(self, ctx: Any) -> Any:
+        """Call the command; of a choice that is none, pydantic's words before those of typer are left out."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
 
 @cache
 def loaded(module: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +21,7 @@ from raftops.spec.schema import json_schema, overlay_schema
 from raftops.spec.template import write_ci, write_project
 
 SpecPath = Annotated[Path, typer.Argument(help="The spec file.", metavar="SPEC")]
-SpecPaths = Annotated[list[Path], typer.Argument(help="Spec files.", metavar="SPEC...")]
+SpecPaths = Annotated[list[Path], typer.Argument(help="Spec files.", metavar="SPEC")]
 Overlays = Annotated[list[Path] | None, typer.Option("-f", "--overlay", help="Overlay merged by key; repeatable.")]
 Force = Annotated[
     list[str] | None,
@@ -85,7 +86,9 @@ def init(
     if of_ci:
         screen.say(f"next: the settings named at the top of {escape(str(of_ci[0]))}, then commit and push")
     else:
-        screen.say(f"next: cd {escape(str(folder))} && raftops validate raftops.yaml && raftops run raftops.yaml")
+        screen.say(
+            f"next: cd {escape(shlex.quote(str(folder)))} && raftops validate raftops.yaml && raftops run raftops.yaml"
+        )
     screen.result({"written": [str(path) for path in written]})
 
 

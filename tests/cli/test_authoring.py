@@ -62,6 +62,18 @@ def test_what_init_writes_is_valid_and_named_after_its_folder(
     assert (checked.code, json.loads(checked.out or "{}").get("name")) == (0, "my-handbook"), checked.err
 
 
+def test_what_comes_after_init_can_be_copied(raftops: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "next: cd 'my büro' && raftops validate raftops.yaml && " in raftops("init", "my büro").out
+
+
+def test_the_guide_that_init_writes_serves_before_it_asks(raftops: Run, tmp_path: Path) -> None:
+    assert raftops("init", tmp_path, "--name", "desk").code == 0
+    lines = (tmp_path / "README.md").read_text(encoding="utf-8").splitlines()
+    verbs = [line.split()[1] for line in lines if line.startswith("    raftops ")]
+    assert verbs[:5] == ["validate", "plan", "run", "serve", "ask"]
+
+
 def test_what_init_writes_for_a_cluster_is_valid_without_its_signs_of_a_comment(raftops: Run, tmp_path: Path) -> None:
     assert raftops("init", tmp_path, "--name", "desk").code == 0
     spec = tmp_path / "raftops.yaml"
