@@ -6,6 +6,7 @@ Help, completion and a mistyped command read the table; the module of a command 
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 import traceback
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ from pipelines.cli.screen import screen
 from raftops import __version__
 from raftops.errors import RaftopsError, SpecError
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C (128 + SIGINT)."""
+SIGNALS = {128 + signal.SIGINT: "interrupted", 128 + signal.SIGTERM: "terminated"}
+"""Exit codes of what a signal ended."""
 OURS = ("components", "pipelines", "raftops")
 
 
@@ -42,7 +43,7 @@ COMMANDS = {
         "authoring",
         "Write a commented spec and a tiny data folder that runs; beside a spec that is there, --ci adds the workflow.",
     ),
-    "validate": Command("authoring", "Check a spec and everything it names; show every mistake with its place."),
+    "validate": Command("authoring", "Check specs and everything they name; show every mistake with its place."),
     "schema": Command("authoring", "Print the JSON Schema (draft 7) that editors read."),
     "plan": Command("planning", "Show what a run would do: which steps, why, how much work, how long."),
     "compile": Command("planning", "Compile a spec to a Kubeflow pipeline (IR YAML), the same bytes each time."),
@@ -79,6 +80,14 @@ class Commands(TyperGroup):
         """The command that is asked for, from its module."""
         name, listed, rest = super().resolve_command(ctx, args)
         return name, loaded(COMMANDS[name].module)[name] if name in COMMANDS else listed, rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """Call the command; of a choice that is none, pydantic's words before those of typer are left out."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
 
 
 @cache
@@ -140,8 +149,8 @@ def main() -> None:
             message = f"unforeseen {type(error).__name__}: {error} ({where.filename}:{where.lineno})"
             _fail(error, message, f"raftops --verbose {shlex.join(sys.argv[1:])} shows the traceback to report")
     except SystemExit as end:
-        if end.code == INTERRUPTED:
-            screen.error("interrupted", "run the same command again: it goes on where it stopped")
+        if end.code in SIGNALS:
+            screen.error(SIGNALS[end.code], "run the same command again: it goes on where it stopped")
         raise
     sys.exit(1)
 

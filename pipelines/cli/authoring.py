@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,12 +15,13 @@ from rich.markup import escape
 from pipelines.cli.screen import screen
 from raftops.errors import SpecError
 from raftops.files import write_text
-from raftops.spec.load import LoadedSpec, load_spec
+from raftops.spec.load import LoadedSpec, command_line, load_spec
 from raftops.spec.model.base import STEPS, StepName
 from raftops.spec.schema import json_schema, overlay_schema
 from raftops.spec.template import write_ci, write_project
 
 SpecPath = Annotated[Path, typer.Argument(help="The spec file.", metavar="SPEC")]
+SpecPaths = Annotated[list[Path], typer.Argument(help="Spec files.", metavar="SPEC")]
 Overlays = Annotated[list[Path] | None, typer.Option("-f", "--overlay", help="Overlay merged by key; repeatable.")]
 Force = Annotated[
     list[str] | None,
@@ -84,15 +86,31 @@ def init(
     if of_ci:
         screen.say(f"next: the settings named at the top of {escape(str(of_ci[0]))}, then commit and push")
     else:
-        screen.say(f"next: cd {escape(str(folder))} && raftops validate raftops.yaml && raftops run raftops.yaml")
+        screen.say(
+            f"next: cd {escape(shlex.quote(str(folder)))} && raftops validate raftops.yaml && raftops run raftops.yaml"
+        )
     screen.result({"written": [str(path) for path in written]})
 
 
-def validate(spec: SpecPath, overlay: Overlays = None) -> None:
-    """Check a spec and everything it names; show every mistake with its place."""
-    loaded = load_spec(spec, overlay or ())
-    screen.say(f"[green]{escape(str(spec))} is valid[/]: assistant {loaded.assistant.name}")
-    screen.result({"valid": True, "name": loaded.assistant.name})
+def validate(specs: SpecPaths, overlay: Overlays = None) -> None:
+    """Check specs and everything they name; show every mistake with its place.
+
+    Overlays are merged into each of several specs; JSON is then a line for each valid one.
+    """
+    errors: list[SpecError] = []
+    for spec in specs:
+        try:
+            name = load_spec(spec, overlay or ()).assistant.name
+        except SpecError as error:
+            errors.append(error)
+            continue
+        screen.say(f"[green]{escape(str(spec))} is valid[/]: assistant {name}")
+        screen.result({"valid": True, "name": name} | ({"spec": str(spec)} if len(specs) > 1 else {}))
+    if errors and len(specs) == 1:
+        raise errors[0]
+    if errors:
+        again = command_line("validate", *specs, overlays=overlay or ())
+        raise SpecError("\n".join(map(str, errors)), next_step=f"mend the places above, then: {again}") from errors[0]
 
 
 def schema(

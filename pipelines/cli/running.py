@@ -21,7 +21,7 @@ from pipelines.wiring.compile import compile_spec
 from pipelines.wiring.steps import TABLE, downstream
 from raftops.errors import RaftopsError
 from raftops.files import read_json
-from raftops.spec.load import load_spec
+from raftops.spec.load import LoadedSpec, command_line, load_spec
 from raftops.spec.model.base import STEPS, StepName
 
 
@@ -63,23 +63,25 @@ def run(
         )
     with RunScreen(screen) as follower:
         record = run_local(loaded, compiled, store, follower, again, runner)
-    _show(record, store)
+    _show(loaded, record, store)
     if demo:
         import_module("pipelines.cli.serving").demonstrate(loaded)
 
 
-def _show(record: RunRecord, store: Store) -> None:
-    folder = store.latest / record.name
+def _show(loaded: LoadedSpec, record: RunRecord, store: Store) -> None:
     rows = [
-        (step, state.status, duration(state.seconds) if state.status == "done" else "-",
-         _figures(step, state), _look(folder, step))
-        for step in STEPS
-        for state in (record.steps[step],)
-    ]  # fmt: skip
+        (step, state.status, duration(state.seconds) if state.status == "done" else "-", _figures(step, state))
+        for step, state in ((step, record.steps[step]) for step in STEPS)
+    ]
     ran = sum(state.status == "done" for state in record.steps.values())
     title = f"{record.name}: {ran} of {len(record.steps)} steps ran in {duration(record.seconds)}"
-    screen.table(title, ("step", "", "time", "figures", "where to look"), rows)
-    screen.say("next: raftops serve SPEC, or raftops ask SPEC 'your question'")
+    screen.table(title, ("step", "", "time", "figures"), rows)
+    screen.say("[bold]where to look[/]")
+    for step in STEPS:  # lines, not a column: a path is there to be copied
+        page = store.latest / record.name / step / TABLE[step].page
+        screen.say(f"  {escape(str(page.relative_to(Path.cwd()) if page.is_relative_to(Path.cwd()) else page))}")
+    serve, ask = (command_line(verb, loaded.path, overlays=loaded.overlays) for verb in ("serve", "ask"))
+    screen.say(f'next: {escape(serve)}\n  then, in a second terminal: {escape(ask)} "your question"')
     screen.result(asdict(record))
 
 
@@ -95,8 +97,3 @@ def _figures(step: StepName, state: StepRecord) -> str:
     if report and report.is_file() and "chosen" in (trained := read_json(report)):
         return ", ".join([f"{trained['chosen']} of {len(trained['candidates'])} candidates", *figures])
     return ", ".join(figures)
-
-
-def _look(folder: Path, step: StepName) -> str:
-    path = folder / step / TABLE[step].page
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -10,6 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+WIDE = 10_000
+"""Columns where nobody sees them."""
+
 
 class Screen:
     """Standard output for results, standard error for failures."""
@@ -46,6 +49,8 @@ class Screen:
             table.add_column(name, overflow="fold", justify="right" if name in ("time", "tokens") else "left")
         for row in rows:
             table.add_row(*(escape(cell) for cell in row))
+        if not self.out.file.isatty():  # a file or a program reads it: nothing is cut to the width of a screen
+            self.out.width = max(self.out.width, WIDE)
         self.out.print(table)
 
     def note(self, message: str, next_step: str) -> None:

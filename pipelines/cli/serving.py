@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from pipelines.cli.authoring import Overlays, SpecPath, releases_folder, store_folder
 from pipelines.cli.releases import signing_of
@@ -17,7 +19,7 @@ from raftops.release.release import Release
 from raftops.service.client import ask as ask_service
 from raftops.service.dev_tokens import EVERYONE, DevUser, ensure_dev_tokens
 from raftops.service.launch import Launch, Service
-from raftops.spec.load import LoadedSpec, load_spec
+from raftops.spec.load import LoadedSpec, command_line, load_spec
 
 READY_SECONDS = 120.0
 As = Annotated[str, typer.Option("--as", help="Development user (a group's name, or everyone) to ask as.")]
@@ -42,9 +44,16 @@ def serve(
         screen.say(f"serving on {service.url} (OpenAI-compatible: {service.url}/v1); log in {service.log}")
         if tokens := loaded.assistant.spec.deploy.identity.dev_tokens:
             screen.say(f"development tokens (one user a group, and {EVERYONE}) in {loaded.root / tokens}")
-        screen.say(f'try: raftops ask {spec} "your question"    stop: Ctrl-C')
+        ask_it = command_line("ask", spec, overlays=loaded.overlays)
+        elsewhere = "" if port in (0, loaded.assistant.spec.deploy.port) else f" --url {service.url}"
+        screen.say(f'try, in a second terminal: {escape(ask_it)}{elsewhere} "your question"')
+        screen.say("stop: Ctrl-C")
         screen.result({"url": service.url, "pid": service.pid})
-        service.wait()
+        with suppress(KeyboardInterrupt):
+            code = service.wait()
+            log = f"its log is {service.log}"
+            raise ServiceError(f"the service ended with code {code}{service.last_lines()}", next_step=log)
+    screen.say("the service is stopped")
 
 
 def ask(
@@ -74,7 +83,8 @@ def demonstrate(loaded: LoadedSpec) -> None:
         token = _user(loaded, release, audience).token
         for question in questions:
             _show(question, ask_service(service.url, token, question, timeout_seconds=60))
-    screen.say("the service is stopped; `make serve` or `raftops serve SPEC` leaves it up")
+    again = command_line("serve", loaded.path, overlays=loaded.overlays)
+    screen.say(f"the service is stopped; {escape(again)} leaves it up")
 
 
 def _started(loaded: LoadedSpec, release: Release, port: int = 0) -> Service:

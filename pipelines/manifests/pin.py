@@ -68,6 +68,9 @@ def pin(folder: Path, images: Sequence[str]) -> Pinned:
 
 def recorded(path: Path, steps: Collection[str] = STEPS) -> list[str]:
     """The images of some steps in the overlay that `make images PUSH=1` wrote. ManifestError where there are none."""
+    if not path.exists():
+        message = f"{path}: not there; `make images PUSH=1` records the digests of the images that it pushes"
+        raise ManifestError(message, next_step="make images PUSH=1")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:

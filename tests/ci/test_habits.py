@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,6 +35,21 @@ def test_the_hook_for_users_is_a_real_command_that_refuses_a_wrong_spec(project:
     project.save()
     refused = subprocess.run([script, *words, project.path], capture_output=True, text=True, check=False)
     assert refused.returncode == 2 and "lora_rnak" in refused.stderr
+
+
+def test_the_hook_for_users_checks_every_spec_that_a_commit_changes(
+    project: TinyProject, new_project: Callable[[str], TinyProject]
+) -> None:
+    [hook] = read(".pre-commit-hooks.yaml")
+    command, *words = shlex.split(hook["entry"])
+    hooked, other = [Path(sys.executable).parent / command, *words], new_project("other")
+    assert hook.get("pass_filenames", True), "pre-commit gives the names of all files at once"
+    both = [*hooked, other.path, project.path]
+    assert subprocess.run(both, capture_output=True, check=False).returncode == 0
+    other.spec["spec"]["train"]["lora_rnak"] = 8
+    other.save()
+    refused = subprocess.run(both, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2 and "lora_rnak" in refused.stderr and "is valid" in refused.stdout
 
 
 @pytest.mark.parametrize(

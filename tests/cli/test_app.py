@@ -34,11 +34,20 @@ def test_the_version_is_told(raftops: Run) -> None:
     assert raftops("--version").out == f"raftops {__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [["bogus"], ["compile"], ["validate", "a", "b"], ["--output", "xml", "doctor"]])
+@pytest.mark.parametrize("arguments", [["bogus"], ["compile"], ["plan", "a", "b"], ["--output", "xml", "doctor"]])
 def test_a_wrong_use_ends_with_2_and_names_the_help(raftops: Run, arguments: list[str]) -> None:
     ended = raftops(*arguments)
     assert ended.code == 2 and "Traceback" not in ended.err
     assert "-h" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(("plan", "--on", "mars", "x.yaml"), "'mars' is not one of"), (("init", "--ci", "x"), "'x' is not one of")],
+)
+def test_a_choice_that_is_none_is_told_in_our_words(raftops: Run, words: tuple[str, ...], said: str) -> None:
+    ended = raftops(*words)
+    assert ended.code == 2 and said in ended.err and "Value error" not in ended.err
 
 
 def test_a_wrong_spec_ends_with_2_and_shows_the_place(raftops_process: Run, project: Any) -> None:

@@ -19,6 +19,22 @@ def test_a_valid_spec_is_said_to_be_valid(raftops: Run, project: Any) -> None:
     assert json.loads(raftops("--output", "json", "validate", project.path).out) == {"valid": True, "name": "tiny"}
 
 
+def test_all_specs_are_checked_and_the_mistakes_of_each_are_shown(raftops: Run, project: Any, new_project: Any) -> None:
+    others = [new_project(name) for name in ("my first", "second")]
+    for other in others:
+        other.spec["spec"]["train"]["lora_rnak"] = 8
+        other.save()
+    specs = [others[0].path, project.path, others[1].path]
+    ended = raftops("validate", *specs)
+    assert ended.code == 2 and f"{project.path} is valid: assistant tiny" in ended.out
+    assert [other.path for other in others if f"{other.path}:" not in ended.err] == []
+    assert ended.err.count("next:") == 1 and f"raftops validate '{others[0].path}' {project.path} " in ended.err
+    listed = raftops("--output", "json", "validate", *specs)
+    assert json.loads(listed.out) == {"valid": True, "name": "tiny", "spec": str(project.path)}
+    assert listed.code == 2 and set(json.loads(listed.err)) == {"error", "next"}
+    assert raftops("validate", project.path, project.path).code == 0
+
+
 def test_an_overlay_is_merged_before_it_is_checked(raftops: Run, project: Any) -> None:
     project.save()
     overlay = project.write("specs/env/wrong.yaml", "spec:\n  train:\n    rank: 0\n")
@@ -44,6 +60,18 @@ def test_what_init_writes_is_valid_and_named_after_its_folder(
     monkeypatch.chdir(tmp_path / "My Handbook")
     checked = raftops("--output", "json", "validate", "raftops.yaml")
     assert (checked.code, json.loads(checked.out or "{}").get("name")) == (0, "my-handbook"), checked.err
+
+
+def test_what_comes_after_init_can_be_copied(raftops: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "next: cd 'my büro' && raftops validate raftops.yaml && " in raftops("init", "my büro").out
+
+
+def test_the_guide_that_init_writes_serves_before_it_asks(raftops: Run, tmp_path: Path) -> None:
+    assert raftops("init", tmp_path, "--name", "desk").code == 0
+    lines = (tmp_path / "README.md").read_text(encoding="utf-8").splitlines()
+    verbs = [line.split()[1] for line in lines if line.startswith("    raftops ")]
+    assert verbs[:5] == ["validate", "plan", "run", "serve", "ask"]
 
 
 def test_what_init_writes_for_a_cluster_is_valid_without_its_signs_of_a_comment(raftops: Run, tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ def test_recorded_digests_are_written_into_an_overlay(raftops: Run, tmp_path: Pa
 def test_without_a_record_the_user_is_told_how_to_get_one(raftops: Run, tmp_path: Path) -> None:
     ended = raftops("manifests", "pin", OVERLAYS / "production", "--from", tmp_path / "none.yaml")
     assert ended.code == 1 and "next: make images PUSH=1" in ended.err
+    assert "Errno" not in ended.err and "none.yaml: not there; `make images PUSH=1` records" in ended.err
 
 
 def test_kinds_without_a_schema_are_named_and_fail_nothing(raftops: Run) -> None:

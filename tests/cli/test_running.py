@@ -97,6 +97,17 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(raftops: Run, project: Any, 
     assert ended.code == 130 and "goes on where it stopped" in ended.err and "Traceback" not in ended.err
 
 
+def test_a_terminated_run_says_so_and_how_to_go_on(raftops: Run, project: Any, instead: Any) -> None:
+    def terminated(*_: object) -> RunRecord:
+        raise SystemExit(143)  # as the handler of SIGTERM does
+
+    project.save()
+    instead(terminated)
+    ended = raftops("run", project.path)
+    assert ended.code == 143
+    assert ended.err == "error: terminated\n  next: run the same command again: it goes on where it stopped\n"
+
+
 def test_forcing_a_step_runs_those_behind_it_too(raftops: Run, project: Any, instead: Any) -> None:
     asked: list[object] = []
 
@@ -175,9 +186,42 @@ def test_times_are_said_as_people_say_them(seconds: float | None, said: str) -> 
     assert duration(seconds) == said
 
 
-def test_where_to_look_is_shown_from_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert running._look(tmp_path / "latest" / "tiny", "evaluate") == "latest/tiny/evaluate/report/report.html"
+@pytest.mark.parametrize("here", [True, False])
+def test_where_to_look_is_a_whole_path_on_a_line(
+    raftops: Run, new_project: Any, instead: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, here: bool
+) -> None:
+    instead(finished)
+    project = new_project("p" * 90)
+    monkeypatch.chdir(project.root if here else tmp_path.parent)
+    lines = [line.strip() for line in raftops("run", project.path).out.splitlines()]
+    path = ".raftops/latest/tiny/evaluate/report/report.html"
+    assert (path if here else f"{tmp_path.name}/{'p' * 90}/{path}") in lines
+
+
+def test_figures_that_a_program_reads_are_a_line_a_step(
+    raftops: Run, project: Any, instead: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    names = [f"{'long' * 8}_{n}" for n in range(4)]
+
+    def with_figures(*given: Any) -> RunRecord:
+        record = finished(*given)
+        record.steps["train"].metrics = dict.fromkeys(names, 0.5)
+        return record
+
+    instead(with_figures)
+    out = raftops("run", project.path).out
+    assert any(all(f"{name} 0.500" in line for name in names) for line in out.splitlines())
+
+
+def test_what_comes_after_a_run_can_be_copied(raftops: Run, project: Any, instead: Any) -> None:
+    instead(finished)
+    overlay = project.write("my overlay.yaml", "spec: {}\n")
+    words = f"{project.path} -f '{overlay}'"
+    assert raftops("run", project.path, "-f", overlay).out.splitlines()[-2:] == [
+        f"next: raftops serve {words}",
+        f'  then, in a second terminal: raftops ask {words} "your question"',
+    ]
 
 
 def test_a_refused_run_says_so(raftops: Run, project: Any, instead: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -48,9 +49,14 @@ def load_spec(path: Path, overlays: Sequence[Path] = (), *, data_is_here: bool =
         problems += result.problems
         problems += check(Project(assistant, root), tree, result.lost) if assistant and data_is_here else []
     if problems or assistant is None:
-        command = " ".join(["raftops validate", str(path), *(f"-f {overlay}" for overlay in overlays)])
+        command = command_line("validate", path, overlays=overlays)
         raise SpecError(report(problems), next_step=f"mend the places above, then: {command}")
     return LoadedSpec(assistant, root, path, overlays)
+
+
+def command_line(verb: str, *specs: Path, overlays: Sequence[Path] = ()) -> str:
+    """A command on specs with their overlays, as it is typed into a shell."""
+    return shlex.join(["raftops", verb, *map(str, specs), *(word for path in overlays for word in ("-f", str(path)))])
 
 
 def project_root(path: Path) -> Path:
