@@ -10,8 +10,8 @@ import pytest
 from pipelines.kubeflow.client import Endpoint, Server, Unreachable
 from pipelines.kubeflow.run_state import steps_of
 from pipelines.kubeflow.watch import PATIENCE, failure, watch
-from pipelines.runs.record import StepRecord
-from raftops.spec.model.base import STEPS, StepName
+from raftops.spec.model.base import STEPS
+from tests.pipelines.conftest import Heard
 from tests.standin.runs import Run, node, scripted
 from tests.standin.server import Cluster
 from tests.standin.server import Server as StandIn
@@ -19,25 +19,6 @@ from tests.standin.tiny import DONE, pipeline
 
 PROGRESS = 'a bar raftops-progress {"step": "train", "done": 3, "total": 9, "note": "loss 2.1"}'
 FAILURE = 'raftops-error {"type": "DataRejected", "message": "row k7 has no evidence", "next": "mend examples.jsonl"}'
-
-
-@dataclass
-class Heard:
-    """A listener that keeps what it hears."""
-
-    events: list[tuple[Any, ...]] = field(default_factory=list)
-
-    def skipped(self, step: StepName, record: StepRecord) -> None:
-        self.events.append(("skipped", step))
-
-    def started(self, step: StepName) -> None:
-        self.events.append(("started", step))
-
-    def progressed(self, step: StepName, done: int, total: int, note: str) -> None:
-        self.events.append(("progressed", step, done, total, note))
-
-    def finished(self, step: StepName, record: StepRecord) -> None:
-        self.events.append((record.status, step))
 
 
 @dataclass
