@@ -1,0 +1,153 @@
+"""Does a claim's number stand in its source, of the same unit, about the same thing, and bound the same way?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from raftops.answer.claims.dates import Moment
+from raftops.answer.claims.quantities import Figures, Quantity, bound, figures, same_kind
+from raftops.answer.claims.tables import EXACT, HIGH, KINDS, LOW
+from raftops.answer.claims.words import alike, contents, plain
+
+_AGAINST = {(LOW, HIGH), (HIGH, LOW), (EXACT, LOW), (EXACT, HIGH)}
+_PIECES = re.compile(r"[;,]\s+|\s\|\s|\.\s+|\s+(?:and|or|but|while|whereas|und|oder|aber|et|ou|y|e|en|of)\s+", re.IGNORECASE)
+
+
+def unshown(claim: str, source: str, text: str, question: str, language: str) -> str:
+    """What a claim says in numbers, dates or units that its source does not say; empty if nothing.
+
+    `source` is all that is shown of a unit, `text` its text alone, where numbers are told apart.
+    """
+    said, shown, asked = figures(claim, language), figures(source, language), figures(question, language)
+    for moment in said.moments:
+        reason = _moment(moment, shown, plain(claim), plain(source), language)
+        if reason:
+            return reason
+    for quantity in said.quantities:
+        if not quantity.implied:
+            reason = _quantity(quantity, shown, asked, source, language)
+            if reason:
+                return reason
+    known = {KINDS[kind][0] for kind in shown.kinds}
+    for kind in sorted(said.kinds):
+        # a unit without its number: "per month" where the source says "per week"
+        if KINDS[kind][0] not in known and kind not in asked.kinds and not any(same_kind(kind, k) for k in shown.kinds):
+            return f"speaks of {kind}, which stands nowhere"
+        if kind not in shown.kinds and _rivals(kind, shown) and not any(q.kind == kind for q in said.quantities):
+            return f"says {kind} where {', '.join(sorted(_rivals(kind, shown)))} is said"
+    return _misplaced(claim, text, question, language)
+
+
+def _rivals(kind: str, shown: Figures) -> set[str]:
+    """Other units of measure of the family of one that a source has."""
+    times = {"seconds", "days", "months"}
+    family = KINDS[kind][0]
+    alike_ = times if family in times else {family}
+    return {k for k in shown.kinds if k != kind and KINDS[k][0] in alike_}
+
+
+def _moment(moment: Moment, shown: Figures, claim: str, source: str, language: str) -> str:
+    found = [m for m in shown.moments if m.shows(moment)]
+    if not found:
+        bare = moment.minutes is not None and moment.minutes % 60 == 0
+        hour = (moment.minutes or 0) // 60
+        if bare and any(q.value in (hour, hour % 12 or 12) and not q.kind for q in shown.quantities):
+            return ""
+        others = ", ".join(m.text for m in shown.moments)
+        return f"says {moment.text} where {others} is said" if others else f"says {moment.text}, which stands nowhere"
+    return _bound_against(bound(moment, claim, language), [bound(m, source, language) for m in found], moment.text)
+
+
+def _quantity(quantity: Quantity, shown: Figures, asked: Figures, source: str, language: str) -> str:
+    same = [q for q in shown.quantities if q.equals(quantity)]
+    if not quantity.kind and not same:
+        same = [q for q in shown.quantities if q.value == quantity.value]
+    if not same and (_dated(quantity, shown) or (quantity.value == 1 and quantity.ordinal)):
+        return ""
+    real = [q for q in same if not q.implied] or same
+    if not real:
+        return _instead(quantity, shown)
+    if quantity.kind and all(not q.kind for q in real):
+        carried = any(same_kind(quantity.kind, kind) for kind in shown.kinds | asked.kinds)
+        if not carried:
+            return f"says {_named(quantity)} where {real[0].text} has no such unit"
+    reason = _miscounted(quantity, real, shown, source, language)
+    return reason or _bound_against(quantity.bound, [q.bound for q in real], quantity.text)
+
+
+def _dated(quantity: Quantity, shown: Figures) -> bool:
+    """Whether a bare number is the year, day or hour of a date that is shown."""
+    if quantity.kind:
+        return False
+    parts = [p for m in shown.moments for p in (m.year, m.day, None if m.minutes is None else m.minutes / 60)]
+    return quantity.value in [p for p in parts if p is not None]
+
+
+def _instead(quantity: Quantity, shown: Figures) -> str:
+    rivals = [q for q in shown.quantities if not q.implied and same_kind(q.kind, quantity.kind)]
+    others = ", ".join(_named(q) for q in rivals[:3]) or ", ".join(_named(q) for q in shown.quantities[:3] if not q.implied)
+    return f"says {_named(quantity)} where {others} is said" if others else f"says {_named(quantity)}, which stands nowhere"
+
+
+def _named(quantity: Quantity) -> str:
+    return f"{quantity.text} {quantity.kind}".strip()
+
+
+def _miscounted(quantity: Quantity, same: Sequence[Quantity], shown: Figures, source: str, language: str) -> str:
+    """Whether a number counts something else than in its source, though that has a number for it, or none at all."""
+    if not quantity.counted or quantity.kind:
+        return ""
+    first = quantity.counted
+    if any(not q.counted and not q.kind for q in same) or any(_meet(first, q.counted) for q in same):
+        return ""
+    others = [q for q in shown.quantities if q not in same and not q.implied and _meet(first, q.counted)]
+    if others:
+        return f"counts {quantity.text} {first[-1]} where {others[0].text} are counted"
+    there = contents(source, language)
+    if any(any(alike(word, other) for other in there) for word in first):
+        return ""
+    return f"counts {quantity.text} {first[-1]} where {same[0].text} {same[0].kind or same[0].counted[-1]} is said"
+
+
+def _meet(left: Sequence[str], right: Sequence[str]) -> bool:
+    return any(alike(a, b) for a in left for b in right)
+
+
+def _bound_against(said: str, shown: Sequence[str], text: str) -> str:
+    if said and shown and all((said, there) in _AGAINST for there in shown):
+        return f"says {said} {text} where {shown[0]} is said"
+    return ""
+
+
+def _misplaced(claim: str, text: str, question: str, language: str) -> str:
+    """A number that its source has of another thing: 9 euros of Italy, where Spain is asked about.
+
+    The words of claim and question that stand beside just one of several numbers say which of them is meant.
+    """
+    pieces = [(contents(piece, language), figures(piece, language)) for piece in _pieces(text)]
+    numbered = [(own, there) for own, there in pieces if there.quantities or there.moments]
+    if len(numbered) < 2:
+        return ""
+    for part in _pieces(claim):
+        said = figures(part, language)
+        alone = len([q for q in figures(claim, language).quantities if not q.implied]) <= 1
+        topic = contents(part, language) | (contents(question, language) if alone else frozenset())
+        for quantity in said.quantities:
+            if quantity.implied:
+                continue
+            home = [own for own, there in numbered if any(q.equals(quantity) for q in there.quantities)]
+            away = [
+                (own, q) for own, there in numbered for q in there.quantities
+                if not q.implied and own not in home and not q.equals(quantity) and same_kind(q.kind, quantity.kind)
+            ]  # fmt: skip
+            here = frozenset().union(*home)
+            for own, other in away if home else ():
+                told = topic & (own - here)
+                if told and not topic & (here - own):
+                    return f"says {_named(quantity)} of {', '.join(sorted(told))}, which has {_named(other)}"
+    return ""
+
+
+def _pieces(text: str) -> Iterator[str]:
+    yield from (piece for piece in _PIECES.split(text) if piece.strip())
