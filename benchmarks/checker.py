@@ -26,13 +26,13 @@ from zlib import crc32
 from benchmarks.claim_swaps import SWAPS, Claim, restated
 from raftops.answer.support import contradiction, shown_text, supports, terms
 from raftops.answer.support import numbers as figures_of
-from raftops.data.records import Locator, Unit
+from raftops.data.records import Example, Locator, Unit
+from raftops.errors import StepError
 from raftops.files import read_jsonl
 from raftops.parsing.parse import parse_document
 from raftops.parsing.sentences import sentences
 from raftops.spec.model.knowledge import Splits
 from raftops.validation.splits import draw_splits
-from raftops.data.records import Example
 
 ROOT = Path(__file__).parents[1]
 Judge = Callable[[Sequence[Unit], str, str], bool]
@@ -138,7 +138,9 @@ def sources(data: Path, most: int) -> Iterator[Source]:
         ("artsy", "artsy-readme", None, False),
     ):
         yield Source(name, developed, draw(handbook(books / folder, half), most))
-    yield Source("ClapNQ", False, draw(clapnq(data / "qa/clapnq/annotated_data/dev/clapnq_dev_answerable.jsonl"), most))
+    long = list(clapnq(data / "qa/clapnq/annotated_data/dev/clapnq_dev_answerable.jsonl"))
+    yield Source("ClapNQ, first half", True, draw(iter(long[: len(long) // 2]), most))
+    yield Source("ClapNQ, second half", False, draw(iter(long[len(long) // 2 :]), most))
     yield Source("NQ", False, draw(nq(data / "qa/nq-open-oracle/qa_data/nq-open-oracle.jsonl.gz"), most))
 
 
@@ -185,7 +187,10 @@ def handbook(folder: Path, half: int | None) -> Iterator[Claim]:
     for path in sorted(folder.rglob("*.md")):
         if half is not None and crc32(path.name.encode()) % 2 != half:
             continue
-        parsed = parse_document(path, "text/markdown")
+        try:
+            parsed = parse_document(path, "text/markdown")
+        except StepError:  # a redirect holds no text
+            continue
         for block in parsed.blocks:
             text = parsed.text[block.start : block.end]
             for start, end in sentences(text, 0, len(text)) if block.kind != "heading" else ():

@@ -141,7 +141,7 @@ def quantifier(claim: Claim, pool: Sequence[Claim], draw: random.Random) -> Clai
     """All for some, always for never."""
     for old, new in draw.sample(_QUANTIFIERS, len(_QUANTIFIERS)):
         match = re.search(rf"\b{old}\b", claim.said, re.IGNORECASE)
-        if match and not re.search(r"\b(not|no|never)\b|n't", claim.said) and not re.search(r"\bat $", claim.said[: match.start()]):
+        if match and not re.search(r"\b(not|no|never)\b|n't", claim.said) and not re.search(r"\b(?:at|the) $", claim.said[: match.start()], re.IGNORECASE):
             return _cut(claim, match, new)
     return None
 
@@ -190,7 +190,7 @@ def answer(claim: Claim, pool: Sequence[Claim], draw: random.Random) -> Claim | 
     match = re.match(r"((?:The |An? |Each |Your |Our |All )?[\w'-]+(?: [\w'-]+)?) (may|must|can|should|will|is|are|was)( not)? (.+)\.$", claim.said)
     if not match or claim.question or len(claim.said.split()) > 25:
         return None
-    if re.search(r"\b(no|never|none|nobody|nothing|only|unless|except|but)\b|n't", claim.said, re.IGNORECASE):
+    if re.search(r"\b(no|never|none|nobody|nothing|only|unless|except|but|not)\b|n't", claim.said, re.IGNORECASE):
         return None
     asked = f"{match[2].capitalize()} {match[1][0].lower()}{match[1][1:]} {match[4]}?"
     return replace(claim, question=asked, said="Yes." if match[3] else draw.choice(("No.", f"No, {match[1][0].lower()}{match[1][1:]} {match[2]} not.")))
@@ -232,7 +232,7 @@ def _loose(word: str) -> bool:
     """Words that may be changed without changing what is said, or that carry no meaning."""
     return word in """about their there these those which where would could should other after before under within through
         because while being during every still always often never without between until since among might using makes
-        also""".split() or word.endswith(("ly", "ing", "ed"))  # fmt: skip
+        also yourself themselves itself becomes things follow people actions""".split() or word.endswith(("ly", "ing", "ed"))  # fmt: skip
 
 
 def _cut(claim: Claim, match: re.Match[str], new: str) -> Claim:

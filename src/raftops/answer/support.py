@@ -15,7 +15,7 @@ import snowballstemmer
 
 from raftops.answer.claims.binding import unshown
 from raftops.answer.claims.names import elsewhere, names, strange
-from raftops.answer.claims.polarity import aligned, flipped, misanswered, yes_or_no
+from raftops.answer.claims.polarity import aligned, flipped, misanswered, substituted, yes_or_no
 from raftops.answer.claims.quantities import figures
 from raftops.answer.claims.words import UNSPACED, Word, alike, plain, words
 from raftops.data.records import Unit
@@ -121,9 +121,8 @@ def _reworded(claim: str, unit: Unit, question: str, verdict: str, language: str
     strange_ = [w for w in new if UNSPACED.match(w.text) and _NUMERALS & set(w.text)]
     share, gaps = aligned(said, shown)
     if share >= NEAR:
-        for there, here in gaps:
-            lost = [w for w in there if w.content and w.stem not in {v.stem for v in said}]
-            strange_ += [w for w in here if w in new and lost]
+        strange_ += [w for there, here in gaps for w in here if w in new and any(v.content for v in there)]
+    strange_ += [said[n] for n in substituted(said, shown, [n for n, w in enumerate(said) if w in new and w.stem not in asked])]
     if strange_:
         return f'says "{strange_[0].text}", which is not said'
     free = [w for w in new if w.stem not in asked]

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from raftops.answer.claims.dates import Moment
 from raftops.answer.claims.quantities import Figures, Quantity, bound, figures, same_kind
 from raftops.answer.claims.tables import EXACT, HIGH, KINDS, LOW
-from raftops.answer.claims.words import alike, contents, plain
+from raftops.answer.claims.names import names
+from raftops.answer.claims.words import alike, contents, plain, words
 
 _AGAINST = {(LOW, HIGH), (HIGH, LOW), (EXACT, LOW), (EXACT, HIGH)}
-_PIECES = re.compile(r"[;,]\s+|\s\|\s|\.\s+|\s+(?:and|or|but|while|whereas|und|oder|aber|et|ou|y|e|en|of)\s+", re.IGNORECASE)
+_PIECES = re.compile(r"[;:,]\s+|\s\|\s|\.\s+|\s+(?:and|or|but|while|whereas|und|oder|aber|et|ou|y|e|en|of)\s+", re.IGNORECASE)
 
 
 def unshown(claim: str, source: str, text: str, question: str, language: str) -> str:
@@ -26,7 +27,7 @@ def unshown(claim: str, source: str, text: str, question: str, language: str) ->
             return reason
     for quantity in said.quantities:
         if not quantity.implied:
-            reason = _quantity(quantity, shown, asked, source, language)
+            reason = _quantity(quantity, shown, question, source, language)
             if reason:
                 return reason
     known = {KINDS[kind][0] for kind in shown.kinds}
@@ -59,7 +60,7 @@ def _moment(moment: Moment, shown: Figures, claim: str, source: str, language: s
     return _bound_against(bound(moment, claim, language), [bound(m, source, language) for m in found], moment.text)
 
 
-def _quantity(quantity: Quantity, shown: Figures, asked: Figures, source: str, language: str) -> str:
+def _quantity(quantity: Quantity, shown: Figures, question: str, source: str, language: str) -> str:
     same = [q for q in shown.quantities if q.equals(quantity)]
     if not quantity.kind and not same:
         same = [q for q in shown.quantities if q.value == quantity.value]
@@ -69,10 +70,10 @@ def _quantity(quantity: Quantity, shown: Figures, asked: Figures, source: str, l
     if not real:
         return _instead(quantity, shown)
     if quantity.kind and all(not q.kind for q in real):
-        carried = any(same_kind(quantity.kind, kind) for kind in shown.kinds | asked.kinds)
+        carried = any(same_kind(quantity.kind, kind) for kind in shown.kinds | figures(question, language).kinds)
         if not carried:
             return f"says {_named(quantity)} where {real[0].text} has no such unit"
-    reason = _miscounted(quantity, real, shown, source, language)
+    reason = _miscounted(quantity, real, shown, source, question, language)
     return reason or _bound_against(quantity.bound, [q.bound for q in real], quantity.text)
 
 
@@ -94,20 +95,17 @@ def _named(quantity: Quantity) -> str:
     return f"{quantity.text} {quantity.kind}".strip()
 
 
-def _miscounted(quantity: Quantity, same: Sequence[Quantity], shown: Figures, source: str, language: str) -> str:
+def _miscounted(quantity: Quantity, same: Sequence[Quantity], shown: Figures, source: str, question: str, language: str) -> str:
     """Whether a number counts something else than in its source, though that has a number for it, or none at all."""
-    if not quantity.counted or quantity.kind:
+    counted = quantity.counted
+    if not counted or quantity.kind or any(_meet(counted, q.counted) for q in same):
         return ""
-    first = quantity.counted
-    if any(not q.counted and not q.kind for q in same) or any(_meet(first, q.counted) for q in same):
+    others = [q for q in shown.quantities if q not in same and not q.implied and _meet(counted, q.counted)]
+    if others and not any(not q.counted and not q.kind for q in same):
+        return f"counts {quantity.text} {counted[-1]} where {others[0].text} are counted"
+    if _meet(counted, tuple(contents(source, language) | contents(question, language))):
         return ""
-    others = [q for q in shown.quantities if q not in same and not q.implied and _meet(first, q.counted)]
-    if others:
-        return f"counts {quantity.text} {first[-1]} where {others[0].text} are counted"
-    there = contents(source, language)
-    if any(any(alike(word, other) for other in there) for word in first):
-        return ""
-    return f"counts {quantity.text} {first[-1]} where {same[0].text} {same[0].kind or same[0].counted[-1]} is said"
+    return f"counts {quantity.text} {counted[-1]} where {' '.join([same[0].text, same[0].kind, *same[0].counted])} is said"
 
 
 def _meet(left: Sequence[str], right: Sequence[str]) -> bool:
@@ -132,7 +130,7 @@ def _misplaced(claim: str, text: str, question: str, language: str) -> str:
     for part in _pieces(claim):
         said = figures(part, language)
         alone = len([q for q in figures(claim, language).quantities if not q.implied]) <= 1
-        topic = contents(part, language) | (contents(question, language) if alone else frozenset())
+        topic = _named_in(part, language) | (_named_in(question, language) if alone else frozenset())
         for quantity in said.quantities:
             if quantity.implied:
                 continue
@@ -147,6 +145,10 @@ def _misplaced(claim: str, text: str, question: str, language: str) -> str:
                 if told and not topic & (here - own):
                     return f"says {_named(quantity)} of {', '.join(sorted(told))}, which has {_named(other)}"
     return ""
+
+
+def _named_in(text: str, language: str) -> frozenset[str]:
+    return frozenset(w.stem for w in names(words(text, language), language))
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -35,6 +35,7 @@ COUNTRIES = """
     Ukraine:Ukrainian Vietnam:Vietnamese Wales:Welsh Africa:African Asia:Asian Europe:European,Europa
 """
 """Countries (and continents) with the words for who is from there, in the languages with tables."""
+_CONTINENTS = frozenset({"Africa", "Asia", "Europe"})
 _PLACE = {"german": "in nach aus bei"}
 
 
@@ -101,4 +102,6 @@ def strange(claim: str, source: str, language: str) -> str:
 def elsewhere(question: str, source: str, language: str) -> str:
     """Another country that a source speaks of, where a question asks about one that it does not name."""
     asked, shown = countries(words(question, language)), countries(words(source, language))
+    if asked & _CONTINENTS:
+        return ""
     return ", ".join(sorted(shown)) if asked and shown and not asked & shown else ""

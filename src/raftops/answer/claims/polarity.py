@@ -6,7 +6,7 @@ or within the clause that shares most of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from functools import lru_cache
 
@@ -23,6 +23,12 @@ NEGATORS = {
     "dutch": "niet geen nooit niemand niets zonder noch behalve nergens verboden",
     "portuguese": "não nunca jamais nenhum nenhuma ninguém nada sem nem exceto salvo proibido proibida",
 }
+APART = {
+    "english": "without except unless excluding nor", "german": "ohne außer ausgenommen", "french": "sans sauf excepté",
+    "spanish": "sin salvo excepto", "italian": "senza tranne salvo eccetto", "dutch": "zonder behalve",
+    "portuguese": "sem salvo exceto",
+}  # fmt: skip
+"""Negators of a thing, not of what is said."""
 DOUBLED = {"french": ("ne", "n")}
 """Negators that stand beside another one; they count only where no other does."""
 IDIOMS = {
@@ -42,17 +48,12 @@ IDIOMS = {
     "portuguese": ("não mais de", "não menos de", "não só", "sem exceção"),
 }  # fmt: skip
 """Phrases whose negator denies nothing; bounds are compared with their number."""
-RESTRICTING = {
-    "english": """only unless except must limited until before after within but however instead just solely exclusively
-        otherwise rather maximum minimum least most""",
-    "german": "nur außer sofern muss müssen bis vor nach innerhalb aber jedoch sondern ausschließlich höchstens mindestens",
-    "french": "que seulement uniquement sauf doit doivent avant après mais maximum minimum",
-    "spanish": "solo sólo únicamente salvo debe deben antes después pero máximo mínimo hasta",
-    "italian": "solo soltanto salvo deve devono prima dopo ma massimo minimo entro",
-    "dutch": "alleen slechts uitsluitend behalve moet moeten voor na maar hoogstens minstens binnen",
-    "portuguese": "só somente apenas salvo deve devem antes depois mas máximo mínimo até",
-}
-"""Words of a source on which a "no" may rest though it denies nothing."""
+LIMITING = {
+    "english": "only instead solely exclusively rather just", "german": "nur ausschließlich lediglich stattdessen sondern",
+    "french": "seulement uniquement plutôt", "spanish": "solo sólo únicamente solamente", "italian": "solo soltanto solamente",
+    "dutch": "alleen slechts uitsluitend", "portuguese": "só somente apenas",
+}  # fmt: skip
+"""Words that limit what is said, so that a "no" may rest on them though they deny nothing."""
 BREAKS = {
     "english": """if when because who which that where while whereas but unless except although though since as so
         until""",
@@ -123,6 +124,8 @@ OPPOSITES = {
     "portuguese": """permitido:proibido antes:depois mais:menos com:sem sempre:nunca mínimo:máximo incluído:excluído
         interno:externo obrigatório:opcional|voluntário aberto:fechado início:fim público:privado""",
 }
+NEAR = 0.5
+"""Share of a claim's words that stand in its source in a row, from which the gaps between them are compared."""
 PREFIXES = ("un", "in", "im", "il", "ir", "non", "dis", "dé", "des", "mis", "on", "não")
 """Beginnings that make a word its opposite."""
 
@@ -130,7 +133,7 @@ PREFIXES = ("un", "in", "im", "il", "ir", "non", "dis", "dé", "des", "mis", "on
 @lru_cache(maxsize=128)
 def _table(name: str, language: str) -> frozenset[str]:
     tables = {"neg": NEGATORS, "yes": YES, "no": NO, "strong": STRONG, "weak": WEAK, "all": ALL, "some": SOME,
-              "breaks": BREAKS, "restricting": RESTRICTING}  # fmt: skip
+              "breaks": BREAKS, "limiting": LIMITING, "apart": APART}  # fmt: skip
     return frozenset(tables[name].get(language, "").split())
 
 
@@ -192,34 +195,63 @@ def aligned(claim: Sequence[Word], source: Sequence[Word]) -> tuple[float, list[
     return (matched / len(claim) if claim else 0.0), [gap for gap in gaps if gap[0] or gap[1]]
 
 
+def substituted(said: Sequence[Word], shown: Sequence[Word], new: Sequence[int]) -> list[int]:
+    """Which of the new words stand where the source has another: between the same words, or behind or before two."""
+    there = [w.stem for w in shown]
+    found = []
+    for n in new:
+        first, last = n, n
+        while first - 1 in new:
+            first -= 1
+        while last + 1 in new:
+            last += 1
+        left, right = ([w.stem for w in side] for side in (said[max(0, first - 2) : first], said[last + 1 : last + 3]))
+        for i in range(len(there)):
+            behind = i + 1 < len(there) and shown[i + 1].content and there[max(0, i - 1) : i + 1] == left and len(left) == 2
+            ahead = i > 0 and shown[i - 1].content and there[i : i + 2] == right and len(right) == 2
+            within = left[-1:] == there[i : i + 1] and any(
+                there[j] == right[0] and any(w.content for w in shown[i + 1 : j])
+                for j in range(i + 2, min(len(there), i + 5))
+            ) if left and right else False
+            if behind or ahead or within:
+                found.append(n)
+                break
+    return found
+
+
 def flipped(claim: str, source: str, language: str) -> str:
     """Where a claim denies what its source says, affirms what it denies, or says the opposite; empty if nowhere."""
     said, shown = words(claim, language), words(source, language)
     share, gaps = aligned(said, shown)
-    if share >= 0.5:
+    limited = any(w.low in _table("limiting", language) for w in said)  # "only with" is "never without"
+    if share >= NEAR:
         for there, here in gaps:
             reason = _gap(there, here, language)
             if reason:
                 return reason
-    return _opposite(said, shown, language) or _parity(said, shown, claim, source, language)
+        lost, added = ([w for gap in gaps for w in _deniers(gap[side], language)] for side in (0, 1))
+        if len(lost) % 2 != len(added) % 2 and not limited:
+            return f'drops "{lost[0].low}"' if len(lost) > len(added) else f'adds "{added[0].low}"'
+    return ("" if limited else _opposite(said, shown, language)) or _parity(said, shown, claim, source, language)
+
+
+def _deniers(gap: Sequence[Word], language: str) -> list[Word]:
+    """The negations of a gap that stand alone: without words of their own that another wording may express."""
+    places = negators(gap, language)
+    return [gap[n] for n in places] if not any(w.content and n not in places for n, w in enumerate(gap)) else []
 
 
 def _gap(there: Sequence[Word], here: Sequence[Word], language: str) -> str:
     """What stands in a gap of two nearly equal texts, if it turns the meaning."""
-    lost, added = negators(there, language), negators(here, language)
-    if len(lost) % 2 != len(added) % 2:
-        rest = [w for n, w in enumerate(there if lost else here) if w.content and n not in (lost or added)]
-        if not rest:
-            word = (there[lost[0]] if lost else here[added[0]]).low
-            return f'drops "{word}"' if lost else f'adds "{word}"'
+    denied = negators(there, language) or negators(here, language)
     for one, other in (("strong", "weak"), ("weak", "strong"), ("all", "some"), ("some", "all")):
         old = next((w.low for w in there if w.low in _table(one, language)), "")
         new = next((w.low for w in here if w.low in _table(other, language)), "")
-        if old and new and not lost and not added:
+        if old and new and not denied:
             return f'says "{new}" for "{old}"'
     for word in here:
         turned = next((w.low for w in there if w.low in opposites(language).get(word.low, ())), "")
-        if turned:
+        if turned and not (denied and {word.low, turned} & {"with", "ohne", "mit", "without"}):
             return f'says "{word.low}" for "{turned}"'
     return ""
 
@@ -242,19 +274,30 @@ def _opposite(said: Sequence[Word], shown: Sequence[Word], language: str) -> str
 
 def _parity(said: Sequence[Word], shown: Sequence[Word], claim: str, source: str, language: str) -> str:
     """Whether the clause of the source that shares most of a clause's words denies where that one does not."""
-    pieces = [(piece, len(negators(piece, language)) % 2) for piece in clauses(shown, source, language)]
+    pieces = [(piece, _governed(piece, language)) for piece in clauses(shown, source, language)]
     for clause in clauses(said, claim, language):
-        own = {w.stem for w in clause if w.content}
+        own, governed = {w.stem for w in clause if w.content}, _governed(clause, language)
         if len(own) < 3:
             continue
         shares = [len(own & {w.stem for w in piece}) for piece, _ in pieces]
         best = max(shares, default=0)
         if best < max(3, 0.6 * len(own)):
             continue
-        denied = len(negators(clause, language)) % 2
-        if all(parity != denied for share, (_, parity) in zip(shares, pieces, strict=True) if share >= best):
-            return "denies what is said" if denied else "affirms what is denied"
+        near = [(piece, there) for share, (piece, there) in zip(shares, pieces, strict=True) if share >= best]
+        if governed and not any(there or any(w.low in _table("neg", language) for w in piece) for piece, there in near):
+            if any(governed in {w.stem for w in piece} for piece, _ in near):
+                return "denies what is said"
+        if not governed and all(there in own for _, there in near):
+            return "affirms what is denied"
     return ""
+
+
+def _governed(clause: Sequence[Word], language: str) -> str:
+    """The stem that a clause's one negation governs; empty where it denies nothing, or denies a denial."""
+    core = [n for n in negators(clause, language) if clause[n].low not in _table("apart", language)]
+    if len(core) % 2 == 0:
+        return ""
+    return next((w.stem for w in clause[core[0] + 1 :] if w.content), "")
 
 
 def yes_or_no(claim: str, language: str) -> tuple[str, str]:
@@ -273,19 +316,23 @@ def yes_or_no(claim: str, language: str) -> tuple[str, str]:
 
 def misanswered(verdict: str, rest: str, source: str, question: str, language: str) -> str:
     """Whether a yes or a no to a question goes against its source; empty where it does not, or nothing tells."""
-    asked, shown = words(question, language), words(source, language)
+    asked, shown, said = words(question, language), words(source, language), words(rest, language)
     topic = {w.stem for w in asked if w.content}
     denied = len(negators(asked, language)) % 2
-    said = words(rest, language)
-    if verdict == "yes" and _about(said, rest, topic, language, 1 - denied):
+    head = clauses(said, rest, language)[0] if said else []
+    own = any(w.content or w.low[0].isdigit() for w in said)
+    if verdict == "yes" and not denied and len(negators(head, language)) % 2:
         return "says yes and then denies it"
     near = _about(shown, source, topic, language, 1 - denied)
     same = _about(shown, source, topic, language, denied)
     if verdict == "yes":
         return f'says yes where "{" ".join(w.text for w in near[:8])}" is said' if near and not same else ""
-    if near or _restricts(shown, language) or negators(shown, language) or _turned(topic, asked, shown, language):
+    if negators(said, language) or any(w.low in _table("limiting", language) for w in said):
         return ""
-    return "says no where nothing is denied"
+    turned = near or _turned(asked, shown, language)
+    if not turned and not (same and not own):
+        turned = negators(shown, language) or (not own and any(w.low in _table("limiting", language) for w in shown))
+    return "" if turned else "says no where nothing is denied"
 
 
 def _about(said: Sequence[Word], text: str, topic: set[str], language: str, parity: int) -> list[Word]:
@@ -299,19 +346,10 @@ def _about(said: Sequence[Word], text: str, topic: set[str], language: str, pari
     return []
 
 
-def _restricts(shown: Sequence[Word], language: str) -> bool:
-    return any(w.low in _table("restricting", language) for w in shown)
-
-
-def _turned(topic: set[str], asked: Sequence[Word], shown: Sequence[Word], language: str) -> bool:
+def _turned(asked: Sequence[Word], shown: Sequence[Word], language: str) -> bool:
     """Whether a source answers a question with an opposite, or with another number."""
     lows, table = {w.low for w in shown}, opposites(language)
     numbers = {w.low for w in asked if w.low[0].isdigit()}
     if numbers and not numbers & lows and any(w.low[0].isdigit() for w in shown):
         return True
     return any(other in lows for w in asked for other in table.get(w.low, ()))
-
-
-def restricting(said: Sequence[Word], language: str) -> Iterator[Word]:
-    """The words of a text that limit what it says."""
-    return (w for w in said if w.low in _table("restricting", language))

@@ -28,6 +28,7 @@ from raftops.answer.claims.tables import (
     number_words,
 )
 from raftops.answer.claims.words import Word, plain, words
+from raftops.retrieval.stopwords import STOP_WORDS
 
 _DIGITS = re.compile(
     r"(?P<sign>(?<![\w)\]%.,/-])(?<!\d )[-–](?=[€$£¥]?\d))?(?P<before>[€$£¥])?\s?"
@@ -251,16 +252,16 @@ def _counted(q: Quantity, text: str, language: str) -> tuple[str, tuple[str, ...
         if word.low in kind_of() or (n == 0 and word.low in GLUED and word.low != "an"):
             return kind_of().get(word.low) or GLUED[word.low], tuple(counted)
         if not word.content:
-            if counted or not _between(word, language):
+            if word.low in STOP_WORDS.get(language, ()) and (counted or not _between(word)):
                 break
             continue
         counted.append(word.stem)
     return "", tuple(counted)
 
 
-def _between(word: Word, language: str) -> bool:
-    """Whether a word may stand between a number and what it counts: 5 of the days, 5 more days."""
-    return word.low in ("of", "the", "more", "other", "full", "der", "de", "weitere", "mehr")
+def _between(word: Word) -> bool:
+    """Whether a word may stand between a number and what it counts: 5 of the days, half a day."""
+    return word.low in ("a", "an", "of", "the", "more", "other", "full", "der", "de", "weitere", "mehr")
 
 
 @lru_cache(maxsize=16)
