@@ -207,7 +207,7 @@ def clapnq(path: Path) -> Iterator[Claim]:
     for _, row in read_jsonl(path):
         for output in row["output"]:
             chosen = output["selected_sentences"]
-            if output["answer"].strip() and chosen:
+            if len(output["answer"].split()) > 2 and chosen:  # "NA" is no answer
                 units = tuple(unit(s, n, row["passages"][0]["title"]) for n, s in enumerate(chosen, 1))
                 yield Claim(units, row["input"], output["answer"].strip(), "long answer")
 

@@ -225,7 +225,13 @@ def restated(said: str) -> Iterator[str]:
 
 def _named(said: str) -> list[re.Match[str]]:
     found = re.finditer(r"(?<![.!?:] )(?<!^)(?<![\w'\"(])[A-Z][a-zé]{2,}(?: [A-Z][a-zé]+)*(?![\w'])", said)
-    return [m for m in found if not any(w in _MONTHS + _DAYS for w in m.group().split())]
+    return [m for m in found if not any(w in _MONTHS + _DAYS or _plain(w) for w in m.group().split())]
+
+
+def _plain(word: str) -> bool:
+    """A word with a capital that is no name: the first of a sentence."""
+    return word in """The They Also This That These Those When While Out Once There Our Your You His Her Their What Where
+        How Some Many Most All Each Every And But For From Then Thus Yes Not Only One Two Three""".split()
 
 
 def _loose(word: str) -> bool:

@@ -29,9 +29,16 @@ _NUMBERS = {
 }  # fmt: skip
 _stemmer = snowballstemmer.stemmer("english")
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+(?=[^\W\d_a-zß-ÿ]|\d|[\"'(-])|(?<=[。！？])|\n+|;\s+")
-_CLAUSE = re.compile(r",?\s+(?:and|but|while|whereas|und|aber|et|mais|y|pero|e|ma|en|maar|mas)\s+|,\s+")
+_CLAUSE = re.compile(
+    r",?\s+(?:and|but|while|whereas|which|who|because|as|where|und|aber|et|mais|y|pero|e|ma|en|maar|mas)\s+|,\s+(?!\d)|\s\("
+)
 _ABBREVIATED = re.compile(r"(?:\b[A-Z]|\b(?:e\.g|i\.e|z\.B|d\.h|bzw|etc|No|Nr|Mr|Mrs|Ms|Dr|St|vs|ca|[ap]\.m))\.$")
 _NUMERALS = frozenset("〇零一二三四五六七八九十百千万億兩两半")
+_FRAME = re.compile(
+    r"^(?:according to|based on|as stated in|per|laut|gemäß|selon|según|secondo|volgens|segundo)\s+(?:the |this |dem |der |den |le |la |el |il |de |o |a )?"
+    r"(?:\w+ )?(?:documents?|evidence|handbook|polic(?:y|ies)|sources?|texts?|guide|page|dokumente?n?|handbuch|unterlagen|richtlinie|"
+    r"documentos?|documenti|documento|documenten)\s*,\s*", re.IGNORECASE,
+)
 NEAR = 0.6
 """Share of a claim's words that stand in a row in its source, from which another word is taken for a substitution."""
 NEW = 0.25
@@ -93,7 +100,7 @@ def contradiction(unit: Unit, claim: str, question: str, language: str = "englis
     """
     source = f"{unit.heading} | {shown_text(unit)}"
     verdict, rest = yes_or_no(claim, language)
-    number = f"[{unit.number}]"
+    rest, number = _FRAME.sub("", rest), f"[{unit.number}]"
     reason = unshown(rest, source, shown_text(unit), question, language)
     if reason:
         return f"{reason} in {number}"

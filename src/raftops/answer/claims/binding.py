@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from raftops.answer.claims.dates import Moment
 from raftops.answer.claims.quantities import Figures, Quantity, bound, figures, same_kind
 from raftops.answer.claims.tables import EXACT, HIGH, KINDS, LOW
 from raftops.answer.claims.names import names
+from raftops.answer.claims.polarity import negators
 from raftops.answer.claims.words import alike, contents, plain, words
 
 _AGAINST = {(LOW, HIGH), (HIGH, LOW), (EXACT, LOW), (EXACT, HIGH)}
@@ -66,7 +67,7 @@ def _quantity(quantity: Quantity, shown: Figures, question: str, source: str, la
         same = [q for q in shown.quantities if q.value == quantity.value]
     if not same and (_dated(quantity, shown) or (quantity.value == 1 and quantity.ordinal)):
         return ""
-    real = [q for q in same if not q.implied] or same
+    real = [q for q in same if not q.implied or (q.kind and q.kind == quantity.kind) or _meet(q.counted, quantity.counted)]
     if not real:
         return _instead(quantity, shown)
     if quantity.kind and all(not q.kind for q in real):
@@ -74,6 +75,8 @@ def _quantity(quantity: Quantity, shown: Figures, question: str, source: str, la
         if not carried:
             return f"says {_named(quantity)} where {real[0].text} has no such unit"
     reason = _miscounted(quantity, real, shown, source, question, language)
+    if negators(words(source, language), language):  # "not within 5 days" is after 5 days
+        return reason
     return reason or _bound_against(quantity.bound, [q.bound for q in real], quantity.text)
 
 
@@ -103,7 +106,7 @@ def _miscounted(quantity: Quantity, same: Sequence[Quantity], shown: Figures, so
     others = [q for q in shown.quantities if q not in same and not q.implied and _meet(counted, q.counted)]
     if others and not any(not q.counted and not q.kind for q in same):
         return f"counts {quantity.text} {counted[-1]} where {others[0].text} are counted"
-    if _meet(counted, tuple(contents(source, language) | contents(question, language))):
+    if "|" in source.partition(" | ")[2] or _meet(counted, tuple(contents(source, language) | contents(question, language))):
         return ""
     return f"counts {quantity.text} {counted[-1]} where {' '.join([same[0].text, same[0].kind, *same[0].counted])} is said"
 
@@ -119,37 +122,28 @@ def _bound_against(said: str, shown: Sequence[str], text: str) -> str:
 
 
 def _misplaced(claim: str, text: str, question: str, language: str) -> str:
-    """A number that its source has of another thing: 9 euros of Italy, where Spain is asked about.
+    """A number that its source has of another name: 9 euros of Italy, where Spain is asked about.
 
-    The words of claim and question that stand beside just one of several numbers say which of them is meant.
+    Looked for where a source has several numbers of one unit, each beside a name of its own.
     """
-    pieces = [(contents(piece, language), figures(piece, language)) for piece in _pieces(text)]
-    numbered = [(own, there) for own, there in pieces if there.quantities or there.moments]
+    pieces = [(_named_in(piece, language), figures(piece, language)) for piece in _PIECES.split(text) if piece.strip()]
+    numbered = [(own, there.quantities) for own, there in pieces if own and there.quantities]
     if len(numbered) < 2:
         return ""
-    for part in _pieces(claim):
-        said = figures(part, language)
-        alone = len([q for q in figures(claim, language).quantities if not q.implied]) <= 1
+    alone = len([q for q in figures(claim, language).quantities if not q.implied]) <= 1
+    for part in (piece for piece in _PIECES.split(claim) if piece.strip()):
         topic = _named_in(part, language) | (_named_in(question, language) if alone else frozenset())
-        for quantity in said.quantities:
-            if quantity.implied:
+        for quantity in (q for q in figures(part, language).quantities if not q.implied):
+            home = [own for own, there in numbered if any(q.equals(quantity) for q in there)]
+            if not home or any(topic & own for own in home):
                 continue
-            home = [own for own, there in numbered if any(q.equals(quantity) for q in there.quantities)]
-            away = [
-                (own, q) for own, there in numbered for q in there.quantities
-                if not q.implied and own not in home and not q.equals(quantity) and same_kind(q.kind, quantity.kind)
-            ]  # fmt: skip
-            here = frozenset().union(*home)
-            for own, other in away if home else ():
-                told = topic & (own - here)
-                if told and not topic & (here - own):
-                    return f"says {_named(quantity)} of {', '.join(sorted(told))}, which has {_named(other)}"
+            for own, there in numbered:
+                told = topic & own
+                rival = [q for q in there if q.kind == quantity.kind and not q.equals(quantity)]
+                if told and rival and (quantity.kind or _meet(quantity.counted, rival[0].counted)):
+                    return f"says {_named(quantity)} of {', '.join(sorted(told))}, which has {_named(rival[0])}"
     return ""
 
 
 def _named_in(text: str, language: str) -> frozenset[str]:
     return frozenset(w.stem for w in names(words(text, language), language))
-
-
-def _pieces(text: str) -> Iterator[str]:
-    yield from (piece for piece in _PIECES.split(text) if piece.strip())

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from functools import lru_cache
+from itertools import takewhile
 
 from raftops.answer.claims.words import Word, alike, words
 
 NEGATORS = {
     "english": """not no never cannot none nobody nothing neither nor without n't nowhere non except unless excluding
-        forbidden prohibited banned forbid forbids prohibit prohibits disallowed barred""",
+        forbidden prohibited banned forbid forbids prohibit prohibits disallowed barred excluded ineligible refused denied
+        unavailable impossible exempt""",
     "german": """nicht kein keine keinen keinem keiner keines nie niemals niemand nichts ohne weder außer nirgends
         ausgenommen ausgeschlossen verboten untersagt unzulässig""",
     "french": """pas ne n jamais aucun aucune rien personne sans ni sauf excepté interdit interdite interdits interdites""",
@@ -65,6 +67,12 @@ BREAKS = {
     "portuguese": "se quando porque que onde mas embora enquanto",
 }
 """Words that begin another clause."""
+TURNS = {
+    "english": "but unless except if although though however", "german": "aber außer wenn falls sofern obwohl jedoch",
+    "french": "mais sauf si", "spanish": "pero salvo si", "italian": "ma salvo se", "dutch": "maar behalve als",
+    "portuguese": "mas salvo se",
+}  # fmt: skip
+"""Words behind which an answer says what else holds."""
 YES = {"english": "yes yeah yep", "german": "ja", "french": "oui si", "spanish": "sí", "italian": "sì", "dutch": "ja",
        "portuguese": "sim"}  # fmt: skip
 NO = {"english": "no nope", "german": "nein", "french": "non", "spanish": "no", "italian": "no", "dutch": "nee",
@@ -102,7 +110,7 @@ OPPOSITES = {
         buy|buys|purchase:sell|sells sold|sell:bought|buy arrival|arrive|arrives:departure|depart|departs
         send|sends:receive|receives employer|employers:employee|employees north|northern:south|southern east|eastern:west|western
         left:right male|men|man:female|women|woman mother|mothers:father|fathers gross:net upper:lower long|longer|longest:short|shorter|shortest
-        domestic:international|foreign manual|manually:automatic|automatically many:few both:neither|either
+        domestic:international|foreign manual|manually:automatic|automatically many|most:few both:neither|either
         enable|enabled|enables:disable|disabled|disables win|won|wins:lose|lost|loses weekday|weekdays:weekend|weekends
         morning:evening|afternoon everyone|everybody:nobody|none agree|agrees|agreed:disagree|disagrees|refuse if:unless
         single:multiple major|majority:minor|minority safe:dangerous|unsafe full:partial|empty new|newer:old|older
@@ -133,7 +141,7 @@ PREFIXES = ("un", "in", "im", "il", "ir", "non", "dis", "dé", "des", "mis", "on
 @lru_cache(maxsize=128)
 def _table(name: str, language: str) -> frozenset[str]:
     tables = {"neg": NEGATORS, "yes": YES, "no": NO, "strong": STRONG, "weak": WEAK, "all": ALL, "some": SOME,
-              "breaks": BREAKS, "limiting": LIMITING, "apart": APART}  # fmt: skip
+              "breaks": BREAKS, "limiting": LIMITING, "apart": APART, "turns": TURNS}  # fmt: skip
     return frozenset(tables[name].get(language, "").split())
 
 
@@ -207,13 +215,14 @@ def substituted(said: Sequence[Word], shown: Sequence[Word], new: Sequence[int])
             last += 1
         left, right = ([w.stem for w in side] for side in (said[max(0, first - 2) : first], said[last + 1 : last + 3]))
         for i in range(len(there)):
-            behind = i + 1 < len(there) and shown[i + 1].content and there[max(0, i - 1) : i + 1] == left and len(left) == 2
-            ahead = i > 0 and shown[i - 1].content and there[i : i + 2] == right and len(right) == 2
+            behind = i + 1 < len(there) and shown[i + 1].weighty and there[max(0, i - 1) : i + 1] == left and len(left) == 2
+            ahead = i > 0 and shown[i - 1].weighty and there[i : i + 2] == right and len(right) == 2
             within = left[-1:] == there[i : i + 1] and any(
-                there[j] == right[0] and any(w.content for w in shown[i + 1 : j])
+                there[j] == right[0] and any(w.weighty for w in shown[i + 1 : j])
                 for j in range(i + 2, min(len(there), i + 5))
             ) if left and right else False
-            if behind or ahead or within:
+            last_word = not right and left[-1:] == there[i : i + 1] and shown[i].content and shown[i + 1 : i + 2]
+            if behind or ahead or within or (last_word and shown[i + 1].weighty):
                 found.append(n)
                 break
     return found
@@ -319,7 +328,7 @@ def misanswered(verdict: str, rest: str, source: str, question: str, language: s
     asked, shown, said = words(question, language), words(source, language), words(rest, language)
     topic = {w.stem for w in asked if w.content}
     denied = len(negators(asked, language)) % 2
-    head = clauses(said, rest, language)[0] if said else []
+    head = list(takewhile(lambda w: w.low not in _table("turns", language), said))
     own = any(w.content or w.low[0].isdigit() for w in said)
     if verdict == "yes" and not denied and len(negators(head, language)) % 2:
         return "says yes and then denies it"
@@ -352,4 +361,5 @@ def _turned(asked: Sequence[Word], shown: Sequence[Word], language: str) -> bool
     numbers = {w.low for w in asked if w.low[0].isdigit()}
     if numbers and not numbers & lows and any(w.low[0].isdigit() for w in shown):
         return True
-    return any(other in lows for w in asked for other in table.get(w.low, ()))
+    given = {w.low for w in asked}
+    return any(other in lows - given for w in asked if w.low not in lows for other in table.get(w.low, ()))

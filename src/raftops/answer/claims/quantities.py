@@ -62,6 +62,8 @@ class Quantity:
     def equals(self, other: Quantity) -> bool:
         """Whether two are of one value in units that can be compared."""
         left, right = KINDS.get(self.kind), KINDS.get(other.kind)
+        if left and right and self.ordinal != other.ordinal:
+            return False
         if left and right and left[0] == right[0]:
             return abs(self.value * left[1] - other.value * right[1]) < 1e-6 * max(1.0, abs(self.value * left[1]))
         as_share = {self.kind, other.kind} == {"%", ""} and (self.value < 1) != (other.value < 1)
@@ -252,16 +254,16 @@ def _counted(q: Quantity, text: str, language: str) -> tuple[str, tuple[str, ...
         if word.low in kind_of() or (n == 0 and word.low in GLUED and word.low != "an"):
             return kind_of().get(word.low) or GLUED[word.low], tuple(counted)
         if not word.content:
-            if word.low in STOP_WORDS.get(language, ()) and (counted or not _between(word)):
+            if word.low in STOP_WORDS.get(language, ()) and (counted or not _between(word, q.value)):
                 break
             continue
         counted.append(word.stem)
     return "", tuple(counted)
 
 
-def _between(word: Word) -> bool:
+def _between(word: Word, value: float) -> bool:
     """Whether a word may stand between a number and what it counts: 5 of the days, half a day."""
-    return word.low in ("a", "an", "of", "the", "more", "other", "full", "der", "de", "weitere", "mehr")
+    return (word.low in ("a", "an") and 0 < value < 1) or word.low in ("of", "the", "more", "other", "full", "der", "de", "weitere", "mehr")
 
 
 @lru_cache(maxsize=16)

@@ -71,6 +71,8 @@ class Word:
     start: int
     content: bool
     """Carries meaning: neither a stop word nor light."""
+    weighty: bool
+    """No stop word."""
     first: bool
     """Begins a sentence, a line or a cell."""
 
@@ -100,12 +102,14 @@ def words(text: str, language: str) -> tuple[Word, ...]:
         said, start = match.group(), match.start()
         if UNSPACED.match(said):
             pieces = [said[i : i + 2] for i in range(max(1, len(said) - 1))]
-            found += [Word(piece, piece, start + i, True, False) for i, piece in enumerate(pieces)]
+            found += [Word(piece, piece, start + i, True, True, False) for i, piece in enumerate(pieces)]
             continue
         low = said.lower().removesuffix("'s")
         first = bool(_BREAK.search(text[max(0, start - 4) : start])) or start == 0
         stemmed = low if low[0].isdigit() or low == "|" else _stem(low, language)
-        found.append(Word(said, stemmed, start, _carries(low, stemmed, language), first))
+        weighty = _weighs(low, language)
+        content = weighty and stemmed not in light_stems(language)
+        found.append(Word(said, stemmed, start, content, weighty, first))
     return tuple(found)
 
 
@@ -113,13 +117,13 @@ def _stem(low: str, language: str) -> str:
     return low if language == "none" else stem(_IRREGULAR.get(low, low) if language == "english" else low, language)
 
 
-def _carries(low: str, stemmed: str, language: str) -> bool:
+def _weighs(low: str, language: str) -> bool:
     if not low[0].isalpha():
         return False
     stop = STOP_WORDS.get(language)
     if stop is None:
         return len(low) > _SHORT
-    return low not in stop and len(low) > 1 and stemmed not in light_stems(language) and not low.endswith("n't")
+    return low not in stop and len(low) > 1 and not low.endswith("n't")
 
 
 def contents(text: str, language: str) -> frozenset[str]:
