@@ -14,7 +14,7 @@ from functools import lru_cache
 import snowballstemmer
 
 from raftops.answer.claims.binding import unshown
-from raftops.answer.claims.names import elsewhere, names, strange
+from raftops.answer.claims.names import PRONOUNS, elsewhere, names, strange
 from raftops.answer.claims.polarity import aligned, flipped, misanswered, substituted, yes_or_no
 from raftops.answer.claims.quantities import figures
 from raftops.answer.claims.words import UNSPACED, Word, alike, plain, words
@@ -69,12 +69,23 @@ def supports(units: Sequence[Unit], answer: str, question: str, language: str = 
 
 
 def _carried(units: Sequence[Unit], part: str, question: str, language: str) -> bool:
-    if any(not contradiction(unit, part, question, language) for unit in units):
+    reasons = [_reason(unit, part, question, language, _told_of(unit, units, language)) for unit in units]
+    if not all(reasons):
         return True
-    pieces = [piece for piece in _CLAUSE.split(part) if piece and piece.strip()]
+    pieces = [piece for piece in _CLAUSE.split(part) if piece and _says(piece, language)]
     if len(units) < 2 or len(pieces) < 2 or yes_or_no(part, language)[0]:
         return False
-    return all(any(not contradiction(unit, piece, question, language) for unit in units) for piece in pieces)
+    return all(
+        any(not _reason(unit, piece, question, language, _told_of(unit, units, language)) for unit in units)
+        for piece in pieces
+    )
+
+
+def _told_of(unit: Unit, units: Sequence[Unit], language: str) -> str:
+    """What a pronoun of a unit may stand for: the other units of its document."""
+    if not any(w.low in PRONOUNS.get(language, ()) for w in words(plain(unit.text), language)):
+        return ""
+    return " | ".join(other.text for other in units if other.doc_id == unit.doc_id and other is not unit)
 
 
 def _parts(answer: str, language: str) -> Iterator[str]:
@@ -98,13 +109,18 @@ def contradiction(unit: Unit, claim: str, question: str, language: str = "englis
 
     Numbers of the question do not count as shown; its words do, where the claim is no near copy of the unit.
     """
-    source = f"{unit.heading} | {shown_text(unit)}"
-    verdict, rest = yes_or_no(claim, language)
+    return _reason(unit, claim, question, language, "")
+
+
+def _reason(unit: Unit, claim: str, question: str, language: str, beside: str) -> str:
+    text, question = plain(shown_text(unit)), plain(question)
+    source = plain(f"{unit.heading} | {text}")
+    verdict, rest = yes_or_no(plain(claim), language)
     rest, number = _FRAME.sub("", rest), f"[{unit.number}]"
-    reason = unshown(rest, source, shown_text(unit), question, language)
+    reason = unshown(rest, source, text, question, language)
     if reason:
         return f"{reason} in {number}"
-    name = strange(rest, source, language)
+    name = strange(rest, source, language, plain(beside))
     if name:
         return f"names {name}, which {number} does not"
     place = elsewhere(question, source, language)
@@ -112,13 +128,13 @@ def contradiction(unit: Unit, claim: str, question: str, language: str = "englis
         return f"{number} is about {place}"
     if verdict:
         reason = misanswered(verdict, rest, source, question, language)
-    reason = reason or flipped(rest, shown_text(unit), language) or _reworded(rest, unit, question, verdict, language)
+    reason = reason or flipped(rest, text, language) or _reworded(rest, unit, question, verdict, language)
     return f"{reason} in {number}" if reason else ""
 
 
 def _reworded(claim: str, unit: Unit, question: str, verdict: str, language: str) -> str:
     """Words of a claim that a unit does not have: one in the place of another, or too many of them."""
-    said, shown = words(claim, language), words(shown_text(unit), language)
+    said, shown = words(claim, language), words(plain(shown_text(unit)), language)
     own = [w for w in said if w.content]
     heading = {w.stem for w in words(unit.heading, language)}
     known, asked = {w.stem for w in shown} | heading, {w.stem for w in words(question, language)}

@@ -35,6 +35,15 @@ COUNTRIES = """
     Ukraine:Ukrainian Vietnam:Vietnamese Wales:Welsh Africa:African Asia:Asian Europe:European,Europa
 """
 """Countries (and continents) with the words for who is from there, in the languages with tables."""
+PRONOUNS = {
+    "english": frozenset("he she it they his her its their this these him them".split()),
+    "german": frozenset("er sie es dieser diese dieses ihr ihre sein seine ihn ihm".split()),
+    "french": frozenset("il elle ils elles ce cette ces son sa ses leur leurs".split()),
+    "spanish": frozenset("él ella ellos ellas este esta estos su sus".split()),
+    "italian": frozenset("lui lei loro questo questa questi suo sua suoi".split()),
+    "dutch": frozenset("hij zij ze het deze dit zijn haar hun".split()),
+    "portuguese": frozenset("ele ela eles elas este esta estes seu sua seus".split()),
+}
 _CONTINENTS = frozenset({"Africa", "Asia", "Europe"})
 _PLACE = {"german": "in nach aus bei"}
 
@@ -80,11 +89,15 @@ def names(said: Sequence[Word], language: str) -> list[Word]:
     return found
 
 
-def strange(claim: str, source: str, language: str) -> str:
-    """A name of a claim that its source does not have; empty if there is none."""
+def strange(claim: str, source: str, language: str, beside: str = "") -> str:
+    """A name of a claim that its source does not have; empty if there is none.
+
+    `beside` is what a pronoun of the source may stand for: people and things, never a country.
+    """
     shown = words(source, language)
     stems, lows = {w.stem for w in shown}, [w.low for w in shown]
     places, known = countries(shown), _countries()
+    stems |= {w.stem for w in words(beside, language)}
     initials = "".join(low[0] for low in lows)
     for name in names(words(claim, language), language):
         if name.stem in stems or name.low in lows:

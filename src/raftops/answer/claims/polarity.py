@@ -241,7 +241,27 @@ def flipped(claim: str, source: str, language: str) -> str:
         lost, added = ([w for gap in gaps for w in _deniers(gap[side], language)] for side in (0, 1))
         if len(lost) % 2 != len(added) % 2 and not limited:
             return f'drops "{lost[0].low}"' if len(lost) > len(added) else f'adds "{added[0].low}"'
+    reason = _turned_at(said, shown, language, 'adds "{}"') or _turned_at(shown, said, language, 'drops "{}"')
+    if reason:
+        return reason
     return ("" if limited else _opposite(said, shown, language)) or _parity(said, shown, claim, source, language)
+
+
+def _turned_at(said: Sequence[Word], other: Sequence[Word], language: str, reason: str) -> str:
+    """A negation of one text between two words that the other has side by side, and never with one between."""
+    apart = _table("apart", language) | {"do", "does", "did"}
+    pairs, denied = ({}, set())  # type: tuple[dict[tuple[str, str], int], set[tuple[str, str]]]
+    for text, into in ((other, None), (said, denied)):
+        places = set(negators(text, language))
+        kept = [n for n, w in enumerate(text) if n not in places and w.low not in apart]
+        for left, right in zip(kept, kept[1:], strict=False):
+            pair = (text[left].stem, text[right].stem)
+            between = [n for n in range(left + 1, right) if n in places]
+            if into is None:
+                pairs[pair] = max(pairs.get(pair, 0), len(between))
+            elif between and pairs.get(pair) == 0:
+                return reason.format(text[between[0]].low)
+    return ""
 
 
 def _deniers(gap: Sequence[Word], language: str) -> list[Word]:

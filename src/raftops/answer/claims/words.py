@@ -18,6 +18,9 @@ _BREAK = re.compile(r"[.!?:;|\u2022\n\"\u201c(\[]\s*$|^\s*$")
 _SHORT = 3
 """In a language without a list of stop words, a word of so few letters is one."""
 
+_CONTRACTED = re.compile(r"\b(can(?=not\b)|\w+?(?= ?n't\b))(?:not\b| ?(n't)\b)", re.IGNORECASE)
+_WHOLE = {"ca": "can", "wo": "will", "sha": "shall"}
+
 LIGHT = {
     "english": """
         also well however therefore additionally addition eventually mainly mostly currently recently besides though
@@ -83,8 +86,11 @@ class Word:
 
 
 def plain(text: str) -> str:
-    """One form of apostrophes, hyphens and composed letters; as many words as before."""
-    return unicodedata.normalize("NFC", text).translate(_SAME)
+    """One form of apostrophes, hyphens and composed letters; "can't" and "cannot" as two words. Twice is as once."""
+    text = unicodedata.normalize("NFC", text).translate(_SAME)
+    if "n't" in text.lower() or "cannot" in text.lower():
+        text = _CONTRACTED.sub(lambda m: f"{_WHOLE.get(m[1].lower(), m[1])} {m[2] or 'not'}", text)
+    return text
 
 
 @lru_cache(maxsize=16)
@@ -109,7 +115,7 @@ def words(text: str, language: str) -> tuple[Word, ...]:
         stemmed = low if low[0].isdigit() or low == "|" else _stem(low, language)
         weighty = _weighs(low, language)
         content = weighty and stemmed not in light_stems(language)
-        found.append(Word(said, stemmed, start, content, weighty, first))
+        found.append(Word(said, "not" if low == "n't" else stemmed, start, content, weighty, first))
     return tuple(found)
 
 
