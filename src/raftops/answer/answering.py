@@ -16,7 +16,7 @@ from raftops.answer.evidence import select_units
 from raftops.answer.prompt import behaviour_messages, cited_numbers, grounded_messages, is_abstention, without_markers
 from raftops.answer.quotes import find_quote_at
 from raftops.answer.router import Route, Router
-from raftops.answer.support import coverage, supports
+from raftops.answer.support import carrying, coverage, supports
 from raftops.data.records import Citation, Generation, Message, Unit
 from raftops.retrieval.protocols import Embedder, Generator, Retriever
 from raftops.spec.model.learning import Prompt
@@ -110,17 +110,16 @@ class Answerer:
         text = generation.text.strip()
         counts = (generation.prompt_tokens, generation.completion_tokens)
         if route.name == "behaviour":
-            said = without_markers(text)
-            return Answer(said, (), route, False, False, "", *counts, seconds, generation.stopped)
+            return Answer(text, (), route, False, False, "", *counts, seconds, generation.stopped)
         if not text or is_abstention(text, self.prompt):
             return self._abstain(route, "model", units, seconds, counts)
         if generation.confidence is not None and generation.confidence < self.prompt.least_confidence:
             return self._abstain(route, "not sure", units, seconds, counts)
-        said = without_markers(text)
-        cited = supporting_units(text, question, units)
+        said, language = without_markers(text, units), self.prompt.language
+        cited = supporting_units(text, question, units, language)
         found = {unit.number: citation for unit in cited if (citation := self.cite(unit))}
         # what is left of the evidence has to carry the answer without what was not found
-        if not supports([unit for unit in cited if unit.number in found], said, question):
+        if not supports([unit for unit in cited if unit.number in found], said, question, language):
             return self._abstain(route, "not supported", units, seconds, counts)
         marked = f"{said} " + "".join(f"[{number}]" for number in found)
         shown = (generation.stopped, tuple(units))
@@ -160,12 +159,12 @@ def gather(library: Library, question: str, policies: frozenset[str], prompt: Pr
     return select_units(question, hits, library.embedder, prompt, library.tokens)
 
 
-def supporting_units(text: str, question: str, units: Sequence[Unit]) -> list[Unit]:
+def supporting_units(text: str, question: str, units: Sequence[Unit], language: str = "english") -> list[Unit]:
     """The units that carry an answer: the ones it cites, or else the one that carries it best. Empty if none does."""
-    said = without_markers(text)
+    said = without_markers(text, units)
     by_number = {unit.number: unit for unit in units}
-    cited = [by_number[n] for n in cited_numbers(text) if n in by_number]
-    if cited and supports(cited, said, question):
+    cited = carrying([by_number[n] for n in cited_numbers(text, units)], said, question, language)
+    if cited:
         return cited
-    able = [unit for unit in units if supports([unit], said, question)]
-    return [max(able, key=lambda unit: (coverage(unit, said), unit.score))] if able else []
+    able = [unit for unit in units if supports([unit], said, question, language)]
+    return [max(able, key=lambda unit: (coverage(unit, said, language), unit.score))] if able else []

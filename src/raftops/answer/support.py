@@ -64,21 +64,32 @@ def numbers(text: str) -> frozenset[str]:
 
 def supports(units: Sequence[Unit], answer: str, question: str, language: str = "english") -> bool:
     """Whether units carry an answer: each of its sentences, or else each clause of it, is carried by one of them."""
-    parts = list(_parts(answer, language))
-    return bool(parts) and all(_carried(units, part, question, language) for part in parts)
+    return bool(carrying(units, answer, question, language))
 
 
-def _carried(units: Sequence[Unit], part: str, question: str, language: str) -> bool:
-    reasons = [_reason(unit, part, question, language, _told_of(unit, units, language)) for unit in units]
-    if not all(reasons):
-        return True
-    pieces = [piece for piece in _CLAUSE.split(part) if piece and _says(piece, language)]
-    if len(units) < 2 or len(pieces) < 2 or yes_or_no(part, language)[0]:
-        return False
-    return all(
-        any(not _reason(unit, piece, question, language, _told_of(unit, units, language)) for unit in units)
-        for piece in pieces
-    )
+def carrying(units: Sequence[Unit], answer: str, question: str, language: str = "english") -> list[Unit]:
+    """The units that carry a part of an answer; none where they do not carry all of it."""
+    found: list[int] = []
+    for part in _parts(answer, language):
+        carriers = _carriers(units, part, question, language)
+        if not carriers:
+            return []
+        found += carriers
+    return [unit for place, unit in enumerate(units) if place in found]
+
+
+def _carriers(units: Sequence[Unit], part: str, question: str, language: str) -> list[int]:
+    """Places of the units that carry a part; where none does, of those that carry its clauses, if all are carried."""
+    told = [_told_of(unit, units, language) for unit in units]
+
+    def able(said: str) -> list[int]:
+        return [n for n, unit in enumerate(units) if not _reason(unit, said, question, language, told[n])]
+
+    whole = able(part)
+    if whole or len(units) < 2 or yes_or_no(part, language)[0]:
+        return whole
+    pieces = [able(piece) for piece in _CLAUSE.split(part) if piece and _says(piece, language)]
+    return [n for piece in pieces for n in piece] if len(pieces) > 1 and all(pieces) else []
 
 
 def _told_of(unit: Unit, units: Sequence[Unit], language: str) -> str:
