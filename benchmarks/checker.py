@@ -82,11 +82,11 @@ def main() -> None:
         pool = tuple(claim for other in found if other.developed == source.developed for claim in other.claims)
         for claim in [*source.claims, *swapped(source, pool, options.each)]:
             for name, judge in JUDGES.items():
-                refused = not judge(claim.units, claim.said, claim.question)
-                judged.setdefault((name, group, claim.kind), []).append(refused)
-                judged.setdefault((name, source.name, "true" if claim.true else "contradicted"), []).append(refused)
-                judged.setdefault((name, group, "true" if claim.true else "contradicted"), []).append(refused)
-                if name == "checker" and refused == claim.true and options.show in (claim.kind, source.name, "all"):
+                wrong = not judge(claim.units, claim.said, claim.question)
+                judged.setdefault((name, group, claim.kind), []).append(wrong)
+                judged.setdefault((name, source.name, "true" if claim.true else "contradicted"), []).append(wrong)
+                judged.setdefault((name, group, "true" if claim.true else "contradicted"), []).append(wrong)
+                if name == "checker" and wrong == claim.true and options.show in (claim.kind, source.name, "all"):
                     show(source, claim)
     for (name, group, kind), refused in sorted(judged.items()):
         say(f"{name}: {group}: {kind} refused", interval(refused))

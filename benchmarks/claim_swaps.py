@@ -30,10 +30,14 @@ class Claim:
         return " ".join(f"{u.heading} {u.text}" for u in self.units)
 
 
+def _list(words: str) -> list[str]:
+    return words.split()
+
+
 Swap = Callable[[Claim, Sequence[Claim], random.Random], Claim | None]
-_SPELLED = "two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty sixty".split()
-_MONTHS = "January February March April May June July August September October November December".split()
-_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_SPELLED = _list("two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty sixty")
+_MONTHS = _list("January February March April May June July August September October November December")
+_DAYS = _list("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 _UNITS = (
     ("minutes", "hours", "days", "weeks", "months", "years"), ("minute", "hour", "day", "week", "month", "year"),
     ("%", " euros", " dollars", " points"), (" percent", " dollars", " days"), ("EUR", "USD", "CAD", "GBP"),
@@ -43,17 +47,29 @@ _UNITS = (
 _BOUNDS = (
     ("at least", "at most"), ("up to", "at least"), ("no more than", "no less than"), ("more than", "less than"),
     ("before", "after"), ("minimum", "maximum"), ("within", "after"), ("under", "over"), ("until", "after"),
-    ("over", "under"), ("from", "until"), ("fewer than", "more than"), ("or more", "or less"), ("no later than", "no earlier than"),
+    ("over", "under"), ("from", "until"), ("fewer than", "more than"), ("or more", "or less"),
+    ("no later than", "no earlier than"),
 )  # fmt: skip
 _QUANTIFIERS = (
-    ("all", "some"), ("every", "no"), ("always", "never"), ("each", "no"), ("any", "no"), ("most", "few"), ("many", "few"),
-    ("some", "all"), ("both", "neither"), ("often", "rarely"), ("everyone", "no one"), ("usually", "rarely"),
+    ("all", "some"), ("every", "no"), ("always", "never"), ("each", "no"), ("any", "no"), ("most", "few"),
+    ("many", "few"), ("some", "all"), ("both", "neither"), ("often", "rarely"), ("everyone", "no one"), ("usually", "rarely"),
 )  # fmt: skip
-_ROLES = """manager supervisor employee contractor director user visitor customer client designer engineer developer writer
+_ROLES = _list(
+    """manager supervisor employee contractor director user visitor customer client designer engineer developer writer
     team department office lawyer accountant owner reader author editor agency company vendor president minister king
     teacher student child parent partner advertiser lead recruiter candidate tenant doctor nurse board council committee
-    organization government band director actor singer player captain""".split()
-_NEGATABLE = "may can must should will would could is are was were has have had does do did might shall".split()
+    organization government band director actor singer player captain"""
+)
+_NEGATABLE = _list("may can must should will would could is are was were has have had does do did might shall")
+_FIRST = _list(
+    """the they also this that these those when while out once there our your you his her their what where how some many
+    most all each every and but for from then thus yes not only one two three"""
+)
+_EMPTY = _list(
+    """about their there these those which where would could should other after before under within through because while
+    being during every still always often never without between until since among might using makes also yourself
+    themselves itself becomes things follow people actions"""
+)
 _OBJECTS = re.compile(r"(?<![.!?] )(?<!^)\b[a-z]{5,}\b")
 
 
@@ -78,7 +94,10 @@ def number(claim: Claim, pool: Sequence[Claim], draw: random.Random) -> Claim | 
 
 def sign(claim: Claim, pool: Sequence[Claim], draw: random.Random) -> Claim | None:
     """A minus sign dropped or added in front of a number that has a unit."""
-    match = re.search(r"(?<![\w.,/:$-])(minus |-)?(\d+(?:\.\d+)?)(?= ?(?:%|percent|degrees|euros|hours|days|points|years))", claim.said)
+    match = re.search(
+        r"(?<![\w.,/:$-])(minus |-)?(\d+(?:\.\d+)?)(?= ?(?:%|percent|degrees|euros|hours|days|points|years))",
+        claim.said,
+    )
     if not match:
         return None
     return _cut(claim, match, match[2] if match[1] else draw.choice(("-", "minus ")) + match[2])
@@ -89,9 +108,15 @@ def measure(claim: Claim, pool: Sequence[Claim], draw: random.Random) -> Claim |
     for family in draw.sample(_UNITS, len(_UNITS)):
         for name in family:
             form = re.escape(name)
-            match = re.search(rf"(?<=\d){form}(?!\w)|(?<=\d ){form}\b|\b{form}(?= ?\d)|(?<=\w-){form}\b|(?<=\w ){form}\b", claim.said)
+            match = re.search(
+                rf"(?<=\d){form}(?!\w)|(?<=\d ){form}\b|\b{form}(?= ?\d)|(?<=\w-){form}\b|(?<=\w ){form}\b", claim.said
+            )
             others = [o for o in family if o != name and not re.search(rf"{re.escape(o.strip())}", claim.shown)]
-            if match and others and re.search(r"\d|two|three|four|five|six|ten|once|twice|per |each |every ", claim.said):
+            if (
+                match
+                and others
+                and re.search(r"\d|two|three|four|five|six|ten|once|twice|per |each |every ", claim.said)
+            ):
                 return _cut(claim, match, draw.choice(others))
     return None
 
@@ -101,7 +126,11 @@ def date(claim: Claim, pool: Sequence[Claim], draw: random.Random) -> Claim | No
     for names in (_MONTHS, _DAYS):
         match = re.search(rf"\b(?:{'|'.join(names)})(?=\b|s\b)", claim.said)
         others = [name for name in names if name not in claim.shown]
-        if match and others and (match.group() != "May" or re.search(r"\d", claim.said[max(0, match.start() - 4) : match.end() + 4])):
+        if (
+            match
+            and others
+            and (match.group() != "May" or re.search(r"\d", claim.said[max(0, match.start() - 4) : match.end() + 4]))
+        ):
             return _cut(claim, match, draw.choice(others))
     match = re.search(r"\b(?:1[5-9]|20)\d{2}\b", claim.said)
     if match:
@@ -116,9 +145,16 @@ def date(claim: Claim, pool: Sequence[Claim], draw: random.Random) -> Claim | No
 
 def polarity(claim: Claim, pool: Sequence[Claim], draw: random.Random) -> Claim | None:
     """A negation dropped, or one added behind the first auxiliary."""
-    match = re.search(r"\b(may|can|must|should|will|would|could|is|are|was|were|do|does|did|has|have)( not|n't)\b|\bcannot\b", claim.said)
+    match = re.search(
+        r"\b(may|can|must|should|will|would|could|is|are|was|were|do|does|did|has|have)( not|n't)\b|\bcannot\b",
+        claim.said,
+    )
     if match:
-        return _cut(claim, match, "can" if match.group() == "cannot" else match[1] if match[1] not in ("do", "does", "did") else "")
+        return _cut(
+            claim,
+            match,
+            "can" if match.group() == "cannot" else match[1] if match[1] not in ("do", "does", "did") else "",
+        )
     if re.search(r"\b(no|not|never|none|without|nor|neither)\b|n't\b", claim.said, re.IGNORECASE):
         match = re.search(r"\b(never|not) ", claim.said)
         return _cut(claim, match, "") if match else None
@@ -130,7 +166,11 @@ def bounds(claim: Claim, pool: Sequence[Claim], draw: random.Random) -> Claim | 
     """At least for at most, before for after: in front of a number, a date or a unit."""
     for one, other in draw.sample(_BOUNDS, len(_BOUNDS)):
         for old, new in ((one, other), (other, one)):
-            behind = r"(?=(?: \w+)? [$€£]?(?:EUR )?\d| (?:" + "|".join(_SPELLED + _MONTHS) + r")\b)" if old not in ("or more", "or less") else ""
+            behind = (
+                r"(?=(?: \w+)? [$€£]?(?:EUR )?\d| (?:" + "|".join(_SPELLED + _MONTHS) + r")\b)"
+                if old not in ("or more", "or less")
+                else ""
+            )
             match = re.search(rf"\b{old}\b{behind}", claim.said, re.IGNORECASE)
             if match and (claim.said[: match.start()].lower().split() or [""])[-1] not in ("no", "not"):
                 return _cut(claim, match, new)
@@ -141,7 +181,11 @@ def quantifier(claim: Claim, pool: Sequence[Claim], draw: random.Random) -> Clai
     """All for some, always for never."""
     for old, new in draw.sample(_QUANTIFIERS, len(_QUANTIFIERS)):
         match = re.search(rf"\b{old}\b", claim.said, re.IGNORECASE)
-        if match and not re.search(r"\b(not|no|never)\b|n't", claim.said) and not re.search(r"\b(?:at|the) $", claim.said[: match.start()], re.IGNORECASE):
+        if (
+            match
+            and not re.search(r"\b(not|no|never)\b|n't", claim.said)
+            and not re.search(r"\b(?:at|the) $", claim.said[: match.start()], re.IGNORECASE)
+        ):
             return _cut(claim, match, new)
     return None
 
@@ -172,7 +216,8 @@ def thing(claim: Claim, pool: Sequence[Claim], draw: random.Random) -> Claim | N
 def places(claim: Claim, pool: Sequence[Claim], draw: random.Random) -> Claim | None:
     """Two things of the claim that have changed their places: who does it to whom."""
     match = re.match(
-        r"(?P<a>(?:The |An? |Each |Your |Our )?[\w-]+(?: [\w-]+)?) (?P<v>may|must|can|should|will) (?P<m>\w+) (?P<b>(?:the|an?|their|your|our) [\w-]+)(?P<r>\W.*)",
+        r"(?P<a>(?:The |An? |Each |Your |Our )?[\w-]+(?: [\w-]+)?) (?P<v>may|must|can|should|will) (?P<m>\w+) "
+        r"(?P<b>(?:the|an?|their|your|our) [\w-]+)(?P<r>\W.*)",
         claim.said,
     )
     if not match or match["a"].lower() == match["b"].lower():
@@ -187,23 +232,32 @@ def answer(claim: Claim, pool: Sequence[Claim], draw: random.Random) -> Claim | 
     match = re.match(r"(yes|no)\b(?=[,.])", claim.said, re.IGNORECASE)
     if match:
         return _cut(claim, match, "No" if match.group().lower() == "yes" else "Yes")
-    match = re.match(r"((?:The |An? |Each |Your |Our |All )?[\w'-]+(?: [\w'-]+)?) (may|must|can|should|will|is|are|was)( not)? (.+)\.$", claim.said)
+    match = re.match(
+        r"((?:The |An? |Each |Your |Our |All )?[\w'-]+(?: [\w'-]+)?) (may|must|can|should|will|is|are|was)( not)? "
+        r"(.+)\.$",
+        claim.said,
+    )
     if not match or claim.question or len(claim.said.split()) > 25:
         return None
     if re.search(r"\b(no|never|none|nobody|nothing|only|unless|except|but|not)\b|n't", claim.said, re.IGNORECASE):
         return None
     asked = f"{match[2].capitalize()} {match[1][0].lower()}{match[1][1:]} {match[4]}?"
-    return replace(claim, question=asked, said="Yes." if match[3] else draw.choice(("No.", f"No, {match[1][0].lower()}{match[1][1:]} {match[2]} not.")))
+    return replace(
+        claim,
+        question=asked,
+        said="Yes." if match[3] else draw.choice(("No.", f"No, {match[1][0].lower()}{match[1][1:]} {match[2]} not.")),
+    )
 
 
 SWAPS: dict[str, Swap] = {
     "number": number, "sign": sign, "unit of measure": measure, "date": date, "polarity": polarity, "bound": bounds,
-    "quantifier": quantifier, "entity": entity, "who does it": who, "thing": thing, "places": places, "yes and no": answer,
+    "quantifier": quantifier, "entity": entity, "who does it": who, "thing": thing, "places": places,
+    "yes and no": answer,
 }  # fmt: skip
 
 
 def restated(said: str) -> Iterator[str]:
-    """The same in other forms: numbers in words or digits, dates turned, a frame around it, the answer without its frame."""
+    """The same in other forms: numbers in words or digits, dates turned, clauses turned, a frame around it."""
     value = re.search(rf"(?<![\w$.,-])({'|'.join(_SPELLED[:11])})(?= [a-z])", said)
     if value:
         yield said[: value.start()] + str(_SPELLED.index(value[1]) + 2) + said[value.end() :]
@@ -230,15 +284,12 @@ def _named(said: str) -> list[re.Match[str]]:
 
 def _plain(word: str) -> bool:
     """A word with a capital that is no name: the first of a sentence."""
-    return word in """The They Also This That These Those When While Out Once There Our Your You His Her Their What Where
-        How Some Many Most All Each Every And But For From Then Thus Yes Not Only One Two Three""".split()
+    return word.lower() in _FIRST
 
 
 def _loose(word: str) -> bool:
     """Words that may be changed without changing what is said, or that carry no meaning."""
-    return word in """about their there these those which where would could should other after before under within through
-        because while being during every still always often never without between until since among might using makes
-        also yourself themselves itself becomes things follow people actions""".split() or word.endswith(("ly", "ing", "ed"))  # fmt: skip
+    return word in _EMPTY or word.endswith(("ly", "ing", "ed"))
 
 
 def _cut(claim: Claim, match: re.Match[str], new: str) -> Claim:

@@ -110,7 +110,9 @@ def _citations(text: str, units: Sequence[Unit] | None) -> Iterator[re.Match[str
             continue
         word = re.search(r"\S*\s*$", text[: match.start()])
         quoted = " ".join(f"{word[0] if word else ''}{match[0]}".split())
-        glued = match.start() > 0 and not text[match.start() - 1].isspace() and text[match.start() - 1] not in "].!?,;:】"
+        glued = (
+            match.start() > 0 and not text[match.start() - 1].isspace() and text[match.start() - 1] not in "].!?,;:】"
+        )
         known = any(n in shown for n in _numbers(match["numbers"]))
         if units and not any(quoted in source for source in sources) and (known or not glued):
             yield match

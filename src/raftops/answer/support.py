@@ -13,10 +13,12 @@ from functools import lru_cache
 
 import snowballstemmer
 
+from raftops.answer.claims.alignment import aligned, substituted
 from raftops.answer.claims.binding import unshown
 from raftops.answer.claims.names import PRONOUNS, elsewhere, names, strange
-from raftops.answer.claims.polarity import aligned, flipped, misanswered, substituted, yes_or_no
+from raftops.answer.claims.polarity import flipped
 from raftops.answer.claims.quantities import figures
+from raftops.answer.claims.verdicts import misanswered, yes_or_no
 from raftops.answer.claims.words import UNSPACED, Word, alike, plain, words
 from raftops.data.records import Unit
 from raftops.retrieval.stopwords import STOP_WORDS
@@ -35,10 +37,13 @@ _CLAUSE = re.compile(
 _ABBREVIATED = re.compile(r"(?:\b[A-Z]|\b(?:e\.g|i\.e|z\.B|d\.h|bzw|etc|No|Nr|Mr|Mrs|Ms|Dr|St|vs|ca|[ap]\.m))\.$")
 _NUMERALS = frozenset("〇零一二三四五六七八九十百千万億兩两半")
 _FRAME = re.compile(
-    r"^(?:according to|based on|as stated in|per|laut|gemäß|selon|según|secondo|volgens|segundo)\s+(?:the |this |dem |der |den |le |la |el |il |de |o |a )?"
-    r"(?:\w+ )?(?:documents?|evidence|handbook|polic(?:y|ies)|sources?|texts?|guide|page|dokumente?n?|handbuch|unterlagen|richtlinie|"
-    r"documentos?|documenti|documento|documenten)\s*,\s*", re.IGNORECASE,
+    r"^(?:according to|based on|as stated in|per|laut|gemäß|selon|según|secondo|volgens|segundo)\s+"
+    r"(?:(?:the|this|dem|der|den|le|la|el|il|de|o|a)\s+)?(?:\w+\s+)?"
+    r"(?:documents?|evidence|handbook|polic(?:y|ies)|sources?|texts?|guide|page|dokumente?n?|handbuch|unterlagen|"
+    r"richtlinie|documentos?|documenti|documento|documenten)\s*,\s*",
+    re.IGNORECASE,
 )
+"""Words in front of an answer that only say where it comes from."""
 NEAR = 0.6
 """Share of a claim's words that stand in a row in its source, from which another word is taken for a substitution."""
 NEW = 0.25
@@ -150,13 +155,17 @@ def _reworded(claim: str, unit: Unit, question: str, verdict: str, language: str
     heading = {w.stem for w in words(unit.heading, language)}
     known, asked = {w.stem for w in shown} | heading, {w.stem for w in words(question, language)}
     if not own:
-        return "" if verdict or figures(claim, language).quantities or figures(claim, language).moments else "says nothing"
+        return (
+            "" if verdict or figures(claim, language).quantities or figures(claim, language).moments else "says nothing"
+        )
     new = [w for w in own if w.stem not in known and not any(alike(w.stem, other) for other in known)]
     strange_ = [w for w in new if UNSPACED.match(w.text) and _NUMERALS & set(w.text)]
     share, gaps = aligned(said, shown)
     if share >= NEAR:
         strange_ += [w for there, here in gaps for w in here if w in new and any(v.content for v in there)]
-    strange_ += [said[n] for n in substituted(said, shown, [n for n, w in enumerate(said) if w in new and w.stem not in asked])]
+    strange_ += [
+        said[n] for n in substituted(said, shown, [n for n, w in enumerate(said) if w in new and w.stem not in asked])
+    ]
     if strange_:
         return f'says "{strange_[0].text}", which is not said'
     free = [w for w in new if w.stem not in asked]
@@ -167,7 +176,9 @@ def _reworded(claim: str, unit: Unit, question: str, verdict: str, language: str
 
 def _exchanged(gaps: Sequence[tuple[Sequence[Word], Sequence[Word]]]) -> str:
     """Two words of a near copy that have changed their places: who does what to whom."""
-    moved = [(" ".join(w.stem for w in there), " ".join(w.stem for w in here)) for there, here in gaps if there and here]
+    moved = [
+        (" ".join(w.stem for w in there), " ".join(w.stem for w in here)) for there, here in gaps if there and here
+    ]
     for there, here in moved:
         if there != here and (here, there) in moved:
             return f'exchanges "{there}" and "{here}"'

@@ -6,14 +6,16 @@ import re
 from collections.abc import Sequence
 
 from raftops.answer.claims.dates import Moment
-from raftops.answer.claims.quantities import Figures, Quantity, bound, figures, same_kind
-from raftops.answer.claims.tables import EXACT, HIGH, KINDS, LOW
 from raftops.answer.claims.names import names
 from raftops.answer.claims.polarity import negators
+from raftops.answer.claims.quantities import Figures, Quantity, bound, figures, same_kind
+from raftops.answer.claims.tables import EXACT, HIGH, KINDS, LOW
 from raftops.answer.claims.words import alike, contents, plain, words
 
 _AGAINST = {(LOW, HIGH), (HIGH, LOW), (EXACT, LOW), (EXACT, HIGH)}
-_PIECES = re.compile(r"[;:,]\s+|\s\|\s|\.\s+|\s+(?:and|or|but|while|whereas|und|oder|aber|et|ou|y|e|en|of)\s+", re.IGNORECASE)
+_PIECES = re.compile(
+    r"[;:,]\s+|\s\|\s|\.\s+|\s+(?:and|or|but|while|whereas|und|oder|aber|et|ou|y|e|en|of)\s+", re.IGNORECASE
+)
 
 
 def unshown(claim: str, source: str, text: str, question: str, language: str) -> str:
@@ -67,7 +69,9 @@ def _quantity(quantity: Quantity, shown: Figures, question: str, source: str, la
         same = [q for q in shown.quantities if q.value == quantity.value]
     if not same and (_dated(quantity, shown) or (quantity.value == 1 and quantity.ordinal)):
         return ""
-    real = [q for q in same if not q.implied or (q.kind and q.kind == quantity.kind) or _meet(q.counted, quantity.counted)]
+    real = [
+        q for q in same if not q.implied or (q.kind and q.kind == quantity.kind) or _meet(q.counted, quantity.counted)
+    ]
     if not real:
         return _instead(quantity, shown)
     if quantity.kind and all(not q.kind for q in real):
@@ -90,15 +94,23 @@ def _dated(quantity: Quantity, shown: Figures) -> bool:
 
 def _instead(quantity: Quantity, shown: Figures) -> str:
     rivals = [q for q in shown.quantities if not q.implied and same_kind(q.kind, quantity.kind)]
-    others = ", ".join(_named(q) for q in rivals[:3]) or ", ".join(_named(q) for q in shown.quantities[:3] if not q.implied)
-    return f"says {_named(quantity)} where {others} is said" if others else f"says {_named(quantity)}, which stands nowhere"
+    others = ", ".join(_named(q) for q in rivals[:3]) or ", ".join(
+        _named(q) for q in shown.quantities[:3] if not q.implied
+    )
+    return (
+        f"says {_named(quantity)} where {others} is said"
+        if others
+        else f"says {_named(quantity)}, which stands nowhere"
+    )
 
 
 def _named(quantity: Quantity) -> str:
     return f"{quantity.text} {quantity.kind}".strip()
 
 
-def _miscounted(quantity: Quantity, same: Sequence[Quantity], shown: Figures, source: str, question: str, language: str) -> str:
+def _miscounted(
+    quantity: Quantity, same: Sequence[Quantity], shown: Figures, source: str, question: str, language: str
+) -> str:
     """Whether a number counts something else than in its source, though that has a number for it, or none at all."""
     counted = quantity.counted
     if not counted or quantity.kind or any(_meet(counted, q.counted) for q in same):
@@ -106,9 +118,13 @@ def _miscounted(quantity: Quantity, same: Sequence[Quantity], shown: Figures, so
     others = [q for q in shown.quantities if q not in same and not q.implied and _meet(counted, q.counted)]
     if others and not any(not q.counted and not q.kind for q in same):
         return f"counts {quantity.text} {counted[-1]} where {others[0].text} are counted"
-    if "|" in source.partition(" | ")[2] or _meet(counted, tuple(contents(source, language) | contents(question, language))):
+    if "|" in source.partition(" | ")[2] or _meet(
+        counted, tuple(contents(source, language) | contents(question, language))
+    ):
         return ""
-    return f"counts {quantity.text} {counted[-1]} where {' '.join([same[0].text, same[0].kind, *same[0].counted])} is said"
+    return (
+        f"counts {quantity.text} {counted[-1]} where {' '.join([same[0].text, same[0].kind, *same[0].counted])} is said"
+    )
 
 
 def _meet(left: Sequence[str], right: Sequence[str]) -> bool:

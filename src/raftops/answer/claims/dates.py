@@ -57,7 +57,9 @@ def _weekdays(language: str) -> dict[str, int]:
 
 
 @lru_cache(maxsize=16)
-def _patterns(language: str) -> tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], dict[str, int | bool | None]]], ...]:
+def _patterns(
+    language: str,
+) -> tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], dict[str, int | bool | None]]], ...]:
     month = "|".join(sorted(_months(language), key=len, reverse=True))
     # "may" is a month only with a capital; so is every month of a language that writes them so
     named = rf"(?P<month>{month})(?<!\bmay)"
@@ -96,7 +98,8 @@ def _patterns(language: str) -> tuple[tuple[re.Pattern[str], Callable[[re.Match[
         (re.compile(r"\b(?P<hour>[01]?\d|2[0-4])[:.h](?P<minute>[0-5]\d)\s*(?P<mark>[ap]\.?m\b\.?|uhr\b|h\b)", flags),
          of_clock),
         (re.compile(r"(?<![\d.,:])(?P<hour>[01]?\d|2[0-4])[:h](?P<minute>[0-5]\d)(?![\d:])", flags), of_clock),
-        (re.compile(r"(?<![\d.,:])(?P<hour>[01]?\d|2[0-4])\s*(?P<mark>[ap]\.?m\b\.?|uhr\b|o'clock\b)", flags), of_clock),
+        (re.compile(r"(?<![\d.,:])(?P<hour>[01]?\d|2[0-4])\s*(?P<mark>[ap]\.?m\b\.?|uhr\b|o'clock\b)", flags),
+         of_clock),
     )  # fmt: skip
 
 

@@ -19,9 +19,11 @@ COUNTRIES = """
     Bulgaria:Bulgarian,Bulgarien Canada:Canadian,Kanada,Canadá Chile:Chilean China:Chinese,Chine,Cina
     Colombia:Colombian Croatia:Croatian,Kroatien Cyprus:Cypriot,Zypern Czechia:Czech,Tschechien
     Denmark:Danish,Dänemark,Danemark,Dinamarca,Danimarca,Denemarken Egypt:Egyptian,Ägypten England:English
-    Estonia:Estonian,Estland Finland:Finnish,Finnland,Finlande,Finlandia France:French,Frankreich,Francia,Frankrijk,França
+    Estonia:Estonian,Estland Finland:Finnish,Finnland,Finlande,Finlandia
+    France:French,Frankreich,Francia,Frankrijk,França
     Germany:German,Deutschland,Allemagne,Alemania,Germania,Duitsland,Alemanha,Deutsche Greece:Greek,Griechenland,Grèce
-    Hungary:Hungarian,Ungarn Iceland:Icelandic,Island India:Indian,Indien,Inde Indonesia:Indonesian Iran:Iranian Iraq:Iraqi
+    Hungary:Hungarian,Ungarn Iceland:Icelandic,Island India:Indian,Indien,Inde Indonesia:Indonesian Iran:Iranian
+    Iraq:Iraqi
     Ireland:Irish,Irland,Irlande,Irlanda,Ierland Israel:Israeli Italy:Italian,Italien,Italie,Italia,Itália,Italië
     Japan:Japanese,Japon,Japón,Giappone Kenya:Kenyan Korea:Korean Latvia:Latvian,Lettland Lithuania:Lithuanian,Litauen
     Luxembourg:Luxemburg,Luxemburgo Malaysia:Malaysian Malta:Maltese Mexico:Mexican,Mexiko,México,Mexique
@@ -36,13 +38,13 @@ COUNTRIES = """
 """
 """Countries (and continents) with the words for who is from there, in the languages with tables."""
 PRONOUNS = {
-    "english": frozenset("he she it they his her its their this these him them".split()),
-    "german": frozenset("er sie es dieser diese dieses ihr ihre sein seine ihn ihm".split()),
-    "french": frozenset("il elle ils elles ce cette ces son sa ses leur leurs".split()),
-    "spanish": frozenset("él ella ellos ellas este esta estos su sus".split()),
-    "italian": frozenset("lui lei loro questo questa questi suo sua suoi".split()),
-    "dutch": frozenset("hij zij ze het deze dit zijn haar hun".split()),
-    "portuguese": frozenset("ele ela eles elas este esta estes seu sua seus".split()),
+    "english": frozenset(["he", "she", "it", "they", "his", "her", "its", "their", "this", "these", "him", "them"]),
+    "german": frozenset(["er", "sie", "es", "dieser", "diese", "dieses", "ihr", "ihre", "sein", "seine", "ihn", "ihm"]),
+    "french": frozenset(["il", "elle", "ils", "elles", "ce", "cette", "ces", "son", "sa", "ses", "leur", "leurs"]),
+    "spanish": frozenset(["él", "ella", "ellos", "ellas", "este", "esta", "estos", "su", "sus"]),
+    "italian": frozenset(["lui", "lei", "loro", "questo", "questa", "questi", "suo", "sua", "suoi"]),
+    "dutch": frozenset(["hij", "zij", "ze", "het", "deze", "dit", "zijn", "haar", "hun"]),
+    "portuguese": frozenset(["ele", "ela", "eles", "elas", "este", "esta", "estes", "seu", "sua", "seus"]),
 }
 _CONTINENTS = frozenset({"Africa", "Asia", "Europe"})
 _PLACE = {"german": "in nach aus bei"}

@@ -102,7 +102,11 @@ def figures(text: str, language: str) -> Figures:
             rest[moment.start : moment.end] = " " * (moment.end - moment.start)
     blanked = "".join(rest)
     found = sorted([*_digits(blanked, language), *_spelled(blanked, language)], key=lambda q: q.start)
-    found = [q for q in found if not any(o is not q and o.start <= q.start and q.end <= o.end and _larger(o, q) for o in found)]
+    found = [
+        q
+        for q in found
+        if not any(o is not q and o.start <= q.start and q.end <= o.end and _larger(o, q) for o in found)
+    ]
     described = tuple(_described(found, n, text, language) for n in range(len(found)))
     spoken = [word.low for word in words(text, language)] + [c for c in text if c in "%€$£¥°‰"]
     kinds = {kind_of()[word] for word in spoken if word in kind_of()} | {q.kind for q in described if q.kind}
@@ -229,7 +233,7 @@ def _described(found: list[Quantity], place: int, text: str, language: str) -> Q
     """A number with its unit, what it counts and its bound."""
     q = found[place]
     after = found[place + 1] if place + 1 < len(found) else None
-    kind, counted = q.kind, ()
+    kind, counted = q.kind, q.counted
     if not kind:
         kind, counted = _counted(q, text, language)
         if not kind and not counted and after and _RANGE.match(text[q.end : after.start]):
@@ -247,8 +251,14 @@ def _counted(q: Quantity, text: str, language: str) -> tuple[str, tuple[str, ...
     sign = re.match(r"\s?(%|€|£|\$|¥|°\s?[CF]?\b|℃|‰|°)", behind)
     if sign:
         return kind_of()[sign[1].replace(" ", "").lower()], ()
-    behind = re.split(r"[.,;:!?()|\d\"]|\s[-–—]\s", behind.replace("per cent", "percent").replace("pour cent", "pourcent")
-                      .replace("por ciento", "percent").replace("per cento", "percent").replace("por cento", "percent"))[0]
+    behind = re.split(
+        r"[.,;:!?()|\d\"]|\s[-–—]\s",
+        behind.replace("per cent", "percent")
+        .replace("pour cent", "pourcent")
+        .replace("por ciento", "percent")
+        .replace("per cento", "percent")
+        .replace("por cento", "percent"),
+    )[0]
     counted: list[str] = []
     for n, word in enumerate(words(behind, language)[:_REACH]):
         if word.low in kind_of() or (n == 0 and word.low in GLUED and word.low != "an"):
@@ -263,17 +273,31 @@ def _counted(q: Quantity, text: str, language: str) -> tuple[str, tuple[str, ...
 
 def _between(word: Word, value: float) -> bool:
     """Whether a word may stand between a number and what it counts: 5 of the days, half a day."""
-    return (word.low in ("a", "an") and 0 < value < 1) or word.low in ("of", "the", "more", "other", "full", "der", "de", "weitere", "mehr")
+    return (word.low in ("a", "an") and 0 < value < 1) or word.low in (
+        "of",
+        "the",
+        "more",
+        "other",
+        "full",
+        "der",
+        "de",
+        "weitere",
+        "mehr",
+    )
 
 
 @lru_cache(maxsize=16)
 def _bounds(language: str) -> tuple[re.Pattern[str], re.Pattern[str], dict[str, str]]:
     table = BOUNDS.get(language, {})
-    meaning = {phrase: bound for bound, phrases in table.items() for phrase in phrases.split("|")}
+    meaning = {phrase: bound for bound, phrases in table.items() for phrase in re.split(r"\s*\|\s*", phrases.strip())}
     before = "|".join(re.escape(p) for p in sorted(meaning, key=len, reverse=True)) or r"(?!)"
-    pattern = re.compile(rf"\b({before})\s+(?:(?!(?:{before})\b)[^\W\d]+\s+|[€$£¥]\s?){{0,3}}?[-–€$£¥]?\s?$", re.IGNORECASE)
-    behind = {phrase: b for b, phrases in BEHIND.items() for phrase in phrases.split("|")}
-    after = re.compile(rf"^\s?(?:[^\W\d]+\s+){{0,2}}?({'|'.join(sorted(behind, key=len, reverse=True))})\b", re.IGNORECASE)
+    pattern = re.compile(
+        rf"\b({before})\s+(?:(?!(?:{before})\b)[^\W\d]+\s+|[€$£¥]\s?){{0,3}}?[-–€$£¥]?\s?$", re.IGNORECASE
+    )
+    behind = {phrase: b for b, phrases in BEHIND.items() for phrase in re.split(r"\s*\|\s*", phrases.strip())}
+    after = re.compile(
+        rf"^\s?(?:[^\W\d]+\s+){{0,2}}?({'|'.join(sorted(behind, key=len, reverse=True))})\b", re.IGNORECASE
+    )
     return pattern, after, meaning | behind
 
 

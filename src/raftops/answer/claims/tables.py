@@ -8,20 +8,34 @@ LANGUAGES = ("english", "german", "french", "spanish", "italian", "dutch", "port
 """The languages with number words; every other one has digits only."""
 
 _BELOW_TWENTY = {
-    "english": """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
-        seventeen eighteen nineteen""",
-    "german": """null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn
-        siebzehn achtzehn neunzehn""",
-    "french": """zéro un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize dix-sept
-        dix-huit dix-neuf""",
-    "spanish": """cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis
-        diecisiete dieciocho diecinueve""",
-    "italian": """zero uno due tre quattro cinque sei sette otto nove dieci undici dodici tredici quattordici quindici
-        sedici diciassette diciotto diciannove""",
-    "dutch": """nul één twee drie vier vijf zes zeven acht negen tien elf twaalf dertien veertien vijftien zestien
-        zeventien achttien negentien""",
-    "portuguese": """zero um dois três quatro cinco seis sete oito nove dez onze doze treze catorze quinze dezesseis
-        dezessete dezoito dezenove""",
+    "english": """
+        zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+        seventeen eighteen nineteen
+    """,
+    "german": """
+        null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn
+        siebzehn achtzehn neunzehn
+    """,
+    "french": """
+        zéro un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize dix-sept
+        dix-huit dix-neuf
+    """,
+    "spanish": """
+        cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis
+        diecisiete dieciocho diecinueve
+    """,
+    "italian": """
+        zero uno due tre quattro cinque sei sette otto nove dieci undici dodici tredici quattordici quindici sedici
+        diciassette diciotto diciannove
+    """,
+    "dutch": """
+        nul één twee drie vier vijf zes zeven acht negen tien elf twaalf dertien veertien vijftien zestien zeventien
+        achttien negentien
+    """,
+    "portuguese": """
+        zero um dois três quatro cinco seis sete oito nove dez onze doze treze catorze quinze dezesseis dezessete
+        dezoito dezenove
+    """,
 }
 _TENS = {
     "english": "twenty thirty forty fifty sixty seventy eighty ninety",
@@ -43,19 +57,37 @@ _MORE = {
 }
 SCALES = {
     "english": "hundred=100 thousand=1000 million=1000000 billion=1000000000 m=1000000 bn=1000000000 k=1000",
-    "german": "hundert=100 tausend=1000 million=1000000 millionen=1000000 mio=1000000 milliarde=1000000000 "
-    "milliarden=1000000000 mrd=1000000000",
-    "french": "cent=100 cents=100 mille=1000 million=1000000 millions=1000000 milliard=1000000000 milliards=1000000000",
+    "german": """
+        hundert=100 tausend=1000 million=1000000 millionen=1000000 mio=1000000 milliarde=1000000000
+        milliarden=1000000000 mrd=1000000000
+    """,
+    "french": """
+        cent=100 cents=100 mille=1000 million=1000000 millions=1000000 milliard=1000000000 milliards=1000000000
+    """,
     "spanish": "cien=100 ciento=100 mil=1000 millón=1000000 millones=1000000",
-    "italian": "cento=100 mille=1000 mila=1000 milione=1000000 milioni=1000000 miliardo=1000000000 miliardi=1000000000",
+    "italian": """
+        cento=100 mille=1000 mila=1000 milione=1000000 milioni=1000000 miliardo=1000000000 miliardi=1000000000
+    """,
     "dutch": "honderd=100 duizend=1000 miljoen=1000000 miljard=1000000000",
     "portuguese": "cem=100 cento=100 mil=1000 milhão=1000000 milhões=1000000",
 }
-JOINERS = {"english": "and", "german": "und", "french": "et", "spanish": "y", "dutch": "en", "portuguese": "e"}
+JOINERS = {
+    "english": "and",
+    "german": "und",
+    "french": "et",
+    "spanish": "y",
+    "dutch": "en",
+    "portuguese": "e",
+}
 ONES = {
-    "english": "one a an", "german": "ein eine einem einen einer eines", "french": "un une", "spanish": "un una uno",
-    "italian": "un una uno", "dutch": "een", "portuguese": "um uma",
-}  # fmt: skip
+    "english": "one a an",
+    "german": "ein eine einem einen einer eines",
+    "french": "un une",
+    "spanish": "un una uno",
+    "italian": "un una uno",
+    "dutch": "een",
+    "portuguese": "um uma",
+}
 """Words that may count one, or be an article: they show a 1, but never claim one alone."""
 ORDINALS = {
     "english": "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth",
@@ -105,16 +137,32 @@ KINDS = {
     "second": ("seconds", 1, "second seconds sec secs sekunde sekunden seconde secondes seconden segundos secondi"),
     "minute": ("seconds", 60, "minute minutes min mins minuten minuto minutos minuti minuut"),
     "hour": ("seconds", 3600, "hour hours hr hrs hourly stunde stunden std heure heures hora horas ora ore uur uren"),
-    "day": ("days", 1, """day days daily tag tage tagen tags täglich arbeitstag arbeitstage arbeitstagen werktag werktage
-        werktagen kalendertag kalendertage kalendertagen urlaubstag urlaubstage urlaubstagen jour jours journée journées
-        día días giorno giorni dag dagen dia dias werkdagen"""),
-    "week": ("days", 7, """week weeks weekly fortnight woche wochen wöchentlich semaine semaines semana semanas settimana
-        settimane weken"""),
-    "month": ("months", 1, """month months monthly monat monate monaten monats monatlich mois mes meses mese mesi maand
-        maanden mês"""),
+    "day": (
+        "days",
+        1,
+        """day days daily tag tage tagen tags täglich arbeitstag arbeitstage arbeitstagen werktag
+        werktage werktagen kalendertag kalendertage kalendertagen urlaubstag urlaubstage urlaubstagen jour jours journée journées
+        día días giorno giorni dag dagen dia dias werkdagen""",
+    ),
+    "week": (
+        "days",
+        7,
+        """week weeks weekly fortnight woche wochen wöchentlich semaine semaines semana semanas
+        settimana settimane weken""",
+    ),
+    "month": (
+        "months",
+        1,
+        """month months monthly monat monate monaten monats monatlich mois mes meses mese mesi maand
+        maanden mês""",
+    ),
     "quarter": ("months", 3, "quarterly trimester quartal quartale trimestre trimestres kwartaal"),
-    "year": ("months", 12, """year years yearly annual annually annum yr yrs jahr jahre jahren jahres jährlich
-        kalenderjahr ans année années año años anni jaar jaren anos"""),
+    "year": (
+        "months",
+        12,
+        """year years yearly annual annually annum yr yrs jahr jahre jahren jahres jährlich
+        kalenderjahr ans année années año años anni jaar jaren anos""",
+    ),
     "night": ("nights", 1, "night nights overnight nacht nächte nächten nuit nuits noche noches notte notti nachten"),
     "%": ("%", 1, "% percent percentage prozent pourcent procent percento"),
     "per mille": ("%", 0.1, "‰ promille"),
@@ -153,8 +201,20 @@ KINDS = {
     "kWh": ("kWh", 1, "kwh"),
 }
 """Unit of measure: what it is counted in, how many of that, and its words in all languages."""
-GLUED = {"h": "hour", "d": "day", "g": "gram", "m": "metre", "s": "second", "l": "litre", "w": "week", "y": "year",
-         "c": "Celsius", "f": "Fahrenheit", "an": "year", "ans": "year"}  # fmt: skip
+GLUED = {
+    "h": "hour",
+    "d": "day",
+    "g": "gram",
+    "m": "metre",
+    "s": "second",
+    "l": "litre",
+    "w": "week",
+    "y": "year",
+    "c": "Celsius",
+    "f": "Fahrenheit",
+    "an": "year",
+    "ans": "year",
+}
 """Short words that are units only right behind a number."""
 WIDER = {"dollar": {"US dollar", "Canadian dollar", "Australian dollar"}, "degree": {"Celsius", "Fahrenheit"}}
 """A word that may stand for any of several units."""
@@ -162,51 +222,74 @@ WIDER = {"dollar": {"US dollar", "Canadian dollar", "Australian dollar"}, "degre
 LOW, HIGH, EXACT = "at least", "at most", "exactly"
 BOUNDS = {
     "english": {
-        LOW: "at least|no less than|not less than|no fewer than|not fewer than|minimum of|minimum|a minimum of|more than|"
-        "over|above|exceeding|exceeds|exceed|greater than|longer than|later than|older than|after|since|from|beginning|"
-        "starting|effective|no earlier than|not earlier than|not before|as early as",
-        HIGH: "at most|no more than|not more than|up to|maximum of|maximum|a maximum of|less than|fewer than|under|below|"
-        "within|no later than|not later than|no longer than|not exceed|not exceeding|limited to|capped at|by|before|"
-        "until|till|prior to|shorter than|younger than|as late as|not after",
-        EXACT: "exactly|precisely",
+        LOW: """
+            at least | no less than | not less than | no fewer than | not fewer than | minimum of | minimum | a
+            minimum of | more than | over | above | exceeding | exceeds | exceed | greater than | longer than |
+            later than | older than | after | since | from | beginning | starting | effective | no earlier than |
+            not earlier than | not before | as early as
+        """,
+        HIGH: """
+            at most | no more than | not more than | up to | maximum of | maximum | a maximum of | less than | fewer
+            than | under | below | within | no later than | not later than | no longer than | not exceed | not
+            exceeding | limited to | capped at | by | before | until | till | prior to | shorter than | younger than
+            | as late as | not after
+        """,
+        EXACT: "exactly | precisely",
     },
     "german": {
-        LOW: "mindestens|wenigstens|nicht weniger als|mehr als|über|ab|seit|nach|frühestens|minimum|nicht vor|länger als",
-        HIGH: "höchstens|maximal|nicht mehr als|bis zu|bis|weniger als|unter|innerhalb von|binnen|spätestens|vor|maximum|"
-        "nicht länger als|nicht nach",
+        LOW: """
+            mindestens | wenigstens | nicht weniger als | mehr als | über | ab | seit | nach | frühestens | minimum
+            | nicht vor | länger als
+        """,
+        HIGH: """
+            höchstens | maximal | nicht mehr als | bis zu | bis | weniger als | unter | innerhalb von | binnen |
+            spätestens | vor | maximum | nicht länger als | nicht nach
+        """,
         EXACT: "genau",
     },
     "french": {
-        LOW: "au moins|au minimum|minimum|plus de|supérieur à|à partir de|dès|depuis|après|à compter de|pas moins de",
-        HIGH: "au plus|au maximum|maximum|moins de|jusqu'à|inférieur à|dans les|avant|d'ici|pas plus de|ne dépassant pas",
+        LOW: """
+            au moins | au minimum | minimum | plus de | supérieur à | à partir de | dès | depuis | après | à compter
+            de | pas moins de
+        """,
+        HIGH: """
+            au plus | au maximum | maximum | moins de | jusqu'à | inférieur à | dans les | avant | d'ici | pas plus
+            de | ne dépassant pas
+        """,
         EXACT: "exactement",
     },
     "spanish": {
-        LOW: "al menos|como mínimo|mínimo|más de|a partir de|desde|después de|no menos de|superior a",
-        HIGH: "como máximo|máximo|a lo sumo|menos de|hasta|antes de|dentro de|no más de|inferior a",
+        LOW: "al menos | como mínimo | mínimo | más de | a partir de | desde | después de | no menos de | superior a",
+        HIGH: "como máximo | máximo | a lo sumo | menos de | hasta | antes de | dentro de | no más de | inferior a",
         EXACT: "exactamente",
     },
     "italian": {
-        LOW: "almeno|minimo|più di|a partire da|da|dopo|non meno di|oltre",
-        HIGH: "al massimo|massimo|fino a|meno di|entro|prima di|prima del|non più di|sotto",
+        LOW: "almeno | minimo | più di | a partire da | da | dopo | non meno di | oltre",
+        HIGH: "al massimo | massimo | fino a | meno di | entro | prima di | prima del | non più di | sotto",
         EXACT: "esattamente",
     },
     "dutch": {
-        LOW: "minstens|ten minste|minimaal|meer dan|vanaf|na|sinds|niet minder dan",
-        HIGH: "hoogstens|maximaal|ten hoogste|tot|minder dan|binnen|vóór|voor|uiterlijk|niet meer dan",
+        LOW: "minstens | ten minste | minimaal | meer dan | vanaf | na | sinds | niet minder dan",
+        HIGH: """
+            hoogstens | maximaal | ten hoogste | tot | minder dan | binnen | vóór | voor | uiterlijk | niet meer dan
+        """,
         EXACT: "precies",
     },
     "portuguese": {
-        LOW: "pelo menos|no mínimo|mínimo|mais de|a partir de|desde|depois de|após|não menos de",
-        HIGH: "no máximo|máximo|até|menos de|antes de|dentro de|não mais de",
+        LOW: "pelo menos | no mínimo | mínimo | mais de | a partir de | desde | depois de | após | não menos de",
+        HIGH: "no máximo | máximo | até | menos de | antes de | dentro de | não mais de",
         EXACT: "exatamente",
     },
 }
 BEHIND = {
-    LOW: "or more|or longer|or later|or over|or above|or older|and over|and above|onwards|onward|upwards|minimum|"
-    "oder mehr|ou plus|o más|o più|of meer|ou mais",
-    HIGH: "or less|or fewer|or under|or below|or earlier|or younger|maximum|at most|at the latest|oder weniger|ou moins|"
-    "o menos|o meno|of minder|ou menos",
+    LOW: """
+        or more | or longer | or later | or over | or above | or older | and over | and above | onwards | onward |
+        upwards | minimum | oder mehr | ou plus | o más | o più | of meer | ou mais
+    """,
+    HIGH: """
+        or less | or fewer | or under | or below | or earlier | or younger | maximum | at most | at the latest |
+        oder weniger | ou moins | o menos | o meno | of minder | ou menos
+    """,
 }
 """Bounds that stand behind their number."""
 
