@@ -13,13 +13,14 @@ from functools import lru_cache
 
 import snowballstemmer
 
-from raftops.answer.claims.alignment import aligned, substituted
+from raftops.answer.claims.alignment import aligned, exchanged, substituted
 from raftops.answer.claims.binding import unshown
 from raftops.answer.claims.names import PRONOUNS, elsewhere, names, strange
 from raftops.answer.claims.polarity import flipped
 from raftops.answer.claims.quantities import figures
+from raftops.answer.claims.tables import kind_of
 from raftops.answer.claims.verdicts import misanswered, yes_or_no
-from raftops.answer.claims.words import UNSPACED, Word, alike, plain, words
+from raftops.answer.claims.words import UNSPACED, alike, plain, words
 from raftops.data.records import Unit
 from raftops.retrieval.stopwords import STOP_WORDS
 
@@ -44,6 +45,8 @@ _FRAME = re.compile(
     re.IGNORECASE,
 )
 """Words in front of an answer that only say where it comes from."""
+_FREE_ORDER = frozenset({"german", "dutch", "none", "hungarian", "finnish", "russian", "turkish"})
+"""Languages in which the order of words does not say who does what."""
 NEAR = 0.6
 """Share of a claim's words that stand in a row in its source, from which another word is taken for a substitution."""
 NEW = 0.25
@@ -151,38 +154,25 @@ def _reason(unit: Unit, claim: str, question: str, language: str, beside: str) -
 def _reworded(claim: str, unit: Unit, question: str, verdict: str, language: str) -> str:
     """Words of a claim that a unit does not have: one in the place of another, or too many of them."""
     said, shown = words(claim, language), words(plain(shown_text(unit)), language)
-    own = [w for w in said if w.content]
-    heading = {w.stem for w in words(unit.heading, language)}
-    known, asked = {w.stem for w in shown} | heading, {w.stem for w in words(question, language)}
+    told = figures(claim, language)
+    spans = [(x.start, x.end) for x in (*told.quantities, *told.moments)]
+    own = [w for w in said if w.content and w.low not in kind_of() and not any(a <= w.start < b for a, b in spans)]
     if not own:
-        return (
-            "" if verdict or figures(claim, language).quantities or figures(claim, language).moments else "says nothing"
-        )
+        return "" if verdict or spans or told.kinds else "says nothing"
+    known = {w.stem for w in shown} | {w.stem for w in words(unit.heading, language)}
+    asked = {w.stem for w in words(question, language)}
     new = [w for w in own if w.stem not in known and not any(alike(w.stem, other) for other in known)]
-    strange_ = [w for w in new if UNSPACED.match(w.text) and _NUMERALS & set(w.text)]
+    free = [w for w in new if w.stem not in asked]
+    wrong = [w for w in new if UNSPACED.match(w.text) and _NUMERALS & set(w.text)]
     share, gaps = aligned(said, shown)
     if share >= NEAR:
-        strange_ += [w for there, here in gaps for w in here if w in new and any(v.content for v in there)]
-    strange_ += [
-        said[n] for n in substituted(said, shown, [n for n, w in enumerate(said) if w in new and w.stem not in asked])
-    ]
-    if strange_:
-        return f'says "{strange_[0].text}", which is not said'
-    free = [w for w in new if w.stem not in asked]
+        wrong += [w for there, here in gaps for w in here if w in new and any(v.content for v in there)]
+    wrong += [said[n] for n in substituted(said, shown, [n for n, w in enumerate(said) if w in free])]
     if len(free) > NEW * len(own) or (len(new) == len(own) and not verdict):
-        return f'says "{free[0].text if free else new[0].text}", which is not said'
-    return _exchanged(gaps) if share >= NEAR else ""
-
-
-def _exchanged(gaps: Sequence[tuple[Sequence[Word], Sequence[Word]]]) -> str:
-    """Two words of a near copy that have changed their places: who does what to whom."""
-    moved = [
-        (" ".join(w.stem for w in there), " ".join(w.stem for w in here)) for there, here in gaps if there and here
-    ]
-    for there, here in moved:
-        if there != here and (here, there) in moved:
-            return f'exchanges "{there}" and "{here}"'
-    return ""
+        wrong += free or new
+    if wrong:
+        return f'says "{wrong[0].text}", which is not said'
+    return "" if language in _FREE_ORDER else exchanged(said, shown, language)
 
 
 def asserts_facts(text: str, request: str, language: str = "english") -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
+from raftops.answer.claims.tables import number_words
 from raftops.answer.claims.words import Word
 
 Gap = tuple[list[Word], list[Word]]
@@ -39,7 +40,8 @@ def substituted(said: Sequence[Word], shown: Sequence[Word], new: Sequence[int])
             first -= 1
         while last + 1 in new:
             last += 1
-        left, right = ([w.stem for w in side] for side in (said[max(0, first - 2) : first], said[last + 1 : last + 3]))
+        numbers = number_words(language)
+    left, right = ([w.stem for w in side] for side in (said[max(0, first - 2) : first], said[last + 1 : last + 3]))
         for i in range(len(there)):
             behind = (
                 i + 1 < len(there) and shown[i + 1].weighty and there[max(0, i - 1) : i + 1] == left and len(left) == 2
@@ -59,3 +61,30 @@ def substituted(said: Sequence[Word], shown: Sequence[Word], new: Sequence[int])
                 found.append(n)
                 break
     return found
+
+
+def exchanged(said: Sequence[Word], shown: Sequence[Word], language: str) -> str:
+    """Two things of a claim that have changed places around what stays: who does what to whom; empty if none have.
+
+    For languages in which the order of words says who does it. "By" makes the other order the same again.
+    """
+    numbers = number_words(language)
+    left, right = ([w.stem for w in text if w.weighty and w.low not in numbers] for text in (shown, said))
+    agents = [sum(w.low in _AGENT for w in text) for text in (shown, said)]
+    first = next(
+        (n for n in range(len(left) - len(right) + 1) if sorted(left[n : n + len(right)]) == sorted(right)), -1
+    )
+    left = left[first : first + len(right)]
+    if first < 0 or left == right or agents[0] != agents[1]:
+        return ""
+    start = next(n for n, (a, b) in enumerate(zip(left, right, strict=True)) if a != b)
+    end = len(left) - next(n for n, (a, b) in enumerate(zip(left[::-1], right[::-1], strict=True)) if a != b)
+    old, new = left[start:end], right[start:end]
+    for i in range(1, len(old) - 1):
+        for j in range(i + 1, len(old)):
+            if new == old[j:] + old[i:j] + old[:i]:
+                return f'exchanges "{" ".join(old[:i])}" and "{" ".join(old[j:])}"'
+    return ""
+
+
+_AGENT = frozenset({"by", "par", "por", "da", "dal", "dalla", "pelo", "pela"})

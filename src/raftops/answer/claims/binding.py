@@ -88,8 +88,8 @@ def _dated(quantity: Quantity, shown: Figures) -> bool:
     """Whether a bare number is the year, day or hour of a date that is shown."""
     if quantity.kind:
         return False
-    parts = [p for m in shown.moments for p in (m.year, m.day, None if m.minutes is None else m.minutes / 60)]
-    return quantity.value in [p for p in parts if p is not None]
+    hours = {hour for m in shown.moments if m.minutes is not None for hour in (m.minutes / 60, m.minutes / 60 % 12)}
+    return quantity.value in hours or any(quantity.value in (m.year, m.day) for m in shown.moments)
 
 
 def _instead(quantity: Quantity, shown: Figures) -> str:

@@ -102,14 +102,14 @@ def strange(claim: str, source: str, language: str, beside: str = "") -> str:
     stems |= {w.stem for w in words(beside, language)}
     initials = "".join(low[0] for low in lows)
     for name in names(words(claim, language), language):
-        if name.stem in stems or name.low in lows:
-            continue
         if name.low in known:
             if known[name.low] not in places:
                 return name.text
             continue
         short = name.text.isupper() and len(name.text) > 1 and name.low in initials
-        if not short and not any(alike(name.stem, stem) for stem in stems):
+        if name.stem in stems or name.low in lows or short:
+            continue
+        if not any(alike(name.stem, stem) for stem in stems):
             return name.text
     return ""
 

@@ -57,7 +57,8 @@ def flipped(claim: str, source: str, language: str) -> str:
             if reason:
                 return reason
         lost, added = ([w for gap in gaps for w in _deniers(gap[side], language)] for side in (0, 1))
-        if len(lost) % 2 != len(added) % 2 and not limited:
+        same = len(negators(said, language)) == len(negators(shown, language))  # it may only stand elsewhere
+        if len(lost) % 2 != len(added) % 2 and not limited and not same:
             return f'drops "{lost[0].low}"' if len(lost) > len(added) else f'adds "{added[0].low}"'
     reason = _turned_at(said, shown, language, 'adds "{}"') or _turned_at(shown, said, language, 'drops "{}"')
     if reason:
@@ -107,7 +108,7 @@ def _opposite(said: Sequence[Word], shown: Sequence[Word], language: str) -> str
     """A word that the source has only as its opposite."""
     lows, stems = {w.low for w in shown}, {w.stem for w in shown}
     for word in said:
-        if word.stem in stems or not word.content:
+        if word.stem in stems or not word.weighty:
             continue
         for other in opposites(language).get(word.low, ()):
             if other in lows:
@@ -123,7 +124,7 @@ def _parity(said: Sequence[Word], shown: Sequence[Word], claim: str, source: str
     """Whether the clause of the source that shares most of a clause's words denies where that one does not."""
     pieces = [(piece, _governed(piece, language)) for piece in clauses(shown, source, language)]
     for clause in clauses(said, claim, language):
-        own, governed = {w.stem for w in clause if w.content}, _governed(clause, language)
+        own, governed = {w.stem for w in clause if w.weighty}, _governed(clause, language)
         if len(own) < 3:
             continue
         shares = [len(own & {w.stem for w in piece}) for piece, _ in pieces]
@@ -144,4 +145,5 @@ def _governed(clause: Sequence[Word], language: str) -> str:
     core = [n for n in negators(clause, language) if clause[n].low not in table("apart", language)]
     if len(core) % 2 == 0:
         return ""
-    return next((w.stem for w in clause[core[0] + 1 :] if w.content), "")
+    behind, before = clause[core[0] + 1 :], clause[: core[0]][::-1]
+    return next((w.stem for w in (*behind, *before) if w.weighty), "")

@@ -141,8 +141,8 @@ KINDS = {
         "days",
         1,
         """day days daily tag tage tagen tags täglich arbeitstag arbeitstage arbeitstagen werktag
-        werktage werktagen kalendertag kalendertage kalendertagen urlaubstag urlaubstage urlaubstagen jour jours journée journées
-        día días giorno giorni dag dagen dia dias werkdagen""",
+        werktage werktagen kalendertag kalendertage kalendertagen urlaubstag urlaubstage urlaubstagen jour
+        jours journée journées día días giorno giorni dag dagen dia dias werkdagen""",
     ),
     "week": (
         "days",

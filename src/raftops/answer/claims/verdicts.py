@@ -37,9 +37,9 @@ def misanswered(verdict: str, rest: str, source: str, question: str, language: s
     same = _about(shown, source, topic, language, denied)
     if verdict == "yes":
         return f'says yes where "{" ".join(w.text for w in near[:8])}" is said' if near and not same else ""
-    if negators(said, language) or any(w.low in table("limiting", language) for w in said):
+    if any(w.low in table("limiting", language) for w in said):
         return ""
-    turned = bool(near) or _turned(asked, shown, language)
+    turned = bool(near) or _turned(asked, shown, language) or bool(negators(said, language) and not same)
     if not turned and not (same and not own):
         limited = not own and any(w.low in table("limiting", language) for w in shown)
         turned = limited or bool(negators(shown, language))
