@@ -67,7 +67,7 @@ def test_yes_and_no_are_judged_against_the_question(claim, source, wrong):
 
 @pytest.mark.parametrize(
     ("language", "claim", "verdict"),
-    [("english", "No employee may smoke.", ""), ("english", "No, it is closed.", "no"), ("german", "Ja, bis 17.", "yes"),
+    [("english", "No employee may smoke.", ""), ("english", "No, it is.", "no"), ("german", "Ja, bis 17.", "yes"),
      ("german", "Nein.", "no"), ("french", "Oui, deux.", "yes"), ("english", "Yes it is.", "yes"), ("english", "", "")],
 )  # fmt: skip
 def test_only_an_answer_is_a_yes_or_a_no(language, claim, verdict):

@@ -40,8 +40,7 @@ def substituted(said: Sequence[Word], shown: Sequence[Word], new: Sequence[int])
             first -= 1
         while last + 1 in new:
             last += 1
-        numbers = number_words(language)
-    left, right = ([w.stem for w in side] for side in (said[max(0, first - 2) : first], said[last + 1 : last + 3]))
+        left, right = ([w.stem for w in side] for side in (said[max(0, first - 2) : first], said[last + 1 : last + 3]))
         for i in range(len(there)):
             behind = (
                 i + 1 < len(there) and shown[i + 1].weighty and there[max(0, i - 1) : i + 1] == left and len(left) == 2
