@@ -60,6 +60,8 @@ def _moment(moment: Moment, shown: Figures, claim: str, source: str, language: s
             return ""
         others = ", ".join(m.text for m in shown.moments)
         return f"says {moment.text} where {others} is said" if others else f"says {moment.text}, which stands nowhere"
+    if negators(words(source, language), language):
+        return ""
     return _bound_against(bound(moment, claim, language), [bound(m, source, language) for m in found], moment.text)
 
 
@@ -79,7 +81,7 @@ def _quantity(quantity: Quantity, shown: Figures, question: str, source: str, la
         if not carried:
             return f"says {_named(quantity)} where {real[0].text} has no such unit"
     reason = _miscounted(quantity, real, shown, source, question, language)
-    if negators(words(source, language), language):  # "not within 5 days" is after 5 days
+    if negators(words(source, language), language):  # "not within 5 days" is after them
         return reason
     return reason or _bound_against(quantity.bound, [q.bound for q in real], quantity.text)
 

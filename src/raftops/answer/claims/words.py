@@ -159,7 +159,8 @@ _IRREGULAR = dict(
         knew>know known>know laid>lay led>lead left>leave lent>lend lost>lose made>make meant>mean met>meet paid>pay
         ran>run rose>rise said>say sang>sing sung>sing sat>sit saw>see seen>see sent>send shown>show sold>sell
         spent>spend spoke>speak spoken>speak stood>stand taken>take taught>teach thought>think told>tell took>take
-        went>go won>win wore>wear worn>wear written>write wrote>write children>child people>person men>man women>woman""",
+        went>go won>win wore>wear worn>wear written>write wrote>write children>child
+        people>person men>man women>woman""",
     )
 )
 """English forms that the stemmer does not join."""
