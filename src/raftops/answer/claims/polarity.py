@@ -17,21 +17,25 @@ NEAR = 0.5
 
 
 def negators(said: Sequence[Word], language: str) -> list[int]:
-    """Places of the words that deny."""
-    known, lows = table("neg", language), [word.low for word in said]
-    idle: set[int] = set()
+    """Places of the words that deny; not where they are part of a phrase that denies nothing ("no more than")."""
+    known = table("neg", language)
+    found = [n for n, w in enumerate(said) if (w.low in known or w.low == "n't") and not _numbering(said, n)]
+    if not found:
+        return []
+    lows = [w.low for w in said]
     for idiom in IDIOMS.get(language, ()):
         parts = idiom.split()
-        for n in range(len(lows) - len(parts) + 1):
-            if lows[n : n + len(parts)] == parts:
-                idle.update(range(n, n + len(parts)))
-    found = [
-        n for n, low in enumerate(lows) if n not in idle and (low in known or low.endswith("n't") or low == "cannot")
-    ]
-    # "no. 5" and "No" in front of a number are no denial
-    found = [n for n in found if not (lows[n] == "no" and n + 1 < len(lows) and lows[n + 1][0].isdigit())]
+        starts = {n - place for n in found for place, part in enumerate(parts) if lows[n] == part}
+        wide = len(parts)
+        idle = {s + n for s in starts if s >= 0 and lows[s : s + wide] == parts for n in range(wide)}
+        found = [n for n in found if n not in idle]
     doubled = DOUBLED.get(language, ())
     return [n for n in found if lows[n] not in doubled] or found[:1]
+
+
+def _numbering(said: Sequence[Word], place: int) -> bool:
+    """Whether a word is the "No." of "No. 5"."""
+    return said[place].text == "No" and place + 1 < len(said) and said[place + 1].low[0].isdigit()
 
 
 def clauses(said: Sequence[Word], text: str, language: str) -> list[list[Word]]:

@@ -70,6 +70,7 @@ class Word:
     """One word of a text."""
 
     text: str
+    low: str
     stem: str
     start: int
     content: bool
@@ -78,11 +79,6 @@ class Word:
     """No stop word."""
     first: bool
     """Begins a sentence, a line or a cell."""
-
-    @property
-    def low(self) -> str:
-        """In lower case."""
-        return self.text.lower()
 
 
 def plain(text: str) -> str:
@@ -108,14 +104,14 @@ def words(text: str, language: str) -> tuple[Word, ...]:
         said, start = match.group(), match.start()
         if UNSPACED.match(said):
             pieces = [said[i : i + 2] for i in range(max(1, len(said) - 1))]
-            found += [Word(piece, piece, start + i, True, True, False) for i, piece in enumerate(pieces)]
+            found += [Word(piece, piece.lower(), piece, start + i, True, True, False) for i, piece in enumerate(pieces)]
             continue
         low = said.lower().removesuffix("'s")
         first = bool(_BREAK.search(text[max(0, start - 4) : start])) or start == 0
         stemmed = low if low[0].isdigit() or low == "|" else _stem(low, language)
         weighty = _weighs(low, language)
         content = weighty and stemmed not in light_stems(language)
-        found.append(Word(said, "not" if low == "n't" else stemmed, start, content, weighty, first))
+        found.append(Word(said, said.lower(), "not" if low == "n't" else stemmed, start, content, weighty, first))
     return tuple(found)
 
 
