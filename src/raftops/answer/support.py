@@ -15,9 +15,9 @@ import snowballstemmer
 
 from raftops.answer.claims.alignment import aligned, exchanged, substituted
 from raftops.answer.claims.binding import unshown
+from raftops.answer.claims.figures import figures
 from raftops.answer.claims.names import PRONOUNS, elsewhere, names, strange
 from raftops.answer.claims.polarity import flipped
-from raftops.answer.claims.quantities import figures
 from raftops.answer.claims.tables import kind_of
 from raftops.answer.claims.verdicts import misanswered, yes_or_no
 from raftops.answer.claims.words import UNSPACED, alike, plain, words
@@ -155,7 +155,7 @@ def _reworded(claim: str, unit: Unit, question: str, verdict: str, language: str
     """Words of a claim that a unit does not have: one in the place of another, or too many of them."""
     said, shown = words(claim, language), words(plain(shown_text(unit)), language)
     told = figures(claim, language)
-    spans = [(x.start, x.end) for x in (*told.quantities, *told.moments)]
+    spans = [(q.start, q.end) for q in told.quantities] + [(m.start, m.end) for m in told.moments]
     own = [w for w in said if w.content and w.low not in kind_of() and not any(a <= w.start < b for a, b in spans)]
     if not own:
         return "" if verdict or spans or told.kinds else "says nothing"
@@ -177,7 +177,8 @@ def _reworded(claim: str, unit: Unit, question: str, verdict: str, language: str
 
 def asserts_facts(text: str, request: str, language: str = "english") -> bool:
     """Whether a reply names a number, a date or a name that its request did not hold: a fact to be proved."""
-    said, given = figures(_without_list_numbers(text), language), figures(request, language)
+    text = re.sub(r"^\s*\d{1,2}[.)]\s", "", plain(text), flags=re.MULTILINE)  # the numbers of a list
+    said, given = figures(text, language), figures(request, language)
     if any(not any(m.shows(moment) for m in given.moments) for moment in said.moments):
         return True
     claimed = [q for q in said.quantities if not q.implied and not q.ordinal]
@@ -188,10 +189,6 @@ def asserts_facts(text: str, request: str, language: str = "english") -> bool:
         w.stem not in known and not any(alike(w.stem, k) for k in known)
         for w in names(words(text, language), language)
     )  # fmt: skip
-
-
-def _without_list_numbers(text: str) -> str:
-    return re.sub(r"^\s*\d{1,2}[.)]\s", "", plain(text), flags=re.MULTILINE)
 
 
 def shown_text(unit: Unit) -> str:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raftops.answer.claims.quantities import figures, number
+from raftops.answer.claims.figures import figures
+from raftops.answer.claims.quantities import number
 
 
 def values(text, language="english"):

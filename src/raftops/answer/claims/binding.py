@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 
 from raftops.answer.claims.dates import Moment
+from raftops.answer.claims.figures import Figures, bound, figures
 from raftops.answer.claims.names import names
 from raftops.answer.claims.polarity import negators
-from raftops.answer.claims.quantities import Figures, Quantity, bound, figures, same_kind
+from raftops.answer.claims.quantities import Quantity, same_kind
 from raftops.answer.claims.tables import EXACT, HIGH, KINDS, LOW
 from raftops.answer.claims.words import alike, contents, plain, words
 
@@ -40,7 +41,7 @@ def unshown(claim: str, source: str, text: str, question: str, language: str) ->
             return f"speaks of {kind}, which stands nowhere"
         if kind not in shown.kinds and _rivals(kind, shown) and not any(q.kind == kind for q in said.quantities):
             return f"says {kind} where {', '.join(sorted(_rivals(kind, shown)))} is said"
-    return _misplaced(claim, text, question, language)
+    return misplaced(claim, text, question, language)
 
 
 def _rivals(kind: str, shown: Figures) -> set[str]:
@@ -69,7 +70,9 @@ def _quantity(quantity: Quantity, shown: Figures, question: str, source: str, la
     same = [q for q in shown.quantities if q.equals(quantity)]
     if not quantity.kind and not same:
         same = [q for q in shown.quantities if q.value == quantity.value]
-    if not same and (_dated(quantity, shown) or (quantity.value == 1 and quantity.ordinal)):
+    hours = {hour for m in shown.moments if m.minutes is not None for hour in (m.minutes / 60, m.minutes / 60 % 12)}
+    dated = quantity.value in hours or any(quantity.value in (m.year, m.day) for m in shown.moments)
+    if not same and ((dated and not quantity.kind) or (quantity.value == 1 and quantity.ordinal)):
         return ""
     real = [
         q for q in same if not q.implied or (q.kind and q.kind == quantity.kind) or _meet(q.counted, quantity.counted)
@@ -84,14 +87,6 @@ def _quantity(quantity: Quantity, shown: Figures, question: str, source: str, la
     if negators(words(source, language), language):  # "not within 5 days" is after them
         return reason
     return reason or _bound_against(quantity.bound, [q.bound for q in real], quantity.text)
-
-
-def _dated(quantity: Quantity, shown: Figures) -> bool:
-    """Whether a bare number is the year, day or hour of a date that is shown."""
-    if quantity.kind:
-        return False
-    hours = {hour for m in shown.moments if m.minutes is not None for hour in (m.minutes / 60, m.minutes / 60 % 12)}
-    return quantity.value in hours or any(quantity.value in (m.year, m.day) for m in shown.moments)
 
 
 def _instead(quantity: Quantity, shown: Figures) -> str:
@@ -139,7 +134,7 @@ def _bound_against(said: str, shown: Sequence[str], text: str) -> str:
     return ""
 
 
-def _misplaced(claim: str, text: str, question: str, language: str) -> str:
+def misplaced(claim: str, text: str, question: str, language: str) -> str:
     """A number that its source has of another name: 9 euros of Italy, where Spain is asked about.
 
     Looked for where a source has several numbers of one unit, each beside a name of its own.

@@ -19,10 +19,12 @@ NEAR = 0.5
 def negators(said: Sequence[Word], language: str) -> list[int]:
     """Places of the words that deny; not where they are part of a phrase that denies nothing ("no more than")."""
     known = table("neg", language)
-    found = [n for n, w in enumerate(said) if (w.low in known or w.low == "n't") and not _numbering(said, n)]
+    found = [n for n, w in enumerate(said) if (w.low in known or w.low == "n't")]
     if not found:
         return []
     lows = [w.low for w in said]
+    # "No. 5" numbers something
+    found = [n for n in found if not (said[n].text == "No" and n + 1 < len(said) and lows[n + 1][0].isdigit())]
     for idiom in IDIOMS.get(language, ()):
         parts = idiom.split()
         starts = {n - place for n in found for place, part in enumerate(parts) if lows[n] == part}
@@ -31,11 +33,6 @@ def negators(said: Sequence[Word], language: str) -> list[int]:
         found = [n for n in found if n not in idle]
     doubled = DOUBLED.get(language, ())
     return [n for n in found if lows[n] not in doubled] or found[:1]
-
-
-def _numbering(said: Sequence[Word], place: int) -> bool:
-    """Whether a word is the "No." of "No. 5"."""
-    return said[place].text == "No" and place + 1 < len(said) and said[place + 1].low[0].isdigit()
 
 
 def clauses(said: Sequence[Word], text: str, language: str) -> list[list[Word]]:
@@ -67,7 +64,7 @@ def flipped(claim: str, source: str, language: str) -> str:
     reason = _turned_at(said, shown, language, 'adds "{}"') or _turned_at(shown, said, language, 'drops "{}"')
     if reason:
         return reason
-    return ("" if limited else _opposite(said, shown, language)) or _parity(said, shown, claim, source, language)
+    return ("" if limited else opposed(said, shown, language)) or denied(said, shown, claim, source, language)
 
 
 def _turned_at(said: Sequence[Word], other: Sequence[Word], language: str, reason: str) -> str:
@@ -108,7 +105,7 @@ def _gap(there: Sequence[Word], here: Sequence[Word], language: str) -> str:
     return ""
 
 
-def _opposite(said: Sequence[Word], shown: Sequence[Word], language: str) -> str:
+def opposed(said: Sequence[Word], shown: Sequence[Word], language: str) -> str:
     """A word that the source has only as its opposite."""
     lows, stems = {w.low for w in shown}, {w.stem for w in shown}
     for word in said:
@@ -124,7 +121,7 @@ def _opposite(said: Sequence[Word], shown: Sequence[Word], language: str) -> str
     return ""
 
 
-def _parity(said: Sequence[Word], shown: Sequence[Word], claim: str, source: str, language: str) -> str:
+def denied(said: Sequence[Word], shown: Sequence[Word], claim: str, source: str, language: str) -> str:
     """Whether the clause of the source that shares most of a clause's words denies where that one does not."""
     pieces = [(piece, _governed(piece, language)) for piece in clauses(shown, source, language)]
     for clause in clauses(said, claim, language):

@@ -1,7 +1,6 @@
-"""Numbers as they are meant: value with sign, unit of measure, what is counted, bound ("at least"), place in the text.
+"""Numbers in digits and in words, with sign, ordinals and fractions, by language. What they count: `figures.py`.
 
-Digits, number words (of the languages in `tables.LANGUAGES`), ordinals, fractions and ranges. Does not do arithmetic
-beyond units of one family: 1 week shows 7 days, 12 months show 1 year.
+Does not do arithmetic beyond units of one family: 1 week shows 7 days, 12 months show 1 year.
 """
 
 from __future__ import annotations
@@ -11,10 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from raftops.answer.claims.dates import Moment, moments
 from raftops.answer.claims.tables import (
-    BEHIND,
-    BOUNDS,
     COMMA_DECIMAL,
     FRACTIONS,
     GLUED,
@@ -27,8 +23,6 @@ from raftops.answer.claims.tables import (
     kind_of,
     number_words,
 )
-from raftops.answer.claims.words import Word, plain, words
-from raftops.retrieval.stopwords import STOP_WORDS
 
 _DIGITS = re.compile(
     r"(?P<sign>(?<![\w)\]%.,/-])(?<!\d )[-–](?=[€$£¥]?\d))?(?P<before>[€$£¥])?\s?"
@@ -37,9 +31,6 @@ _DIGITS = re.compile(
 _VULGAR = {"½": 0.5, "¼": 0.25, "¾": 0.75}
 _NEGATIVE = re.compile(r"\b(?:minus|negative|meno|moins|menos|min)\s+(?:[€$£¥]\s?)?$", re.IGNORECASE)
 _BELOW_ZERO = re.compile(r"^\W*(?:\w+\W+){0,2}?(?:below zero|unter null)", re.IGNORECASE)
-_RANGE = re.compile(r"^\s*(?:-|–|—|to|and|or|bis|und|oder|à|et|ou|a|y|o|e|tot|en|of|até)\s*$", re.IGNORECASE)
-_REACH = 3
-"""Words behind a number among which its unit or what it counts is looked for."""
 
 
 @dataclass(frozen=True)
@@ -81,42 +72,6 @@ def same_kind(left: str, right: str) -> bool:
     return not left or not right or left == right or right in WIDER.get(left, ()) or left in WIDER.get(right, ())
 
 
-@dataclass(frozen=True)
-class Figures:
-    """The numbers, dates and times of a text."""
-
-    quantities: tuple[Quantity, ...]
-    moments: tuple[Moment, ...]
-    kinds: frozenset[str]
-    """Units of measure that stand in it, with a number or without."""
-
-
-@lru_cache(maxsize=8192)
-def figures(text: str, language: str) -> Figures:
-    """Read a text."""
-    text = plain(text)
-    dated = sorted(moments(text, language), key=lambda m: m.start)
-    rest = list(text)
-    for moment in dated:
-        if moment.weekday is None:
-            rest[moment.start : moment.end] = " " * (moment.end - moment.start)
-    blanked = "".join(rest)
-    found = sorted([*_digits(blanked, language), *_spelled(blanked, language)], key=lambda q: q.start)
-    found = [
-        q
-        for q in found
-        if not any(o is not q and o.start <= q.start and q.end <= o.end and _larger(o, q) for o in found)
-    ]
-    described = tuple(_described(found, n, text, language) for n in range(len(found)))
-    spoken = [word.low for word in words(text, language)] + [c for c in text if c in "%€$£¥°‰"]
-    kinds = {kind_of()[word] for word in spoken if word in kind_of()} | {q.kind for q in described if q.kind}
-    return Figures(described, tuple(dated), frozenset(kinds))
-
-
-def _larger(one: Quantity, other: Quantity) -> bool:
-    return (one.end - one.start, one.implied) > (other.end - other.start, other.implied)
-
-
 def number(written: str, language: str) -> float:
     """The value of digits with separators, as the language writes them: 1,500 or 1.500."""
     whole, half = (written[:-1], _VULGAR[written[-1]]) if written[-1] in _VULGAR else (written, 0.0)
@@ -135,9 +90,12 @@ def number(written: str, language: str) -> float:
     return float(digits) + half
 
 
-def _digits(text: str, language: str) -> Iterator[Quantity]:
+def in_digits(text: str, language: str) -> Iterator[Quantity]:
+    """The numbers in digits; blanks between groups of three are separators where the language writes so."""
+    if language in COMMA_DECIMAL:
+        text = re.sub(r"(?<![\d.,])(\d{1,3}) (?=\d{3}(?: \d{3})*(?![\d.]))", "\\1\u202f", text)
     scales = _pairs(SCALES, language)
-    for match in _grouped(text, language):
+    for match in _DIGITS.finditer(text):
         before, tail, value = text[: match.start("number")], match["tail"] or "", number(match["number"], language)
         if before and (before[-1].isalpha() or (before[-1] == "-" and len(before) > 1 and before[-2].isalpha())):
             yield Quantity(value, match["number"], match.start("number"), match.end("number"))  # B12, COVID-19
@@ -156,19 +114,10 @@ def _digits(text: str, language: str) -> Iterator[Quantity]:
             value, end = value * scales[follows[1].lower()], end + follows.end()
         if match["sign"] or _NEGATIVE.search(before) or _BELOW_ZERO.search(text[end : end + 40]):
             value = -value
-        kind = kind_of().get(match["before"] or "", "") or _glued(low, ordinal)
+        kind = kind_of().get(match["before"] or "", "")
+        if not kind and low and not ordinal:
+            kind = GLUED.get(low, kind_of().get(low, ""))
         yield Quantity(value, text[match.start() : end].strip(), match.start("number"), end, kind, ordinal=ordinal)
-
-
-def _grouped(text: str, language: str) -> Iterator[re.Match[str]]:
-    """Numbers in digits; blanks between groups of three are taken for separators where the language writes so."""
-    if language in COMMA_DECIMAL:
-        text = re.sub(r"(?<![\d.,])(\d{1,3}) (?=\d{3}(?: \d{3})*(?![\d.]))", "\\1\u202f", text)
-    return _DIGITS.finditer(text)
-
-
-def _glued(low: str, ordinal: bool) -> str:
-    return "" if ordinal or not low else GLUED.get(low, kind_of().get(low, ""))
 
 
 def _pairs(table: dict[str, str], language: str) -> dict[str, int]:
@@ -189,7 +138,8 @@ def _spelling(language: str) -> tuple[re.Pattern[str], dict[str, int], dict[str,
     return pattern, known, big, shares, ordinals | {f"{w}{end}": n for w, n in ordinals.items() for end in "nrms"}
 
 
-def _spelled(text: str, language: str) -> Iterator[Quantity]:
+def spelled(text: str, language: str) -> Iterator[Quantity]:
+    """The numbers in words, ordinals and fractions; an article only shows a one."""
     pattern, known, scales, shares, ordinals = _spelling(language)
     previous: Quantity | None = None
     for match in pattern.finditer(text):
@@ -227,85 +177,3 @@ def _sum(said: str, known: dict[str, int], scales: dict[str, int], joiner: str) 
             continue
         pieces = pieces[width or 1 :]
     return total + part
-
-
-def _described(found: list[Quantity], place: int, text: str, language: str) -> Quantity:
-    """A number with its unit, what it counts and its bound."""
-    q = found[place]
-    after = found[place + 1] if place + 1 < len(found) else None
-    kind, counted = q.kind, q.counted
-    if not kind:
-        kind, counted = _counted(q, text, language)
-        if not kind and not counted and after and _RANGE.match(text[q.end : after.start]):
-            kind, counted = after.kind or _counted(after, text, language)[0], _counted(after, text, language)[1]
-    if not kind:
-        before = re.search(r"([^\W\d_]{2,4}|[^\W\d_]{0,2}[$€£¥])\s?[-–−]?$", text[: q.start])
-        code = before[1].lower() if before else ""
-        if code in kind_of() and before and (before[1].isupper() or code[-1] in "$€£¥" or code == "euro"):
-            kind = kind_of()[code]
-    return Quantity(q.value, q.text, q.start, q.end, kind, counted, bound(q, text, language), q.ordinal, q.implied)
-
-
-def _counted(q: Quantity, text: str, language: str) -> tuple[str, tuple[str, ...]]:
-    behind = text[q.end : q.end + 60]
-    sign = re.match(r"\s?(%|€|£|\$|¥|°\s?[CF]?\b|℃|‰|°)", behind)
-    if sign:
-        return kind_of()[sign[1].replace(" ", "").lower()], ()
-    behind = re.split(
-        r"[.,;:!?()|\d\"]|\s[-–—]\s",
-        behind.replace("per cent", "percent")
-        .replace("pour cent", "pourcent")
-        .replace("por ciento", "percent")
-        .replace("per cento", "percent")
-        .replace("por cento", "percent"),
-    )[0]
-    counted: list[str] = []
-    for n, word in enumerate(words(behind, language)[:_REACH]):
-        if word.low in kind_of() or (n == 0 and word.low in GLUED and word.low != "an"):
-            return kind_of().get(word.low) or GLUED[word.low], tuple(counted)
-        if not word.content:
-            if word.low in STOP_WORDS.get(language, ()) and (counted or not _between(word, q.value)):
-                break
-            continue
-        counted.append(word.stem)
-    return "", tuple(counted)
-
-
-def _between(word: Word, value: float) -> bool:
-    """Whether a word may stand between a number and what it counts: 5 of the days, half a day."""
-    return (word.low in ("a", "an") and 0 < value < 1) or word.low in (
-        "of",
-        "the",
-        "more",
-        "other",
-        "full",
-        "der",
-        "de",
-        "weitere",
-        "mehr",
-    )
-
-
-@lru_cache(maxsize=16)
-def _bounds(language: str) -> tuple[re.Pattern[str], re.Pattern[str], dict[str, str]]:
-    table = BOUNDS.get(language, {})
-    meaning = {phrase: bound for bound, phrases in table.items() for phrase in re.split(r"\s*\|\s*", phrases.strip())}
-    before = "|".join(re.escape(p) for p in sorted(meaning, key=len, reverse=True)) or r"(?!)"
-    pattern = re.compile(
-        rf"\b({before})\s+(?:(?!(?:{before})\b)[^\W\d]+\s+|[€$£¥]\s?){{0,3}}?[-–€$£¥]?\s?$", re.IGNORECASE
-    )
-    behind = {phrase: b for b, phrases in BEHIND.items() for phrase in re.split(r"\s*\|\s*", phrases.strip())}
-    after = re.compile(
-        rf"^\s?(?:[^\W\d]+\s+){{0,2}}?({'|'.join(sorted(behind, key=len, reverse=True))})\b", re.IGNORECASE
-    )
-    return pattern, after, meaning | behind
-
-
-def bound(q: Quantity | Moment, text: str, language: str) -> str:
-    """Which way a number is bound: at least, at most, exactly, or not at all."""
-    before, behind, meaning = _bounds(language)
-    after = behind.match(text[q.end : q.end + 40])
-    if after:
-        return meaning[after[1].lower()]
-    found = before.search(re.split(r"[.;:|(]\s", text[max(0, q.start - 45) : q.start])[-1])
-    return meaning[found[1].lower()] if found else ""

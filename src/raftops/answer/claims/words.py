@@ -108,15 +108,12 @@ def words(text: str, language: str) -> tuple[Word, ...]:
             continue
         low = said.lower().removesuffix("'s")
         first = bool(_BREAK.search(text[max(0, start - 4) : start])) or start == 0
-        stemmed = low if low[0].isdigit() or low == "|" else _stem(low, language)
+        known = _IRREGULAR.get(low, low) if language == "english" else low
+        stemmed = low if low[0].isdigit() or low == "|" or language == "none" else stem(known, language)
         weighty = _weighs(low, language)
         content = weighty and stemmed not in light_stems(language)
         found.append(Word(said, said.lower(), "not" if low == "n't" else stemmed, start, content, weighty, first))
     return tuple(found)
-
-
-def _stem(low: str, language: str) -> str:
-    return low if language == "none" else stem(_IRREGULAR.get(low, low) if language == "english" else low, language)
 
 
 def _weighs(low: str, language: str) -> bool:
