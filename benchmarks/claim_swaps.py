@@ -52,7 +52,8 @@ _BOUNDS = (
 )  # fmt: skip
 _QUANTIFIERS = (
     ("all", "some"), ("every", "no"), ("always", "never"), ("each", "no"), ("any", "no"), ("most", "few"),
-    ("many", "few"), ("some", "all"), ("both", "neither"), ("often", "rarely"), ("everyone", "no one"), ("usually", "rarely"),
+    ("many", "few"), ("some", "all"), ("both", "neither"), ("often", "rarely"), ("everyone", "no one"),
+    ("usually", "rarely"),
 )  # fmt: skip
 _ROLES = _list(
     """manager supervisor employee contractor director user visitor customer client designer engineer developer writer
