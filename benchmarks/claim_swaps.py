@@ -67,8 +67,8 @@ _FIRST = _list(
     most all each every and but for from then thus yes not only one two three"""
 )
 _EMPTY = _list(
-    """about their there these those which where would could should other after before under within through because while
-    being during every still always often never without between until since among might using makes also yourself
+    """about their there these those which where would could should other after before under within through because
+    while being during every still always often never without between until since among might using makes also yourself
     themselves itself becomes things follow people actions"""
 )
 _OBJECTS = re.compile(r"(?<![.!?] )(?<!^)\b[a-z]{5,}\b")

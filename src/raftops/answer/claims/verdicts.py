@@ -36,7 +36,9 @@ def misanswered(verdict: str, rest: str, source: str, question: str, language: s
     near = _about(shown, source, topic, language, 1 - denied)
     same = _about(shown, source, topic, language, denied)
     if verdict == "yes":
-        return f'says yes where "{" ".join(w.text for w in near[:8])}" is said' if near and not same else ""
+        return (
+            f'says yes where "{" ".join(w.text for w in near if w.text != "|")}" is said' if near and not same else ""
+        )
     if any(w.low in table("limiting", language) for w in said):
         return ""
     turned = bool(near) or _turned(asked, shown, language) or bool(negators(said, language) and not same)
