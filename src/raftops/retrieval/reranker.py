@@ -103,7 +103,7 @@ def open_reranker(folder: Path, encoder: LocalModel, cache: Path, engine: Engine
     settings = read_json(folder / SETTINGS)
     if settings["encoder"] != encoder.digest:
         raise ModelError(
-            f"{folder}: its re-ranker stands on the encoder {settings['encoder'][:12]}, and this is {encoder.digest[:12]}",
+            f"{folder}: a re-ranker of the encoder {settings['encoder'][:12]}, and this is {encoder.digest[:12]}",
             next_step="train again, or set models.embedder to the encoder that it was trained on",
         )
     scale = settings["alpha"] / settings["rank"]
@@ -149,11 +149,13 @@ def _write(folder: Path, encoder: Path, config: dict[str, Any], scale: float, ou
 def save_reranker(folder: Path, learned: dict[str, Any], settings: dict[str, Any]) -> None:
     """Move weights in 16 bits and settings to a folder; the settings are written last."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: np.ascontiguousarray(value, dtype=np.float16) for name, value in learned.items()}, folder / WEIGHTS)
+    save_file(
+        {name: np.ascontiguousarray(value, dtype=np.float16) for name, value in learned.items()}, folder / WEIGHTS
+    )
     write_json(folder / SETTINGS, settings)
 
 
-def move_reranker(source: Path, target: Path) -> None:
+def copy_reranker(source: Path, target: Path) -> None:
     """Copy a re-ranker as it is."""
     target.mkdir(parents=True, exist_ok=True)
     for name in (WEIGHTS, SETTINGS):
