@@ -51,6 +51,9 @@ HARD = 8
 """Distractors are drawn among so many that the retriever likes best."""
 PROMPT = Prompt()
 SEQUENCE = 640
+PUBLIC = ("nq-", "policyqa-", "scifact-")
+MIXED = {"golden": 0.35, "rank": 0.45, "abstain": 0.2}
+"""Shares of the public rows in the second stage, in tokens."""
 OUT = Path("build/starter")
 
 
@@ -221,7 +224,9 @@ def make_rows(options: argparse.Namespace) -> None:
     draw = random.Random(7)
     train = [q for q in asked if q.split == "train"]
     draw.shuffle(train)
-    stage = list(several(train, draw))
+    public = [q for q in train if q.origin != "sample"]
+    # The sample's questions come by `augment` alone: it knows which the whole audience may read.
+    stage = list(several(public, draw))
     stage.sort(key=lambda value: -len(value["numbers"]))
     write_jsonl(OUT / "choices.jsonl", stage)
 
@@ -229,7 +234,6 @@ def make_rows(options: argparse.Namespace) -> None:
     where = options.sample / "accepted", options.sample / "built", OUT / "sample", options.cache
     counted = augment(config, PROMPT, SAMPLE, ["employees"], *where, base=BASE)
     said = answers(options.data)
-    public = [q for q in train if q.origin != "sample"]
     mixed = [value for _, value in read_jsonl(OUT / "sample/raft.jsonl")]
     for one in public:
         given = answered(one, said.get(one.id, ()))
@@ -262,36 +266,26 @@ def tokens_of(value: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> R
     return Row(str(value["id"]), ids, labels)
 
 
-def stage_rows(name: str, budget: int, tokenizer: PreTrainedTokenizerBase) -> list[Row]:
-    """Rows of a stage within a budget of tokens: everything of the sample first, of the public sets as much as fits."""
-    draw = random.Random(f"7:{name}")
+def stage_rows(name: str, budget: int, tokenizer: PreTrainedTokenizerBase) -> tuple[list[Row], list[dict[str, Any]]]:
+    """Rows of a stage within a budget of tokens, and the row of `sources.jsonl` of each.
+
+    The first stage takes those with most questions; the second everything of the sample, and of the public sets what
+    fits, by shares.
+    """
     values = [value for _, value in read_jsonl(OUT / f"{name}.jsonl")]
-    if name == "mixed":
-        ours = [v for v in values if not v["id"].startswith(("nq-", "policyqa-", "scifact-"))]
-        wanted = {"golden": 0.35, "rank": 0.45, "abstain": 0.2}
-        public = [v for v in values if v not in ours]
-        kept, used = [], 0
-        for value in draw.sample(ours, len(ours)):
-            if value["variant"] != "rank" or draw.random() < 0.6:
-                kept.append(tokens_of(value, tokenizer))
-        used = sum(map(len, kept))
-        left = {variant: share * max(0, budget - used) for variant, share in wanted.items()}
-        for value in draw.sample(public, len(public)):
-            if left[value["variant"]] > 0:
-                kept.append(tokens_of(value, tokenizer))
-                left[value["variant"]] -= len(kept[-1])
-            if max(left.values()) <= 0:
-                break
-        return [one for one in kept if len(one) <= SEQUENCE]
-    kept = []
-    for value in values:  # those with most questions first; the sample's own among them
-        one = tokens_of(value, tokenizer)
-        if len(one) <= SEQUENCE:
-            kept.append(one)
-            budget -= len(one)
-        if budget <= 0:
-            break
-    return kept
+    draw = random.Random(f"7:{name}")
+    public = [value for value in values if value["id"].startswith(PUBLIC)]
+    ours = [value for value in values if not value["id"].startswith(PUBLIC)]
+    kept: list[tuple[Row, dict[str, Any]]] = [(tokens_of(value, tokenizer), value) for value in ours]
+    used = sum(len(one) for one, _ in kept)
+    shares = MIXED if name == "mixed" else {"rank": 1.0}
+    left = {variant: share * max(0, budget - used) for variant, share in shares.items()}
+    for value in draw.sample(public, len(public)) if name == "mixed" else public:
+        if left[value["variant"]] > 0:
+            kept.append((tokens_of(value, tokenizer), value))
+            left[value["variant"]] -= len(kept[-1][0])
+    fitting = [(one, value) for one, value in kept if len(one) <= SEQUENCE]
+    return [one for one, _ in fitting], [{"id": value["id"], "sources": value["sources"]} for _, value in fitting]
 
 
 @dataclass(frozen=True)
@@ -358,7 +352,8 @@ def train(options: argparse.Namespace) -> None:
         audience=("employees",), rank=options.rank, alpha=2 * options.rank, learning_rate=options.rate,
         batch_size=options.batch, checkpoint_steps=25, threads=options.threads,
     )  # fmt: skip
-    rows = stage_rows(stage, options.tokens, tokenizer)
+    rows, sources = stage_rows(stage, options.tokens, tokenizer)
+    write_jsonl(OUT / f"{stage}-sources.jsonl", sources)
     micro = 2
     count = len(rows) // options.batch * options.batch
     todo = Plan(arrange(rows, count, micro, 7), count // options.batch, options.batch, micro)
