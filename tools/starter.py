@@ -44,10 +44,11 @@ from raftops.generation.rounding import as_trained, record_method
 from raftops.raftdata.golden import numbered
 from raftops.spec.model.learning import Augment, Prompt, Train
 from raftops.steps.augment import augment
+from raftops.training import ranks
 from raftops.training.adapter import attach, save
 from raftops.training.base import load_for_training, load_tokenizer
 from raftops.training.dataset import IGNORED, Row, arrange, encode, split_text
-from raftops.training.loop import Plan, run
+from raftops.training.loop import Plan, run, set_threads
 from raftops.training.served import served_gguf
 from raftops.training.tune import Adapter, find_base
 
@@ -362,6 +363,7 @@ def say(value: Mapping[str, Any]) -> None:
 def train(options: argparse.Namespace) -> None:
     """One stage: the product's own loop over rows in their order, the curve of the held-out choices beside it."""
     stage = options.part
+    ranks.join()
     base = find_base(BASE, options.cache)
     tokenizer = load_tokenizer(base.folder)
     config = Train(
@@ -369,12 +371,14 @@ def train(options: argparse.Namespace) -> None:
         batch_size=options.batch, checkpoint_steps=25, threads=options.threads,
     )  # fmt: skip
     rows, sources = stage_rows(stage, options.tokens, tokenizer)
-    write_jsonl(OUT / f"{stage}-sources.jsonl", sources)
+    if ranks.is_first():
+        write_jsonl(OUT / f"{stage}-sources.jsonl", sources)
     micro = 2
     count = len(rows) // options.batch * options.batch
     todo = Plan(arrange(rows, count, micro, 7), count // options.batch, options.batch, micro)
     work = OUT / f"work-{stage}-{sha256_json([stage, options.tokens, options.rank, options.rate, options.batch])[:8]}"
-    say({"stage": stage, "rows": len(rows), "tokens": todo.tokens, "steps": todo.steps, "work": str(work)})
+    if ranks.is_first():
+        say({"stage": stage, "rows": len(rows), "tokens": todo.tokens, "steps": todo.steps, "work": str(work)})
 
     # The base as QLoRA holds it, rounded to NF4 and back: the same weights, without unpacking them at each step.
     record_method(work, "qlora")
@@ -389,7 +393,9 @@ def train(options: argparse.Namespace) -> None:
             "tokens": todo.tokens_until(step),
         }  # fmt: skip
         if step % options.every == 0 or step == steps:
+            set_threads(ranks.count() * options.threads)
             line |= accuracy(model, tokenizer, dev)
+            set_threads(options.threads)
             save(model, OUT / f"{stage}-adapter", BASE, "qlora")
         with (OUT / f"{stage}-curve.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
@@ -397,6 +403,8 @@ def train(options: argparse.Namespace) -> None:
             say(line)
 
     run(model, tokenizer, todo, config, work, on_step)
+    if not ranks.is_first():
+        return
     save(model, OUT / f"{stage}-adapter", BASE, "qlora")
     say({"trained": stage, "seconds": round(time.monotonic() - began)})
 
