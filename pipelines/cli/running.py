@@ -19,7 +19,7 @@ from pipelines.local.run import Runner, as_processes, run_local
 from pipelines.runs.record import RunRecord, StepRecord, Store
 from pipelines.wiring.compile import compile_spec
 from pipelines.wiring.steps import TABLE, downstream
-from raftops.errors import RaftopsError
+from raftops.errors import GateFailed, RaftopsError
 from raftops.files import read_json
 from raftops.spec.load import LoadedSpec, command_line, load_spec
 from raftops.spec.model.base import STEPS, StepName
@@ -62,8 +62,13 @@ def run(
             next_step="pip install 'raftops[all]'; raftops doctor names them",
         )
     with RunScreen(screen) as follower:
-        record = run_local(loaded, compiled, store, follower, again, runner)
+        try:
+            record = run_local(loaded, compiled, store, follower, again, runner)
+        except GateFailed:
+            follower.alarms()
+            raise
     _show(loaded, record, store)
+    follower.alarms()
     if demo:
         import_module("pipelines.cli.serving").demonstrate(loaded)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from raftops.access import AccessPolicies
+from raftops.answer.answering import Answerer
 from raftops.answer.prompt import cited_numbers
 from raftops.answer.router import Router
 from raftops.data.records import Example, Generation, Hit, Locator, Passage, Span
@@ -35,7 +36,11 @@ ACCESS = AccessPolicies.model_validate(
             "workforce": {"groups": ["employees", "contractors"]},
             "managers-only": {"groups": ["managers"]},
         },
-        "documents": [],
+        "documents": [
+            {"match": "leave/**", "policy": "all-staff"},
+            {"match": "it/**", "policy": "workforce"},
+            {"match": "managers/**", "policy": "managers-only"},
+        ],
     }
 )
 SOURCES = {
@@ -159,7 +164,7 @@ def bench(models):
     shelf = Shelf()
     single = {"bm25": Weighted(shelf, 0.0), "dense": Weighted(shelf, 1.0)}
     router = Router(RouterSpec(), Words())
-    return Bench(shelf, single, models, PROMPT, router, "a handbook", ACCESS, SOURCES)
+    return Bench(Answerer(shelf, models["base"], PROMPT, router, "a handbook"), single, models, ACCESS, SOURCES)
 
 
 def study(tmp_path, config=None, **say):
