@@ -114,5 +114,5 @@ class _Once(Answerer):
         """As they were gathered first."""
         key = (question, policies)
         if key not in self.known:
-            self.known[key] = (self.asks or super()).units(question, policies)
+            self.known[key] = self.asks.units(question, policies) if self.asks else super().units(question, policies)
         return self.known[key]
