@@ -19,7 +19,7 @@ from pipelines.local.run import Runner, as_processes, run_local
 from pipelines.runs.record import RunRecord, StepRecord, Store
 from pipelines.wiring.compile import compile_spec
 from pipelines.wiring.steps import TABLE, downstream
-from raftops.errors import GateFailed, RaftopsError
+from raftops.errors import RaftopsError
 from raftops.files import read_json
 from raftops.spec.load import LoadedSpec, command_line, load_spec
 from raftops.spec.model.base import STEPS, StepName
@@ -64,7 +64,7 @@ def run(
     with RunScreen(screen) as follower:
         try:
             record = run_local(loaded, compiled, store, follower, again, runner)
-        except GateFailed:
+        except RaftopsError:
             follower.alarms()
             raise
     _show(loaded, record, store)

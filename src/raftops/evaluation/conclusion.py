@@ -211,7 +211,8 @@ def _served(summary: Summary) -> str:
         f"What readers get: {right.value:.3f} of the answerable questions answered right ({strict.value:.3f} strictly "
         f"counted, {own.value:.3f} by the answer's own text), {refused.value:.3f} declined; of all questions "
         f"{wrong.value:.3f} got a wrong one. Quoting the first sentence found would be right for {extract.value:.3f} "
-        f"and wrong for {amiss.value:.3f}; right {_between(pair['right'])}, wrong {_between(pair['wrong'])}."
+        f"and wrong for {amiss.value:.3f}. Right answers: {_between(pair['right'])}; wrong ones: "
+        f"{_between(pair['wrong'])}."
     )
 
 
@@ -219,8 +220,7 @@ def _made_of(found: Findings) -> str:
     if not found.answering:
         return ""
     made, tried = found.answering, {t.policy: t for t in found.answering.tried}
-    said = f"An answer is {KINDS[made.policy]} (prompt.answer: {made.policy}), chosen by {made.chosen_by}"
-    said = f"{said} ({made.on} of them)" if made.on else said
+    said = f"An answer is {KINDS[made.policy]} (prompt.answer: {made.policy}), decided by {made.chosen_by}"
     best = {p: max((t for t in made.tried if t.policy == p), key=lambda t: t.right - t.wrong) for p in tried}
     shown = "; ".join(f"{p} {t.right:.2f} right, {t.wrong:.2f} wrong" for p, t in best.items())
     return f"{said}: {shown}." if len(best) > 1 else f"{said}."

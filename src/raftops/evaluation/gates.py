@@ -79,7 +79,7 @@ def standard_gates(found: Findings, summary: Summary) -> list[Gate]:
     gates = [
         Gate(
             metric="served.wrong", max=MOST_WRONG,
-            reason="who reads a wrong answer acts on it; more than one in four is worse than no assistant",
+            reason="who reads a wrong answer acts on it: more than one in four is worse than no assistant",
         ),
         Gate(
             metric="served.over_refusal", max=MOST_REFUSED,
@@ -87,15 +87,15 @@ def standard_gates(found: Findings, summary: Summary) -> list[Gate]:
         ),
         Gate(
             metric="choice.gain", min=LEAST_GAIN,
-            reason="neither the model's citations are better than always citing [1], nor does a re-ranker put the "
-            "proof first more often: nothing chooses the evidence",
+            reason="something has to choose the evidence: citations of the model that are better than always [1], or a "
+            "re-ranker that puts the proof first more often",
         ),
-        Gate(metric="leaks", max=0, reason="a document reached somebody who may not read it"),
+        Gate(metric="leaks", max=0, reason="no document may reach somebody who may not read it"),
     ]  # fmt: skip
     base = summary.figures.get("forgetting.base")
     model = CONTENDERS[found.winner].model if found.winner else ""
     if base and model not in ("", "base"):
-        why = f"the served model no longer answers general questions that its base answered ({base.value:.3f})"
+        why = f"the served model has to know what its base knew: within the interval of its {base.value:.3f}"
         gates.append(Gate(metric=f"forgetting.{model}", min=round(base.low, 6), reason=why))
     return gates
 

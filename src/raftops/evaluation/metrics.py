@@ -88,11 +88,14 @@ def opposed(reference: str, said: str) -> bool:
 
 def accepts(example: Example, said: str) -> bool:
     """Whether an answer says what an example wants: another accepted answer, or all of its facts where it lists some,
-    or else its answer."""
+    or else its answer. What follows a yes or no is enough here, where no other word is said: `holds_alone` asks for it.
+    """
     if any(answer_contained(other, said, example.asked) for other in example.accepted):
         return True
     if not example.must:
-        return answer_contained(example.answer, said, example.asked)
+        plain = _POLARITY.sub("", example.answer, count=1).strip(" .,;:-")
+        wanted = plain if plain and polarity(example.answer) and not polarity(said) else example.answer
+        return answer_contained(wanted, said, example.asked)
     words, shown = normalised(without_markers(said)), terms(without_markers(said))
     stated = (_in_a_row(normalised(fact), words) or frozenset() < terms(fact) <= shown for fact in example.must)
     return not opposed(example.answer, said) and all(stated)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Collection, Mapping, Sequence
+from html import escape
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -149,5 +150,5 @@ def _svg(figure: Figure, title: str) -> str:
     svg = svg[svg.index("<svg") :]
     for name, colour in _COLOURS.items():
         svg = svg.replace(colour, f"var(--{name})")
-    svg = re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', 'role="img"', svg, count=1)
-    return re.sub(r"<metadata>.*?</metadata>", f"<title>{title}</title>", svg, count=1, flags=re.DOTALL)
+    named = f'role="img" aria-label="{escape(title)}"'
+    return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', lambda _: named, svg, count=1)

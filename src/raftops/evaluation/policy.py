@@ -66,15 +66,18 @@ def choose_answering(answerer: Answerer, questions: Sequence[Question], judge: J
     policies = POLICIES if prompt.answer == "auto" else (prompt.answer,)
     answerable = sum(question.kind == ANSWERABLE for question in questions)
     if answerable < LEAST_QUESTIONS:
-        policy = fallback if prompt.answer == "auto" else prompt.answer
-        few = f"too few questions of the dev split ({answerable} that are answerable) to choose by"
-        return Answering(policy, prompt.least_confidence, 0, f"prompt.answer; {few}" if len(policies) == 1 else few)
+        few = f"the dev split has too few questions to choose by: {answerable} that are answerable"
+        if prompt.answer != "auto":
+            return Answering(prompt.answer, prompt.least_confidence, 0, f"the spec ({few})")
+        why = "the held-out questions, where quoting came out better" if fallback == "quote" else "default"
+        return Answering(fallback, prompt.least_confidence, 0, f"{why} ({few})")
     usual = Prompt.model_fields["least_confidence"].default
     levels = LEVELS if prompt.least_confidence == usual else (prompt.least_confidence,)
     once = _Once(**{each.name: getattr(answerer, each.name) for each in fields(Answerer)}, asks=answerer)
     tried = [_tried(once, policy, level, questions, judge) for policy in policies for level in levels]
     best = max(tried, key=lambda t: (round(t.right - t.wrong, 9), -POLICIES.index(t.policy), -_far(t, prompt)))
-    who = "questions of the dev split" if len(policies) > 1 else "prompt.answer; the confidence by the dev split"
+    who = f"{len(questions)} questions of the dev split"
+    who = who if len(policies) > 1 else f"the spec, and least_confidence by {who}"
     return Answering(best.policy, best.least_confidence, len(questions), who, tuple(tried))
 
 
@@ -111,5 +114,5 @@ class _Once(Answerer):
         """As they were gathered first."""
         key = (question, policies)
         if key not in self.known:
-            self.known[key] = (self.asks or super()).units(question, policies)
+            self.known[key] = self.asks.units(question, policies) if self.asks else super().units(question, policies)
         return self.known[key]

@@ -13,10 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from raftops.evaluation import coverage
 from raftops.evaluation.arms import CONTENDERS, EXTRACT
 from raftops.evaluation.bootstrap import Interval
 from raftops.evaluation.conclusion import Alarm, Conclusion, alarms, conclude, loss
-from raftops.evaluation.coverage import covered
 from raftops.evaluation.gates import GateResult, reasons
 from raftops.evaluation.metrics import kind_of_question
 from raftops.evaluation.questions import ANSWERABLE
@@ -92,10 +92,15 @@ class Report:
         return (len(answered) / len(replies), sum(answered) / len(answered)) if answered else None
 
     @property
-    def risk(self) -> list[tuple[float, float]]:
-        """The curve: quotes of the first unit, the likeliest questions first."""
+    def judged(self) -> list[coverage.Judged]:
+        """How likely it is that each question is answered by its evidence, and whether its first unit does."""
         right = [bool(row.get("right")) for row in self.found.scores[EXTRACT]]
-        return covered(list(zip(self.found.likely, right, strict=True)))
+        return list(zip(self.found.likely, right, strict=True))
+
+    @property
+    def risk(self) -> list[tuple[float, float]]:
+        """(coverage, risk) of quoting the first unit, the likeliest questions first."""
+        return [(point.coverage, point.risk) for point in coverage.curve(self.judged)]
 
     @property
     def positions(self) -> dict[str, dict[str, dict[str, int]]]:
@@ -146,11 +151,8 @@ class Report:
             "router": self.found.routed.confusion if self.found.routed else {},
             "slices": {by: {part: _plain(row) for part, row in parts.items()} for by, parts in self.slices.items()},
             "positions": self.positions,
-            "coverage_risk": {
-                "curve": self.risk,
-                "served": self.stands,
-                "by": "the judgement or the best unit's score",
-            },
+            "coverage_risk": coverage.summary(self.judged, self.found.threshold)
+            | {"by": self.found.likely_by, "served": dict(zip(("coverage", "risk"), self.stands or (), strict=False))},
             "leaks": [asdict(canary) for canary in self.found.canaries if canary.leaked],
             "training_sources": self.stale,
             "audience": self.audience,

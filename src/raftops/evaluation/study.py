@@ -71,6 +71,9 @@ class Findings:
     likely: list[float] = field(default_factory=list)
     """How likely it is that the evidence answers each question, by the judgement that is served; without one, the score
     of the best unit."""
+    likely_by: str = ""
+    threshold: float = 0.0
+    """From which a question is answered."""
     probed: dict[str, Column] = field(default_factory=dict)
     """Scores of the questions that were put again, by figure."""
     places: dict[str, list[tuple[int, bool]]] = field(default_factory=dict)
@@ -153,6 +156,8 @@ class Study:
         for scores, shown in zip(found.retrieval["retrieval"], answerable, strict=True):
             scores |= unit_scores(shown)
         judgement = bench.answerer.judgement
+        found.likely_by = "judgement" if judgement else "score of the best unit"
+        found.threshold = getattr(judgement, "threshold", bench.answerer.prompt.least_score)
         for shown in found.shown:
             best = max((unit.score for unit in shown.units), default=0.0)
             by = judgement.probability(shown.question.example.asked, shown.units) if judgement else best
