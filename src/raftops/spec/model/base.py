@@ -21,10 +21,10 @@ STEPS: tuple[StepName, ...] = (
 )  # fmt: skip
 
 
-Arm = Literal["base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft"]
+Arm = Literal["extract", "base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft", "oracle"]
 
 
-ARMS: tuple[Arm, ...] = ("base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft")
+ARMS: tuple[Arm, ...] = ("extract", "base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft", "oracle")
 
 
 def _number_as_text(value: Any) -> Any:

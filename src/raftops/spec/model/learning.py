@@ -156,6 +156,8 @@ class Gate(Section):
     """Least value that passes."""
     max: float | None = None
     """Greatest value that passes."""
+    reason: str = Field("", max_length=300)
+    """Why it must hold, for readers of the report."""
 
 
 class Evaluate(Section):
@@ -167,17 +169,26 @@ class Evaluate(Section):
     """Most unanswerable ones; all if absent."""
     behaviour: int | None = Field(None, ge=0)
     """Most behaviour requests; all if absent."""
-    forgetting: int = Field(12, ge=0)
+    forgetting: int = Field(24, ge=0)
     """Questions of the forgetting probe."""
+    dev_questions: int = Field(40, ge=0)
+    """Most questions of the dev split that the kind of answer (`prompt.answer: auto`) and the least confidence are
+    chosen on, unanswerable ones among them; 0 chooses neither."""
+    probe_questions: int = Field(16, ge=0)
+    """Answerable questions that are put again: with more and fewer distractors, in another order, from memory. Each
+    costs up to seven more answers; 0 leaves all of that out."""
+    canaries: int = Field(40, ge=0)
+    """Questions put by someone who may not read their evidence: none may get it. They cost a search each."""
     arms: tuple[Arm, ...] = ARMS
-    """Arms compared."""
+    """Arms compared; `extract`, the first evidence unit word for word, costs nothing and is always measured."""
     bootstrap: int = Field(2000, ge=100)
     """Resamples of each interval."""
     max_new_tokens: int = Field(64, ge=8)
     """Longest answer, in tokens."""
     gates: tuple[Gate, ...] = ()
-    """Conditions on the report; a failed one stops the release."""
+    """Conditions on the report beside the standard ones; one about the same figure takes the place of the standard one.
+    A failed one stops the release."""
     when_raft_loses: Literal["serve_winner", "fail"] = "serve_winner"
-    """What happens when another cited arm beats RAFT: ship that arm, or stop."""
+    """What happens when another cited arm, or the first evidence unit alone, beats RAFT: ship what wins, or stop."""
     seed: int = Field(7, ge=0)
     """Seed of draws and resamples."""
