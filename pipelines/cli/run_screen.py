@@ -69,10 +69,13 @@ class RunScreen:
         self._notice(step, record)
         self._line(step, record.status, f"{record.seconds:.1f} s", {"event": record.status, "seconds": record.seconds})
 
-    def alarms(self) -> None:
-        """What the evaluation found that nobody should have to look for, in red, each with what to do."""
+    def verdict(self) -> None:
+        """What readers get; and what nobody should have to look for, in red, each with what to do."""
         file = self._report / "report.json" if self._report else None
-        for alarm in read_json(file).get("alarms", []) if file and file.is_file() else ():
+        body = read_json(file) if file and file.is_file() else {}
+        if readers := body.get("conclusion", {}).get("readers"):
+            self._screen.say(escape(readers))
+        for alarm in body.get("alarms", []):
             self._screen.say(f"[red bold]{escape(alarm['said'])}[/]")
             self._screen.say(f"  [bold]next:[/] {escape(alarm['advice'])}")
             self._screen.result({"event": "alarm", **alarm})

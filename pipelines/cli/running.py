@@ -65,10 +65,10 @@ def run(
         try:
             record = run_local(loaded, compiled, store, follower, again, runner)
         except RaftopsError:
-            follower.alarms()
+            follower.verdict()
             raise
     _show(loaded, record, store)
-    follower.alarms()
+    follower.verdict()
     if demo:
         import_module("pipelines.cli.serving").demonstrate(loaded)
 

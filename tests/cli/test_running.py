@@ -172,20 +172,21 @@ ALARM = {"said": "Most questions are declined: 0.62 [of all].", "advice": "more 
 
 def told(folder: Path, alarms: list[dict[str, str]], *, as_json: bool = False) -> str:
     """What the screen says of an evaluation's report, colours included."""
-    write_json(folder / "report.json", {"alarms": alarms})
+    write_json(folder / "report.json", {"alarms": alarms, "conclusion": {"readers": "Readers get 7 of 10."}})
     screen, seen = Screen(), io.StringIO()
     screen.configure(json_output=as_json, verbose=False)
     shown = RunScreen(screen)
     screen.out = Console(file=seen, force_terminal=True, width=200, highlight=False)
     shown.finished("evaluate", StepRecord("key", {}, "done", artifacts={"report": str(folder)}))
-    shown.alarms()
+    shown.verdict()
     return seen.getvalue()
 
 
 def test_what_nobody_should_have_to_look_for_is_said_in_red_with_what_to_do(tmp_path: Path) -> None:
     text = told(tmp_path, [ALARM])
     assert "\x1b[1;31mMost questions are declined: 0.62 [of all].\x1b[0m" in text and "more examples" in text
-    assert "declined" not in told(tmp_path, [])
+    fine = told(tmp_path, [])
+    assert "declined" not in fine and "Readers get 7 of 10." in fine
     last = told(tmp_path, [ALARM], as_json=True).splitlines()[-1]
     assert json.loads(last) == {"event": "alarm", **ALARM}
 
@@ -206,7 +207,7 @@ def test_alarms_of_a_run_that_a_gate_holds_are_said_before_the_gate(
 
 
 def test_a_run_without_an_evaluation_has_nothing_to_say_about_one(capsys: pytest.CaptureFixture[str]) -> None:
-    RunScreen(Screen()).alarms()
+    RunScreen(Screen()).verdict()
     assert capsys.readouterr().out == ""
 
 

@@ -95,6 +95,9 @@ def test_the_page_begins_with_what_readers_get_beside_the_first_sentence(tmp_pat
     _, page = report(tmp_path, ALL)
     places = [page.index(said) for said in ("What readers get", "the first sentence found, no model", "The arms")]
     assert places == sorted(places)
+    # four questions that are answered, two that nothing answers: both arms are right for the four
+    assert "readers get 100 right answers; quoting the first sentence found, with no model at all, gives 100" in page
+    assert "0 get a wrong answer; by quoting, 33" in page and "what readers get is better than that" in page
     assert "What a right answer hangs on" in page and "always [1], in that order" in page
 
 

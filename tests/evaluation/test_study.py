@@ -1,3 +1,6 @@
+from dataclasses import dataclass, field
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -170,6 +173,32 @@ def test_a_constant_1_has_no_lift_and_a_model_that_chooses_has(tmp_path):
     assert eager.metrics["shuffled.citation_precision"] == 1 > eager.metrics["shuffled.always_first"]
     assert lazy.metrics["shuffled.citation_precision"] == lazy.metrics["shuffled.always_first"]
     assert lazy.metrics["shuffled.citation_lift"] == 0 < eager.metrics["shuffled.citation_lift"]
+
+
+class Level:
+    """A re-ranker that prefers nothing."""
+
+    name = "level"
+
+    def score(self, question, texts):
+        return np.zeros(len(texts), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Ranked(Turned):
+    """An answerer with a re-ranker that puts the worst first."""
+
+    reranker: object = field(default_factory=Level)
+
+
+def test_a_re_ranker_is_measured_against_the_order_before_it(tmp_path):
+    config = Evaluate(bootstrap=100, forgetting=0, probe_questions=0)
+    found, summary, _ = study(tmp_path, config, Ranked, base=babbles, plain=babbles, raft=reads)
+    assert summary.metrics["retrieval.unit_first_before"] == 1
+    after = sum(1 in shown.golden for shown in found.shown) / 4
+    assert summary.metrics["retrieval.rerank_gain"] == pytest.approx(after - 1) and after < 1
+    assert summary.metrics["choice.gain"] == 0, "always [1] has no lift, which is the better of the two"
+    assert "retrieval.rerank_gain" not in study(tmp_path / "none", config)[1].metrics
 
 
 def test_right_answers_are_counted_by_the_place_of_the_proof(tmp_path):

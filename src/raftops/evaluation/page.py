@@ -27,7 +27,11 @@ from raftops.spec.figures import DISTRACTORS, FIGURES, LOWER_IS_BETTER, PAIRS, S
 RETRIEVERS = {"retrieval": "hybrid (served)", "bm25": "BM25 alone", "dense": "dense alone"}
 COLUMNS = {figure.name: figure.label for figure in FIGURES if figure.column}
 LABELS = {figure.name: figure.label for figure in FIGURES}
-READERS = {SERVED: "what readers get", "extract": "the first sentence found, no model", "base+rag": "the base model"}
+READERS = {
+    SERVED: "what readers get",
+    "extract": "the first sentence found, no model",
+    "base+rag": "the base model, with evidence",
+}
 """Rows of the table that stands first."""
 _WHOLE = ("tokens", "read_tokens")
 

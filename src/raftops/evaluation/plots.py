@@ -43,7 +43,9 @@ def outcomes(rows: Mapping[str, Outcome], labels: tuple[str, str, str]) -> str:
         axes.set_xlim(0, 1)
         axes.set_xticks([])
         axes.spines["bottom"].set_visible(False)
-        title = ", ".join(f"{name} {sum(values):.2f}" for name, values in rows.items())
+        shares = {name: zip(values, labels, strict=True) for name, values in rows.items()}
+        said = {name: ", ".join(f"{v:.2f} {label}" for v, label in found if label) for name, found in shares.items()}
+        title = "; ".join(f"{name} {share}" for name, share in said.items())
         axes.legend(loc="lower left", bbox_to_anchor=(0, 0.97), ncols=3, frameon=False, borderpad=0, handlelength=1)
         return _svg(figure, f"Shares of questions by outcome: {title}")
 

@@ -42,6 +42,9 @@ def _summary(body: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield f"Best cited arm: **{body['winner'] or 'none'}**. {body['conclusion']['headline']}"
     yield ""
+    if readers := body["conclusion"].get("readers"):
+        yield readers
+        yield ""
     yield from (f"**{alarm['said']}** Next: {alarm['advice']}\n" for alarm in body.get("alarms", []))
     yield from _gates(body)
     yield f"| arm | {' | '.join(figure.label for figure in SHOWN)} |"
