@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from raftops.spec.model.base import ARMS, Arm, Fraction, Label, Mark, Section
+from raftops.spec.model.base import ARMS, Arm, Fraction, Label, Language, Mark, Section
 
 
 class Prompt(Section):
@@ -21,6 +21,10 @@ class Prompt(Section):
     """System message; `{name}` becomes the assistant's description or name."""
     abstain: str = Field("I cannot find this in the documents.", min_length=1, max_length=300)
     """What the model says when nothing answers."""
+    language: Annotated[Language, Mark.LATER] = "english"
+    """Language of documents and answers, in which an answer is checked and words are compared; `none` for neither stems
+    nor stop words. English, German, French, Spanish, Italian, Dutch and Portuguese have tables of negations and number
+    words; any other is checked by its digits, names and words."""
     evidence: Literal["units", "passages"] = "units"
     """Evidence units (a sentence or a few, with heading) or whole passages."""
     passages: int = Field(10, ge=1, le=50)
