@@ -26,6 +26,7 @@ from raftops.release.parts import (
     digests,
     needed,
     read_part,
+    served_prompt,
     served_weights,
     winner,
 )
@@ -101,6 +102,7 @@ def write_release(config: Deploy, prompt: Prompt, router: Router, parts: Parts, 
         ReleaseError: a part is missing, or the report names a winner that cannot be served with citations.
     """
     arm, trained = winner(parts.report), read_part(parts.adapters / "train.json")
+    prompt = served_prompt(prompt, parts.report)
     access = AccessPolicies.model_validate(read_part(parts.accepted / "access.json"))
     hashes = digests(config, prompt, router, parts, arm)
     whole = sha256_json(hashes)

@@ -21,7 +21,7 @@ STEPS: tuple[StepName, ...] = (
 )  # fmt: skip
 
 
-Arm = Literal["base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft"]
+Arm = Literal["extract", "base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft", "oracle"]
 
 
 Language = Literal[
@@ -32,7 +32,7 @@ Language = Literal[
 ]  # fmt: skip
 
 
-ARMS: tuple[Arm, ...] = ("base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft")
+ARMS: tuple[Arm, ...] = ("extract", "base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft", "oracle")
 
 
 def _number_as_text(value: Any) -> Any:
