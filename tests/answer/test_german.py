@@ -56,7 +56,7 @@ def library(spec, tmp_path_factory):
 
 
 def answer(library, spec, said, question):
-    prompt = spec.prompt.model_copy(update={"least_score": 0, "least_confidence": 0})
+    prompt = spec.prompt.model_copy(update={"least_score": 0, "least_confidence": 0, "answer": "short"})
     router = Router(RouterSpec(), library.embedder)
     return Answerer(library, Says(said), prompt, router, "das Betriebshandbuch").answer(question, ALL)
 
