@@ -105,7 +105,7 @@ def test_what_contradicts_the_evidence_is_declined_in_german(library, spec, said
         ("1500 Euro im Jahr.", "Wie hoch ist der Zuschuss für die Bahncard?"),
         ("Nein, Dienstwagen dürfen nicht ins Ausland.", "Dürfen Dienstwagen ins Ausland mitgenommen werden?"),
         ("Zwei Ersthelfer, mindestens.", "Wie viele Ersthelfer sind anwesend?"),
-        ("Bis zum 31. März.", "Bis wann kann man Resturlaub übertragen?"),
+        ("Gäste melden sich am Empfang.", "Wo melden sich Gäste an?"),
     ],
 )
 def test_another_form_of_the_same_is_carried_in_german(library, spec, said, question):
