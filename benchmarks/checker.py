@@ -234,7 +234,7 @@ def interval(refused: Sequence[bool]) -> str:
     n, share, z = len(refused), sum(refused) / len(refused), 1.96
     middle, wide = share + z * z / (2 * n), z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     low, high = ((middle + sign * wide) / (1 + z * z / n) for sign in (-1, 1))
-    return f"{share:.3f} [{low:.3f}, {high:.3f}] of {n}"
+    return f"{share:.3f} [{max(0.0, low):.3f}, {min(1.0, high):.3f}] of {n}"
 
 
 def say(figure: str, value: float | str) -> None:
