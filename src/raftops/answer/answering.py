@@ -17,7 +17,7 @@ from raftops.answer.evidence import select_units
 from raftops.answer.prompt import behaviour_messages, cited_numbers, grounded_messages, is_abstention, without_markers
 from raftops.answer.quotes import find_quote_at
 from raftops.answer.router import Route, Router
-from raftops.answer.support import carrying, coverage, supports, terms
+from raftops.answer.support import asserts_facts, carrying, contradiction, coverage, supports, terms
 from raftops.data.records import Citation, Generation, Message, Unit
 from raftops.retrieval.protocols import Embedder, Generator, Reranker, Retriever
 from raftops.spec.model.learning import Prompt
@@ -66,7 +66,7 @@ class Answer:
     reason: str = ""
     """Why the model's words are not shown: `nothing found` (the evidence does not answer), `model` (it declined), `not
     sure`, `not supported` (the evidence does not carry them), or `audience`: the caller may not read all that the
-    weights were trained on."""
+    weights were trained on. Of words that rest on no document: `not grounded` where they state facts."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
@@ -179,7 +179,9 @@ class Answerer:
             route, units, seconds, (generation.prompt_tokens, generation.completion_tokens), generation.stopped
         )
         if route.name == "behaviour":
-            return draft.answer(generation.text.strip(), (), "form")
+            text = generation.text.strip()
+            stated = asserts_facts(text, question, self.prompt.language)
+            return draft.answer(text, (), "form", "not grounded" if stated else "")
         if not said or is_abstention(said, self.prompt):
             return self._quoted(question, draft, "model")
         if generation.confidence is not None and generation.confidence < self.prompt.least_confidence:
@@ -206,7 +208,8 @@ class Answerer:
         )
         if self.prompt.answer != "short" and self.prompt.evidence == "units" and sure:
             best = draft.units[0]
-            if citation := self.cite(best):
+            elsewhere = contradiction(best, best.text, question, self.prompt.language)  # another country's rule
+            if not elsewhere and (citation := self.cite(best)):
                 return draft.answer(f"{quoted(best)} [{best.number}]", (citation,), "quote", reason)
         return self._declined(draft, reason)
 
