@@ -73,7 +73,5 @@ VN Vietnam|Vietnamese
 ZA South Africa|Südafrika|South African
 """
 
-COUNTRIES: dict[str, tuple[str, ...]] = {
-    line[:2]: tuple(line[3:].split("|")) for line in _TABLE.strip().splitlines()
-}
+COUNTRIES: dict[str, tuple[str, ...]] = {line[:2]: tuple(line[3:].split("|")) for line in _TABLE.strip().splitlines()}
 """By ISO 3166 code; the first name is the one that is shown."""

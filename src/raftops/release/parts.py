@@ -53,6 +53,12 @@ def winner(report: Path) -> str:
     return str(arm)
 
 
+def measured_router(router: Router, report: Path) -> Router:
+    """The router that was calibrated and measured with the report, or the spec's where there is none."""
+    path = report / "router.json"
+    return Router.model_validate(read_part(path)) if path.is_file() else router
+
+
 def digests(config: Deploy, prompt: Prompt, router: Router, parts: Parts, arm: str) -> dict[str, str]:
     """One hash per part; together they are the release."""
     model = served_weights(parts.adapters, arm)

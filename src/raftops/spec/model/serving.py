@@ -119,5 +119,5 @@ class Router(Section):
     """Requests for a form that needs facts."""
     fallback: Literal["behaviour", "knowledge", "both"] = "knowledge"
     """Class taken when the decision is not clear."""
-    margin: Fraction = 0.06
-    """Least difference between the best two classes' scores."""
+    margin: Fraction | None = None
+    """Least difference between the probabilities of the best two classes; absent: chosen on the dev split."""
