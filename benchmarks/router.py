@@ -24,14 +24,20 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from raftops.answer.router import CLASSES, FEATURES, WEIGHTS_FILE, Router, features, fitted, weighed
-from raftops.files import write_json
+from raftops.answer.router import CLASSES, FEATURES, Router, features, fitted, weighed
 from raftops.models import resolve
 from raftops.retrieval.embedder import open_embedder
 from raftops.retrieval.encoder import onnx_form
 from raftops.spec.model.serving import Router as RouterSpec
 
 ROOT = Path(__file__).parents[1]
+WRITTEN = ROOT / "src/raftops/answer/router_weights.py"
+HEADER = '''\
+"""How much each sign counts for behaviour, knowledge and both: written by `benchmarks/router.py --write`."""
+
+from __future__ import annotations
+
+WEIGHTS: dict[str, tuple[float, float, float]] = {'''
 EACH = 120
 """Most requests of a source and class in a half."""
 SQL = {
@@ -151,13 +157,9 @@ def main() -> None:
             if half == "dev" and name != row.kind and row.source in ("ours", "sample"):
                 print(f"  dev, {row.kind} went to {name}: {row.text[:110]!r}")
     if chosen.write:
-        write_json(
-            WEIGHTS_FILE,
-            {
-                "features": FEATURES,
-                "weights": {name: np.round(row, 4).tolist() for name, row in zip(CLASSES, weights, strict=True)},
-            },
-        )
+        table = zip(FEATURES, np.round(weights.T, 3).tolist(), strict=True)
+        lines = [f'    "{name}": {tuple(row)},' for name, row in table]
+        WRITTEN.write_text("\n".join([HEADER, *lines, "}"]) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from raftops.answer.form import cues, parted, topic
-from raftops.answer.router import CLASSES, FEATURES, Router, calibrated, read_weights
+from raftops.answer.router import CLASSES, FEATURES, Router, calibrated, shipped
 from raftops.data.records import Example
 from raftops.spec.model.serving import Router as RouterSpec
 from raftops.spec.model.serving import RouterClass
@@ -70,7 +70,7 @@ def test_the_questions_of_the_spec_stand_beside_those_that_every_router_knows():
 
 
 def test_weights_belong_to_their_signs():
-    assert read_weights().shape == (len(CLASSES), len(FEATURES))
+    assert shipped().shape == (len(CLASSES), len(FEATURES))
     assert set(cues("Write this as JSON: a, b, c")) < set(FEATURES)
 
 

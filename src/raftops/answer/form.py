@@ -49,8 +49,8 @@ FILL = (
 FACT = (
     r"(?:that|which) (?:says?|tells?|explains?|mentions?|lists?)|saying|telling|explaining|about|on|how (?:many|much"
     r"|long|often|far|soon)|by when|when|who|which|our|rules?|polic(?:y|ies)|deadlines?|rates?|steps|allowances?"
-    r"|periods?|hours|conditions|handbook|guidelines?|documents|procedure|entitled?|bis wann|wie (?:viele?|lange|oft)|wann"
-    r"|unsere|regeln?|richtlinie|fristen|sätze|tagessätze|zeiten"
+    r"|periods?|hours|conditions|handbook|guidelines?|documents|procedure|entitled?|bis wann|wie (?:viele?|lange|oft)"
+    r"|wann|unsere|regeln?|richtlinie|fristen|sätze|tagessätze|zeiten"
 )
 VOICE = (
     r"voice|tone|style|politely|polite|formal|formally|friendl(?:y|ier)|plain words?|stil|höflich(?:er)?|freundlicher"

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
@@ -18,8 +17,9 @@ import numpy.typing as npt
 
 from raftops.answer.form import CUES, cues
 from raftops.answer.router_questions import KNOWN
+from raftops.answer.router_weights import WEIGHTS
 from raftops.data.records import Example
-from raftops.files import read_json, sha256_text
+from raftops.files import sha256_text
 from raftops.retrieval.protocols import Embedder, Vectors
 from raftops.spec.model.serving import Router as RouterSpec
 from raftops.spec.model.serving import RouterClass
@@ -29,7 +29,6 @@ CLASSES: tuple[RouteClass, ...] = get_args(RouteClass)
 NEAREST = 3
 TAKEN = 100
 """Most examples of an assistant's own that become questions of a class."""
-WEIGHTS_FILE = Path(__file__).with_name("router.json")
 FEATURES: tuple[str, ...] = (*(f"near_{name}" for name in CLASSES), *CUES, "one")
 MARGINS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 Matrix = npt.NDArray[np.float64]
@@ -58,7 +57,7 @@ class Router:
 
     def probabilities(self, requests: Sequence[str]) -> Matrix:
         """Of each class, for each request."""
-        return weighed(features(self.vectors, requests, self._embedder), read_weights())
+        return weighed(features(self.vectors, requests, self._embedder), shipped())
 
     def decide(self, request: str) -> Route:
         """The class of a request; the fallback where there is no clear winner."""
@@ -100,11 +99,9 @@ def fitted(matrix: Matrix, kinds: Sequence[int], counts: Matrix, steps: int = 30
 
 
 @lru_cache(maxsize=1)
-def read_weights() -> Matrix:
-    """The weights that are shipped."""
-    stored = read_json(WEIGHTS_FILE)
-    assert tuple(stored["features"]) == FEATURES, f"{WEIGHTS_FILE}: fitted on other features"
-    return np.array([stored["weights"][name] for name in CLASSES])
+def shipped() -> Matrix:
+    """The weights that were fitted, a row for each class."""
+    return np.array([WEIGHTS[name] for name in FEATURES]).T
 
 
 def calibrated(spec: RouterSpec, examples: Iterable[Example], embedder: Embedder) -> RouterSpec:
@@ -118,7 +115,7 @@ def calibrated(spec: RouterSpec, examples: Iterable[Example], embedder: Embedder
         kind: tuple(e.asked for e in rows if e.kind == kind and e.split == "train")[:TAKEN]
         for kind in ("knowledge", "behaviour")
     }
-    classes = {
+    classes: dict[str, RouterClass] = {
         name: RouterClass(questions=tuple(dict.fromkeys((*getattr(spec, name).questions, *own.get(name, ())))))
         for name in CLASSES
     }
