@@ -104,10 +104,10 @@ def assume(question: str, asker: Asker, library: Retriever, policies: frozenset[
 
 
 def is_divided(found: Sequence[Passage], own: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether passages are about values of a kind: the first ones by their place, and the asker's own is among them."""
+    """Whether passages are about values of a kind: the first and most of the next, and the asker's own is among them."""
     places = [_folded(place(passage)) for passage in found]
     about = [_names(where, (*own, *others)) for where in places[:FIRST]]
-    return sum(about) * 2 > len(about) and any(_names(where, own) for where in places)
+    return about[:1] == [True] and sum(about) * 2 > len(about) and any(_names(where, own) for where in places)
 
 
 def siblings(found: Sequence[Passage], own: Sequence[str]) -> set[str]:
@@ -118,7 +118,7 @@ def siblings(found: Sequence[Passage], own: Sequence[str]) -> set[str]:
         for name in own:
             before, named, after = title.partition(_folded(name))
             if named and len(WORD.findall(before + after)) > 0:
-                pattern = re.compile(re.escape(before) + r"(\w+(?: \w+)?)" + re.escape(after))
+                pattern = re.compile(re.escape(before) + r" (\w+(?: \w+)?) " + re.escape(after))
                 values |= {match[1] for other in titles - {title} if (match := pattern.fullmatch(other))}
     return values
 

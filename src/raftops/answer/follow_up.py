@@ -241,7 +241,7 @@ def _nouns(words: Sequence[Word], g: Grammar) -> list[Word]:
 
 def _points_back(message: str, words: Sequence[Word], index: int, follows: Word | None, g: Grammar) -> bool:
     """Whether "that" is a pronoun for what was said before: no relative, no "this year", nothing before it to mean."""
-    if index and not g.nouns_are_capital and words[index - 1].low not in g.light | g.prepositions:
+    if index and not g.nouns_are_capital and words[index - 1].low not in g.light | g.prepositions | g.asking:
         return False  # "a file that Excel opens", "say that employees"
     if index and "," in message[words[index - 1].end : words[index].start]:
         return False  # "das Formular, das"
