@@ -1,4 +1,4 @@
-"""Does the asker's country find the asker's country? Questions of the sample with their place taken out, asked from four.
+"""Does the asker's country find the asker's country? Questions of the sample without their place, asked from four.
 
     python -m benchmarks.claims BUILT ACCEPTED [--split train]
 

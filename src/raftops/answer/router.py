@@ -27,7 +27,7 @@ from raftops.spec.model.serving import RouterClass
 RouteClass = Literal["behaviour", "knowledge", "both"]
 CLASSES: tuple[RouteClass, ...] = get_args(RouteClass)
 NEAREST = 3
-TAKEN = 100
+TAKEN = 40
 """Most examples of an assistant's own that become questions of a class."""
 FEATURES: tuple[str, ...] = (*(f"near_{name}" for name in CLASSES), *CUES, "one")
 MARGINS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
