@@ -104,7 +104,7 @@ def assume(question: str, asker: Asker, library: Retriever, policies: frozenset[
 
 
 def is_divided(found: Sequence[Passage], own: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether passages are about values of a kind: the first and most of the next, and the asker's own is among them."""
+    """Whether passages are about values of a kind: the first, most of the next, and the asker's own somewhere."""
     places = [_folded(place(passage)) for passage in found]
     about = [_names(where, (*own, *others)) for where in places[:FIRST]]
     return about[:1] == [True] and sum(about) * 2 > len(about) and any(_names(where, own) for where in places)

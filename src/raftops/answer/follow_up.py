@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from raftops.answer.countries import COUNTRIES
 from raftops.answer.grammar import GRAMMARS, Grammar
 from raftops.answer.prompt import without_markers
 from raftops.answer.small_talk import pleasantry
@@ -26,6 +27,7 @@ LONGEST = 25
 NAME = re.compile(r"\b[A-ZÀ-Ý][\w'’-]+(?:\s+[A-ZÀ-Ý][\w'’-]+)+")
 MOST_WORDS = 6
 """A longer phrase is set behind a question, not into it."""
+PLACES = frozenset(name.casefold() for names in COUNTRIES.values() for name in names)
 END = " ?!.…,;"
 
 
@@ -96,9 +98,9 @@ def _resolved(message: str, before: str, said: str, g: Grammar) -> str:
         return message
     leaning = pronouns(message, g)
     if leaning and len(own) <= _most_words(inner, leaning[0].low, g):
-        return _filled(message, leaning, before, said, g)
+        return _filled(message, leaning, placed(message, before, g), said, g)
     if opened and clause and len(own) <= 1:
-        return _with_phrases(message, phrases(before, g))
+        return _with_phrases(message, phrases(placed(message, before, g), g))
     return message
 
 
@@ -126,17 +128,23 @@ def _continued(rest: str, before: str, opened: bool, g: Grammar) -> str:
     """The question before, about something else: in the place of what has the same preposition, or behind it."""
     inner = words_of(rest)
     places = prepositional(before, g)
-    if inner[0].low in g.prepositions:
-        if inner[-1].low in g.singular | g.plural | g.pointing and places:  # "and after it?"
-            start, noun, end = places[-1]
-            return f"{before[:start]}{rest[: inner[-1].start]}{before[noun:end]}{before[end:]}"
+    led = inner[0].low in g.prepositions
+    if led and inner[-1].low in g.singular | g.plural | g.pointing and places:  # "and after it?"
+        start, noun, end = places[-1]
+        return f"{before[:start]}{rest[: inner[-1].start]}{before[noun:end]}{before[end:]}"
+    if led:
         for start, _, end in reversed(places):
             if words_of(before[start:end])[0].low == inner[0].low:
                 return f"{before[:start]}{_lowered(rest, g)}{before[end:]}"
-    elif opened and not g.nouns_are_capital and all(w.capital for w in inner):
+    new = rest[inner[1].start :] if led and len(inner) > 1 else rest
+    if new.casefold() in PLACES or ((opened or led) and not g.nouns_are_capital and _is_name(new)):
         for _, noun, end in reversed(places):
-            if all(w.capital for w in words_of(before[noun:end])):
-                return f"{before[:noun]}{rest}{before[end:]}"
+            if _is_name(before[noun:end]) and (not g.nouns_are_capital or before[noun:end].casefold() in PLACES):
+                return f"{before[:noun]}{new}{before[end:]}"
+    if not led and len(inner) > 1 and inner[0].low not in g.light:  # "annual leave" - "and sick leave?"
+        same = re.search(rf"\b([^\W_]+)\s+{re.escape(inner[-1].text)}\b", before, re.IGNORECASE)
+        if same and same[1].lower() not in g.light | g.prepositions | g.articles:
+            return f"{before[: same.start()]}{rest}{before[same.end() :]}"
     return _joined(before, rest, g)
 
 
@@ -148,6 +156,22 @@ def _lowered(rest: str, g: Grammar) -> str:
     """Words that began a message, inside of one: a function word loses its capital, a name keeps it."""
     first = words_of(rest)[0].low
     return rest[0].lower() + rest[1:] if first in g.prepositions | g.asking | g.light else rest
+
+
+def _is_name(text: str) -> bool:
+    return all(word.capital for word in words_of(text))
+
+
+def placed(message: str, before: str, g: Grammar) -> str:
+    """The question before, with a name in the place of its own where the message has one with the same preposition."""
+    for start, noun, end in prepositional(message, g):
+        lead = message[start:noun]
+        for old, old_noun, old_end in prepositional(before, g):
+            if before[old:old_noun].lower() == lead.lower() and _is_name(
+                f"{message[noun:end]} {before[old_noun:old_end]}"
+            ):
+                return f"{before[:old_noun]}{message[noun:end]}{before[old_end:]}"
+    return before
 
 
 def prepositional(text: str, g: Grammar) -> list[tuple[int, int, int]]:
