@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from raftops.spec.figures import RUN
 from raftops.spec.model.base import STEPS, StepName
 
 Unit = Literal["documents", "passages", "examples", "tokens", "questions", "releases"]
@@ -84,9 +85,9 @@ TABLE: Mapping[StepName, Step] = {
         needs=("validate", "index"), follows=(),
         content=(
             "examples", "readable by the audience", "spec.data.splits", "spec.validate", "spec.ingest", "spec.index",
-            "model embedder",
+            "model embedder", "model base",
         ),
-        given=("augment", "prompt", "dev", "title", "audience", "cache"),
+        given=("augment", "prompt", "dev", "title", "audience", "base", "cache"),
         parts=(Part("plain"),), unit="examples", searches=True,
         figures=("examples", "conversations", "refused"), page="conversations/raft.jsonl",
     ),
@@ -100,9 +101,7 @@ TABLE: Mapping[StepName, Step] = {
         needs=("validate", "index", "train"), follows=("index", "train"),
         content=("examples", "access", "spec.data.splits", "spec.validate", "model base"),
         given=("evaluate", "prompt", "router", "title", "cache"), unit="questions", searches=True,
-        figures=(
-            "raft.answer_contained", "base+rag.answer_contained", "raft.citation_precision", "retrieval.hit@10",
-        ),
+        figures=RUN,
         page="report/report.html",
     ),
     "deploy": Step(

@@ -18,6 +18,8 @@ from raftops.spec.model.serving import Deploy, Router
 
 SERVED = {"raft": "raft", "base+rag": "base", "fine-tuned+rag": "plain"}
 """Arms that answer with citations, and the model that each of them serves."""
+CHOSEN = {"answer": "policy", "least_confidence": "least_confidence"}
+"""Settings of the prompt that an evaluation decides, and their names in a report's `answering`."""
 PLACE_ONLY = {"smoke_questions", "keep_releases", "keep_indexes_days", "target", "signing", "kubernetes"}
 """Keys of `deploy` that change how a release is made, not what is served."""
 VOLATILE = {"created", "started", "machine", "path", "time", "seconds", "latency", "memory", "peak_memory_mib"}
@@ -57,6 +59,13 @@ def measured_router(router: Router, report: Path) -> Router:
     """The router that was calibrated and measured with the report, or the spec's where there is none."""
     path = report / "router.json"
     return Router.model_validate(read_part(path)) if path.is_file() else router
+
+
+def served_prompt(prompt: Prompt, report: Path) -> Prompt:
+    """The prompt as it is served: with what the evaluation chose on the dev split, where the spec left it to that."""
+    chosen = read_part(report / "report.json").get("answering") or {}
+    kept = {name: chosen[key] for name, key in CHOSEN.items() if key in chosen}
+    return prompt.model_validate(prompt.model_dump() | kept)
 
 
 def digests(config: Deploy, prompt: Prompt, router: Router, parts: Parts, arm: str) -> dict[str, str]:

@@ -27,6 +27,7 @@ from raftops.release.parts import (
     measured_router,
     needed,
     read_part,
+    served_prompt,
     served_weights,
     winner,
 )
@@ -103,6 +104,7 @@ def write_release(config: Deploy, prompt: Prompt, router: Router, parts: Parts, 
     """
     arm, trained = winner(parts.report), read_part(parts.adapters / "train.json")
     router = measured_router(router, parts.report)
+    prompt = served_prompt(prompt, parts.report)
     access = AccessPolicies.model_validate(read_part(parts.accepted / "access.json"))
     hashes = digests(config, prompt, router, parts, arm)
     whole = sha256_json(hashes)
