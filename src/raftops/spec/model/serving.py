@@ -29,7 +29,7 @@ class Identity(Section):
     """Required `aud` claim."""
     groups_claim: str = "groups"
     """Claim that lists the caller's groups."""
-    boost_claims: dict[Label, BoostClaim] = Field(
+    boost_claims: Annotated[dict[Label, BoostClaim], Mark.LATER] = Field(
         {"country": BoostClaim(), "department": BoostClaim()}, max_length=8, validate_default=True
     )
     """Claims that are told to retrieval where a question leaves open whose rule it asks about; `{}` for none."""
