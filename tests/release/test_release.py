@@ -127,6 +127,15 @@ def test_whatever_changes_an_answer_changes_the_hash(tmp_path, change):
     assert change(tmp_path / "b").hash != write(tmp_path / "a").hash
 
 
+def test_the_router_that_was_calibrated_with_the_report_is_the_released_one(tmp_path):
+    parts = fake_parts(tmp_path / "a")
+    calibrated = Router(margin=0.3, knowledge={"questions": ["who approves travel?"]})
+    write_json(parts.report / "router.json", calibrated.model_dump(mode="json"))
+    made = write_release(Deploy(), Prompt(), Router(), parts, tmp_path / "releases")
+    assert made.router == calibrated == open_release(made.path).router
+    assert made.hash != write(tmp_path / "b").hash
+
+
 def test_how_a_release_is_made_does_not_change_it(tmp_path):
     config = Deploy(smoke_questions=("a?",), keep_releases=2)
     assert write(tmp_path / "a", config).hash == write(tmp_path / "b").hash

@@ -9,15 +9,17 @@ something else, the evidence itself is the answer, word for word; where that doe
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
+from raftops.answer.asker import NOBODY, Asker
 from raftops.answer.evidence import select_units
 from raftops.answer.prompt import behaviour_messages, cited_numbers, grounded_messages, is_abstention, without_markers
 from raftops.answer.quotes import find_quote_at
 from raftops.answer.router import Route, Router
 from raftops.answer.support import asserts_facts, carrying, contradiction, coverage, supports, terms
+from raftops.answer.understanding import Turn, Understood, understood
 from raftops.data.records import Citation, Generation, Message, Unit
 from raftops.retrieval.protocols import Embedder, Generator, Reranker, Retriever
 from raftops.spec.model.learning import Prompt
@@ -74,6 +76,10 @@ class Answer:
     """False where the token limit cut it."""
     units: tuple[Unit, ...] = ()
     """The ranked evidence; all of it readable by the caller."""
+    searched: str = ""
+    """The question that was searched, where it is not the caller's own words."""
+    assumed: Mapping[str, str] = field(default_factory=dict)
+    """What the caller's token says of whose rules are meant, where the question left it open: `country: Germany`."""
 
     @property
     def grounded(self) -> bool:
@@ -127,19 +133,34 @@ class Answerer:
         """The numbered evidence for a question: what training, evaluation and service all show the model."""
         return gather(self.library, question, policies, self.prompt)
 
-    def answer(self, question: str, policies: frozenset[str], history: Sequence[Message] = ()) -> Answer:
+    def answer(
+        self, question: str, policies: frozenset[str], history: Sequence[Message] = (), asker: Asker = NOBODY
+    ) -> Answer:
         """Answer one question for a caller who may read `policies`."""
+        turn = Turn(question, policies, history, asker)
+        meant = understood(turn, self.router, self.library, self.title, self.language)
+        if meant.civil:
+            return Answer(meant.civil, (), meant.route, "form")
+        answer = self._answered(meant, policies, history)
+        return replace(answer, searched=meant.sought if meant.sought != question else "", assumed=meant.assumed)
+
+    @property
+    def language(self) -> str:
+        """Of questions and answers."""
+        return self.prompt.language
+
+    def _answered(self, meant: Understood, policies: frozenset[str], history: Sequence[Message]) -> Answer:
         started = time.perf_counter()
-        route = self.router.decide(question)
+        question, sought, route = meant.question, meant.sought, meant.route
         if not self.trained_policies <= policies:
-            return self._outside(question, route, policies)
-        units = [] if route.name == "behaviour" else self.units(question, policies)
+            return self._outside(sought, route, policies)
+        units = [] if route.name == "behaviour" else self.units(sought, policies)
         seconds = {"retrieval": time.perf_counter() - started}
         if route.name != "behaviour":
-            if not self._answerable(question, units):
+            if not self._answerable(sought, units):
                 return self._declined(Draft(route, units, seconds), "nothing found")
             if self.prompt.answer == "quote":
-                return self._quoted(question, Draft(route, units, seconds), "")
+                return self._quoted(sought, Draft(route, units, seconds), "")
         asked = time.perf_counter()
         generation = self.generator.generate(self.messages(route, question, units, history), self.max_new_tokens)
         return self.checked(question, route, units, generation, seconds | {"generation": time.perf_counter() - asked})
