@@ -92,6 +92,12 @@ def unit_texts(passage: Passage) -> list[str]:
     return [_read(unit) for unit in _units(Hit(passage, 0.0))]
 
 
+def unit_line(unit: Unit) -> str:
+    """What a re-ranker reads of a candidate: `heading (table header): text`, in one line."""
+    header = f" ({unit.locator.table_header})" if unit.locator.table_header else ""
+    return f"{unit.heading}{header}: {' '.join(unit.text.split())}"
+
+
 def _read(unit: Unit) -> str:
     return f"{unit.heading}: {' '.join(unit.text.split())}"
 

@@ -20,8 +20,10 @@ from raftops.answer.evidence import unit_signals
 from raftops.answer.support import terms
 from raftops.data.records import Hit
 from raftops.raftdata.golden import Source
+from raftops.retrieval.fusion import by_id, candidates, fuse
 from raftops.retrieval.protocols import Embedder
 from raftops.retrieval.stopwords import STOP_WORDS
+from raftops.spec.model.learning import Prompt
 
 Kind = Literal["name", "year", "word"]
 _WORD = re.compile(r"\w+(?:['’.-]\w+)*")
@@ -40,7 +42,9 @@ NEAREST = 8
 LIKE, SAME = 0.35, 0.7
 """Likeness (cosine) of words of one kind; above it they may be two words for one thing."""
 WIDE = 40
-"""Passages that are looked at for an answer, and from which what is hidden is left out."""
+"""Passages that are looked at for an answer."""
+DEPTH = 4
+"""Times as much is searched where some of it is hidden."""
 COVERS = 0.34
 """A unit of a document that holds the new word may answer where it has this share of the other terms,"""
 CLOSE = 0.85
@@ -108,11 +112,11 @@ def near_misses(
     draw = random.Random(f"{seed}:near miss")
     made = []
     about = terms(" ".join(quotes))
-    for kind, candidates in _CANDIDATES.items():
+    for kind, others in _OTHERS.items():
         able = [
             (place.text, new)
             for place in _places(question)
-            for new in candidates(place, vocabulary, about)
+            for new in others(place, vocabulary, about)
             if not golden & vocabulary.documents.get(new.lower(), frozenset()) and new.lower() not in question.lower()
         ]
         if able:
@@ -140,11 +144,17 @@ def answering(miss: NearMiss, library: Library, policies: frozenset[str], vocabu
 
 
 def search_without(
-    library: Library, question: str, policies: frozenset[str], passages: int, hidden: frozenset[str]
+    library: Library, question: str, policies: frozenset[str], prompt: Prompt, hidden: frozenset[str]
 ) -> list[Hit]:
-    """What a search brings where some documents are not there: as many passages, if there are so many."""
-    hits = library.search(question, policies, passages if not hidden else max(WIDE, 3 * passages))
-    return [h for h in hits if h.passage.policy_id in policies and h.passage.doc_id not in hidden][:passages]
+    """What a search would bring if some documents were not there: fused anew, so that no score tells of them."""
+    if not hidden:
+        return [h for h in library.search(question, policies, prompt.passages) if h.passage.policy_id in policies]
+    limit = candidates(prompt.passages)
+    found = library.search(question, policies, DEPTH * limit)
+    left = [h for h in found if h.passage.policy_id in policies and h.passage.doc_id not in hidden]
+    dense = sorted(((h.passage, h.dense) for h in left if h.dense), key=lambda found: -found[1])
+    sparse = sorted(((h.passage, h.sparse) for h in left if h.sparse), key=lambda found: -found[1])
+    return fuse(by_id(dense[:limit]), by_id(sparse[:limit]), prompt.dense_share, prompt.passages)
 
 
 @dataclass(frozen=True)
@@ -227,7 +237,7 @@ def _alike(place: _Place, vocabulary: Vocabulary, keys: Sequence[str]) -> list[s
     return [word for likeness, word in near if LIKE <= -likeness <= SAME][:NEAREST]
 
 
-_CANDIDATES: Mapping[Kind, Callable[[_Place, Vocabulary, frozenset[str]], list[str]]] = {
+_OTHERS: Mapping[Kind, Callable[[_Place, Vocabulary, frozenset[str]], list[str]]] = {
     "name": _other_names,
     "year": _other_years,
     "word": _other_words,
