@@ -117,7 +117,9 @@ def test_a_hidden_document_leaves_no_trace_in_the_scores(library):
     prompt, everyone = Prompt(passages=3, dense_share=1.0), frozenset({"everyone"})
     found = search_without(library, QUESTION, everyone, prompt, frozenset({"norway.md"}))
     there = fuse(*_sides(without, everyone), 1.0, 3)
-    assert [(h.passage.doc_id, round(h.score, 5)) for h in found] == [(h.passage.doc_id, round(h.score, 5)) for h in there]
+    assert [(h.passage.doc_id, round(h.score, 5)) for h in found] == [
+        (h.passage.doc_id, round(h.score, 5)) for h in there
+    ]
     assert found[0].score == 1.0
 
 

@@ -58,7 +58,13 @@ class Chooser:
             yield self._row(example, "near_miss", miss.question, hidden, (), f"#{miss.kind}")
 
     def _row(  # noqa: PLR0913  what is asked, by which example, of what
-        self, example: Example, kind: Kind, question: str, hidden: frozenset[str], proofs: Sequence[Proof], more: str = ""
+        self,
+        example: Example,
+        kind: Kind,
+        question: str,
+        hidden: frozenset[str],
+        proofs: Sequence[Proof],
+        more: str = "",
     ) -> dict[str, Any]:
         hits = search_without(self.library, question, self.policies, self.prompt, hidden)
         candidates = self._candidates(question, hits, example, proofs)
