@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raftops.evaluation.coverage import best, curve, mean_risk, standing, summary
+from raftops.evaluation.coverage import curve, mean_risk, standing, summary
 
 FOUR = [(0.9, True), (0.8, False), (0.6, True), (0.1, False)]
 PAIRS = st.lists(st.tuples(st.sampled_from([0.0, 0.2, 0.5, 0.7, 1.0]), st.booleans()), min_size=1, max_size=30)
@@ -22,12 +22,6 @@ def test_questions_of_one_probability_are_answered_together():
     assert [p.coverage for p in curve([(0.5, True), (0.5, False), (0.4, True)])] == [2 / 3, 1.0]
 
 
-def test_the_best_point_has_most_right_less_wrong_and_may_be_silence():
-    assert best([(0.9, True), (0.7, True), (0.4, False)]).threshold == 0.7
-    assert best(FOUR).threshold == 0.9
-    assert best([(0.9, False)]).coverage == 0
-
-
 def test_mean_risk_of_an_order_by_hand():
     assert mean_risk(FOUR) == pytest.approx((0 + 1 / 2 + 1 / 3 + 2 / 4) / 4)
     assert mean_risk([(0.5, True), (0.5, False)]) == 0.5
@@ -39,8 +33,6 @@ def test_each_point_is_where_its_threshold_stands_and_the_last_answers_all(pairs
     assert points == [standing(pairs, point.threshold) for point in points]
     assert points[-1].coverage == 1 and points[-1].right + points[-1].wrong == pytest.approx(1)
     assert all(a.coverage < b.coverage and a.threshold > b.threshold for a, b in zip(points, points[1:], strict=False))
-    top = best(pairs)
-    assert all(top.right - top.wrong >= point.right - point.wrong - 1e-9 for point in points)
 
 
 @given(PAIRS, st.floats(0, 1))

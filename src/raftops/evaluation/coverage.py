@@ -57,12 +57,6 @@ def curve(judged: Sequence[Judged]) -> list[Point]:
     return points
 
 
-def best(judged: Sequence[Judged]) -> Point:
-    """The point at which right minus wrong is greatest; the one that answers fewest of those, or nothing at all."""
-    silent = Point(float("inf"), 0.0, 0.0, 0.0)
-    return max([silent, *curve(judged)], key=lambda point: (round(point.right - point.wrong, 9), -point.coverage))
-
-
 def mean_risk(judged: Sequence[Judged]) -> float:
     """Risk on average over all coverages (the area under the curve): lower is better. Ties count as in any order."""
     total, answered, right, area = len(judged), 0, 0.0, 0.0
@@ -76,7 +70,7 @@ def mean_risk(judged: Sequence[Judged]) -> float:
 
 
 def summary(judged: Sequence[Judged], threshold: float) -> dict[str, Any]:
-    """For the report: the curve, where the release stands on it, and what no judgement and a perfect one would reach."""
+    """For the report: the curve, where the release stands, and what no judgement and a perfect one would reach."""
     right = sum(outcome for _, outcome in judged)
     return {
         "questions": len(judged),

@@ -1,6 +1,6 @@
 """Examples to choices: a question, the units that the index brings for it, and which of them answer. `choices.jsonl`.
 
-A row is `{id, split, kind, question, candidates}`. Kinds: `answerable`, as asked; `hidden`, the same question while its
+A row is `{id, split, kind, question, documents, candidates}`; `documents` are those of the example. Kinds: `answerable`, as asked; `hidden`, the same question while its
 golden documents are not there; `near_miss`, a question with one thing swapped; `unanswerable`, as the examples say. A
 candidate is `{text, heading, doc_id, signals, tokens, golden}`, best first by `WEIGHTS`, none twice; `golden` is null
 where a unit may answer that nobody marked. What retrieval missed of the golden units stands last, `found: false`.
@@ -46,16 +46,18 @@ class Chooser:
     def rows(self, example: Example) -> Iterator[dict[str, Any]]:
         """Its rows, in the same order each time; every document in them may be read by the caller."""
         if example.unanswerable:
-            yield self._row(example, "unanswerable", example.asked, frozenset(), ())
+            yield self._row(example, "unanswerable", example.asked, frozenset(), (), "")
             return
         proofs = proofs_of(example, dict(self.sources))
         golden = frozenset(proof.doc_id for proof in proofs)
-        yield self._row(example, "answerable", example.asked, frozenset(), proofs)
-        yield self._row(example, "hidden", example.asked, golden | self._saying_the_same(example, proofs), ())
+        yield self._row(example, "answerable", example.asked, frozenset(), proofs, "")
+        yield self._row(
+            example, "hidden", example.asked, golden | self._saying_the_same(example, proofs), (), "#hidden"
+        )
         quotes = [proof.quote for proof in proofs]
         for miss in near_misses(example.asked, golden, quotes, self.vocabulary, f"{self.seed}:{example.id}"):
             hidden = answering(miss, self.library, self.policies, self.vocabulary)
-            yield self._row(example, "near_miss", miss.question, hidden, (), f"#{miss.kind}")
+            yield self._row(example, "near_miss", miss.question, hidden, (), f"#{miss.kind}-near-miss")
 
     def _row(  # noqa: PLR0913  what is asked, by which example, of what
         self,
@@ -68,8 +70,10 @@ class Chooser:
     ) -> dict[str, Any]:
         hits = search_without(self.library, question, self.policies, self.prompt, hidden)
         candidates = self._candidates(question, hits, example, proofs)
-        name = example.id if kind in ("answerable", "unanswerable") else f"{example.id}#{kind}{more}"
-        return {"id": name, "split": example.split, "kind": kind, "question": question, "candidates": candidates}
+        return {
+            "id": f"{example.id}{more}", "split": example.split, "kind": kind, "question": question,
+            "documents": sorted({evidence.doc_id for evidence in example.evidence}), "candidates": candidates,
+        }  # fmt: skip
 
     def _candidates(
         self, question: str, hits: Sequence[Hit], example: Example, proofs: Sequence[Proof]

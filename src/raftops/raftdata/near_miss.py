@@ -43,7 +43,7 @@ LIKE, SAME = 0.35, 0.7
 """Likeness (cosine) of words of one kind; above it they may be two words for one thing."""
 WIDE = 40
 """Passages that are looked at for an answer."""
-DEPTH = 4
+DEPTH = 2
 """Times as much is searched where some of it is hidden."""
 COVERS = 0.34
 """A unit of a document that holds the new word may answer where it has this share of the other terms,"""
