@@ -16,6 +16,7 @@ CONTROL = re.compile(
     r"<(?=\|[^|<>]{1,40}\|>)|<(?=/?s>)|<(?=(?:start|end)_of_turn>)|<(?=</?SYS>>)|\[(?=/?INST\])", re.IGNORECASE
 )
 """Where a chat template's control token begins (ChatML, Llama, Gemma, Mistral)."""
+CHOOSE = "Which evidence answers the question? Reply with its number only."
 
 
 def system_message(prompt: Prompt, title: str) -> Message:
@@ -51,6 +52,20 @@ def grounded_messages(
     evidence = evidence_block(units) or "(nothing was found)"
     turn = Message(role="user", content=f"Evidence:\n{evidence}\n\nQuestion: {plain(question)}")
     return [system_message(prompt, title), *_spoken(history), turn]
+
+
+def ranking_messages(prompt: Prompt, title: str, question: str, units: Sequence[Unit]) -> list[Message]:
+    """What the model reads when it is to choose: the prompt of an answer, and the request for a number alone.
+
+    The same words up to the request, so that what is learned by choosing serves the answers too.
+    """
+    *before, turn = grounded_messages(prompt, title, question, units)
+    return [*before, Message(role="user", content=f"{turn.content}\n\n{CHOOSE}")]
+
+
+def ranking_answer(number: int) -> str:
+    """The label of a choice: the number as an answer would cite it, and nothing else."""
+    return f"[{number}]"
 
 
 def closed_book_messages(title: str, question: str) -> list[Message]:

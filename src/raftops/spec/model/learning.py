@@ -48,8 +48,20 @@ class Augment(Section):
     """Share shown without evidence at all and answered from memory, uncited (the paper's 1-P)."""
     near_duplicate: Fraction = 0.85
     """Word overlap from which a unit counts as a copy of the golden one and is not used as a distractor."""
+    near_miss_fraction: Fraction = 0.1
+    """Share of knowledge examples asked once more for what their documents do not say (another place or number)."""
     behaviour: bool = True
     """Mix the behaviour examples in."""
+    both_fraction: Fraction = 0.1
+    """Share of knowledge examples asked once more for a form: a notice, an e-mail, JSON."""
+    shuffle: Fraction = 0.5
+    """Share of the conversations whose evidence stands in an order drawn for each; the others keep the order served."""
+    golden_first: Fraction = 0.4
+    """Most of the conversations that show their golden unit may show it first: else "[1]" is all there is to learn."""
+    rank_rows: bool = True
+    """Ask each example once more for the number of the evidence alone, in an order drawn for it."""
+    rehearsal: int = Field(16, ge=0, le=64)
+    """General instructions with the base model's own answers, against forgetting; none for a base without a file."""
     seed: int = Field(7, ge=0)
     """Seed of every draw."""
 
