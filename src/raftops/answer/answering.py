@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from raftops.answer.evidence import select_units
+from raftops.answer.judgement import Judgement
 from raftops.answer.prompt import behaviour_messages, cited_numbers, grounded_messages, is_abstention, without_markers
 from raftops.answer.quotes import find_quote_at
 from raftops.answer.router import Route, Router
@@ -70,6 +71,8 @@ class Answerer:
     max_new_tokens: int = 96
     trained_policies: frozenset[str] = frozenset()
     """Policies of the documents behind the weights: weights remember, so who talks to them may read all of these."""
+    judgement: Judgement | None = None
+    """Says whether the evidence answers; without one the least score of the prompt does."""
 
     def units(self, question: str, policies: frozenset[str]) -> list[Unit]:
         """The numbered evidence for a question: what training, evaluation and service all show the model."""
@@ -83,14 +86,16 @@ class Answerer:
             return self._abstain(route, "audience", (), {})
         units = [] if route.name == "behaviour" else self.units(question, policies)
         found = time.perf_counter()
-        if route.name != "behaviour" and not self._answerable(units):
+        if route.name != "behaviour" and not self._answerable(question, units):
             return self._abstain(route, "nothing found", (), {"retrieval": found - started})
         generation = self.generator.generate(self.messages(route, question, units, history), self.max_new_tokens)
         seconds = {"retrieval": found - started, "generation": time.perf_counter() - found}
         return self.checked(question, route, units, generation, seconds)
 
-    def _answerable(self, units: Sequence[Unit]) -> bool:
+    def _answerable(self, question: str, units: Sequence[Unit]) -> bool:
         """Whether the evidence comes near enough to the question to ask the model at all."""
+        if self.judgement and self.prompt.evidence == "units":
+            return self.judgement.answerable(question, units)
         if self.prompt.evidence == "passages":
             return bool(units)
         return any(unit.score >= self.prompt.least_score for unit in units)

@@ -19,6 +19,7 @@ from raftops.errors import ModelError
 from raftops.files import read_json
 from raftops.retrieval.bm25 import terms
 
+FILE = "judgement.json"
 FORMAT = 1
 LOOKED_AT = 5
 """Units that count, from the first on."""
@@ -156,3 +157,8 @@ def read_judgement(path: Path) -> Judgement:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{path}: not a judgement ({error})", next_step="run the train step again") from error
     return judgement
+
+
+def judgement_in(evidence: Path) -> Judgement | None:
+    """The judgement of a folder `evidence/` of adapters or of a release, if it has one."""
+    return read_judgement(evidence / FILE) if (evidence / FILE).is_file() else None

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from raftops.access import AccessPolicies
 from raftops.answer.answering import Answerer, Library
+from raftops.answer.judgement import Judgement
 from raftops.answer.router import Router
 from raftops.evaluation.arms import CONTENDERS, Reply, arm_reply, served_reply
 from raftops.evaluation.behaviour import Form, form_reply
@@ -42,6 +43,8 @@ class Bench:
     title: str
     access: AccessPolicies
     sources: Mapping[str, Source]
+    judgement: Judgement | None = None
+    """Says whether the evidence answers, where the step train left one."""
 
 
 @dataclass
@@ -122,7 +125,8 @@ class Study:
     def _serve(self, winner: Arm) -> None:
         bench = self._bench
         model = bench.models[CONTENDERS[winner].model]
-        answerer = Answerer(bench.library, model, bench.prompt, bench.router, bench.title, self._config.max_new_tokens)
+        asked_of = bench.library, model, bench.prompt, bench.router, bench.title, self._config.max_new_tokens
+        answerer = Answerer(*asked_of, judgement=bench.judgement)
         asked = self._tally.over(self.findings.shown, "served")
         self._note(SERVED, [served_reply(shown, answerer, model) for shown in asked], True)
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from raftops.answer.answering import Answerer, gather
+from raftops.answer.judgement import judgement_in
 from raftops.answer.router import Router
 from raftops.data.records import Message
 from raftops.release.release import Release
@@ -44,6 +45,7 @@ class Loader:
                     title=release.title,
                     max_new_tokens=release.deploy.max_new_tokens,
                     trained_policies=release.trained_policies,
+                    judgement=judgement_in(release.evidence),
                 )
                 warm_up(answerer.generator, release)
             except BaseException:

@@ -25,6 +25,8 @@ from raftops.data.records import Example, Locator, Split, Unit
 from raftops.errors import DataRejected
 from raftops.files import read_json, read_jsonl, sha256_json, write_json, write_jsonl
 from raftops.progress import progress
+from raftops.raftdata.choices import FILE as CHOICES
+from raftops.raftdata.choices import SPLITS, Chooser
 from raftops.raftdata.conversations import Draft, Writer
 from raftops.raftdata.golden import Source, proofs_of
 from raftops.raftdata.near_miss import Vocabulary, answering, near_misses, search_without
@@ -55,7 +57,7 @@ def augment(  # noqa: PLR0913  one argument per artifact
     dev: bool = False,
     base: str = "",
 ) -> dict[str, float]:
-    """Write `raft.jsonl`, `plain.jsonl` and `refused.jsonl`. Finished examples are kept in `cache` and not redone.
+    """Write `raft.jsonl`, `plain.jsonl`, `choices.jsonl` and `refused.jsonl`. What is finished is kept in `cache`.
 
     With `dev` also `dev.jsonl`: the RAFT conversations of the dev split, under the same rules, to choose adapters by.
     `base` is the model to be trained, as the spec names it: what is rehearsed has to be its own.
@@ -72,6 +74,10 @@ def augment(  # noqa: PLR0913  one argument per artifact
         finished = _Finished(cache, built, writer, policies)
         finder = _Finder(writer, library, policies)
         found = {split: finder.found(chosen[split].allowed, finished) for split in splits}
+        able = [e for e in examples if e.kind == "knowledge" and not _refusal(e, writer.sources, policies)]
+        chooser = Chooser(library, prompt, policies, writer.sources, finder.vocabulary, config.seed)
+        choices = chooser.all_rows([e for e in able if e.split in SPLITS], cache / "augment", finished.index)
+    write_jsonl(conversations / CHOICES, choices)
     rows, first = {}, {}
     for split in splits:
         rows[split], first[split] = _written(chosen[split].allowed, found[split], writer)
@@ -83,16 +89,22 @@ def augment(  # noqa: PLR0913  one argument per artifact
     _write_plain(writer, train.allowed, conversations)
     write_jsonl(conversations / "refused.jsonl", (row for split in splits for row in chosen[split].refused))
     variants = Counter(row["variant"] for row in rows["train"])
-    metrics = {f"variant_{name}": float(count) for name, count in sorted(variants.items())} | {
-        "examples": float(len(train.allowed)),
-        "conversations": float(len(rows["train"])),
-        "refused": float(len(train.refused)),
-        "golden_first": round(first["train"], 4),
-    }
+    metrics = (
+        {f"variant_{name}": float(count) for name, count in sorted(variants.items())}
+        | {
+            "examples": float(len(train.allowed)),
+            "conversations": float(len(rows["train"])),
+            "refused": float(len(train.refused)),
+            "golden_first": round(first["train"], 4),
+        }
+        | {f"choices_{kind}": float(n) for kind, n in sorted(Counter(row["kind"] for row in choices).items())}
+    )
     if dev:
         write_jsonl(conversations / DEV, rows["dev"])
         metrics |= {"dev_conversations": float(len(rows["dev"])), "dev_refused": float(len(chosen["dev"].refused))}
-    write_json(conversations / "augment.json", metrics | {"audience": list(audience), "policies": sorted(policies)})
+    shown = {"units": prompt.units, "evidence_tokens": prompt.evidence_tokens}
+    about = {"audience": list(audience), "policies": sorted(policies), "shown": shown}
+    write_json(conversations / "augment.json", metrics | about)
     return metrics
 
 
@@ -227,7 +239,7 @@ class _Finder:
             return _Found(units)
         miss = made[0]
         hidden = answering(miss, self.library, self.policies, self.vocabulary)
-        hits = search_without(self.library, miss.question, self.policies, served.passages, hidden)
+        hits = search_without(self.library, miss.question, self.policies, served, hidden)
         near = select_units(miss.question, hits, self.library.embedder, served, self.library.tokens)
         return _Found(units, miss.question, near)
 
@@ -275,9 +287,11 @@ class _Finished:
 
     def __init__(self, cache: Path, built: Path, writer: Writer, policies: frozenset[str]) -> None:
         index = read_json(built / "index.json")
+        self.index = [index.get("collection"), index["built_from"]]
+        """What the index is, for keys."""
         config, prompt = writer.config, writer.prompt.model_dump(mode="json")
         settings = [prompt, config.seed, config.near_miss_fraction, sorted(policies)]
-        key = sha256_json([FORMAT, settings, index.get("collection"), index["built_from"]])
+        key = sha256_json([FORMAT, settings, *self.index])
         self._path = cache / "augment" / f"{key}.jsonl"
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._found: dict[str, _Found] = {}

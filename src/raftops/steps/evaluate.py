@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from raftops.access import AccessPolicies
+from raftops.answer.judgement import judgement_in
 from raftops.answer.router import Router as Routing
 from raftops.data.records import Example
 from raftops.errors import DataRejected, StepError
@@ -25,6 +26,7 @@ from raftops.evaluation.summary import Summariser
 from raftops.files import read_json, read_jsonl, sha256_file, sha256_json, sha256_tree
 from raftops.generation.openvino import OpenVinoGenerator
 from raftops.models import resolve
+from raftops.release.parts import EVIDENCE
 from raftops.retrieval.hybrid import open_index
 from raftops.spec.model.learning import Evaluate, Prompt
 from raftops.spec.model.serving import Router
@@ -60,7 +62,8 @@ def evaluate(  # noqa: PLR0913  one argument per artifact
     models = Models(served_models(adapters, cache), cache)
     with open_index(built, prompt.dense_share) as library:
         single = {"bm25": Weighted(library, 0.0), "dense": Weighted(library, 1.0)}
-        bench = Bench(library, single, models, prompt, Routing(router, library.embedder), title, access, sources)
+        routing, judgement = Routing(router, library.embedder), judgement_in(adapters / EVIDENCE)
+        bench = Bench(library, single, models, prompt, routing, title, access, sources, judgement)
         summariser = Summariser(config)
         findings = Study(config, bench, held).run(summariser.winner)
     training = adapters / "train.json"

@@ -21,6 +21,7 @@ from raftops.spec.model.learning import Candidate, Train
 from raftops.training.base import load_tokenizer
 from raftops.training.candidates import Dev, Trials, try_all, try_one
 from raftops.training.curves import write_curves
+from raftops.training.evidence import train_evidence
 from raftops.training.handing import give_out, relink, take_in
 from raftops.training.loop import set_threads
 from raftops.training.served import served_gguf, why_not
@@ -158,12 +159,13 @@ def _finish(work: Training, inputs: _Inputs, trials: Trials, adapters: Path) -> 
     load_tokenizer(base.folder).save_pretrained(adapters / "tokenizer")
     write_curves(tuned, trials, adapters)
     write_jsonl(adapters / "sources.jsonl", inputs.sources)
+    evidence = train_evidence(work.conversations, Path(config.init_from) if config.init_from else None, adapters)
     not_served = why_not(base)
     if not not_served:
         for name, one in [("base", None), *tuned.items()]:
             relink(served_gguf(base, one, work.cache), adapters / "served" / f"{name}.gguf")
 
-    metrics = _totals(tuned, [one.adapter for one in trials.lost], inputs.began) | trials.metrics()
+    metrics = _totals(tuned, [one.adapter for one in trials.lost], inputs.began) | trials.metrics() | evidence
     report: dict[str, Any] = {name: adapter.figures | {"digest": adapter.digest} for name, adapter in tuned.items()}
     report |= {
         "base": work.base,
