@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nupunkt
 import numpy as np
+import nupunkt
 import torch
 from safetensors.torch import save_file
 

@@ -10,7 +10,7 @@ retrieval missed of the golden units stands last, with `found: false`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,11 +20,10 @@ import numpy as np
 from raftops.answer.answering import Library
 from raftops.answer.evidence import WEIGHTS, unit_line, unit_signals
 from raftops.answer.prompt import evidence_block
-from raftops.answer.support import supports, terms
-from raftops.data.records import Example, Hit, Unit
+from raftops.data.records import Example, Hit, Split, Unit
 from raftops.files import sha256_json, write_text
 from raftops.progress import progress
-from raftops.raftdata.golden import Proof, Source, is_copy, is_golden, proofs_of, unit_of
+from raftops.raftdata.golden import Source, is_copy, is_golden, proofs_of, unit_of
 from raftops.raftdata.near_miss import COVERS, Vocabulary, answering, near_misses, search_without
 from raftops.spec.model.learning import Prompt
 
@@ -32,27 +31,62 @@ Kind = Literal["answerable", "hidden", "near_miss", "unanswerable"]
 FILE = "choices.jsonl"
 FORMAT = 1
 """Raised when the same example would give other rows."""
-SPLITS = ("train", "dev")
+SPLITS: tuple[Split, ...] = ("train", "dev")
 """Of the examples: what is measured at the end is learned from by nothing."""
 CANDIDATES = 15
 """Units kept of each question."""
+SAYS = 0.6
+"""Share of an answer's words, all its figures among them, from which a unit may say it, too."""
 ALIKE = 0.85
 """Share of words from which a unit says what a golden one says."""
 
 
 @dataclass(frozen=True)
+class Known:
+    """What is known of a question: what answers it, if anything does."""
+
+    id: str
+    split: str
+    question: str
+    answer: str = ""
+    documents: frozenset[str] = frozenset()
+    """Documents that answer; none for a question that nothing answers."""
+    quotes: tuple[str, ...] = ()
+    """Their words that do."""
+    golden: Callable[[Unit], bool | None] = lambda _: False
+    """Whether a unit answers; None where it may, unmarked."""
+    missed: tuple[Unit, ...] = ()
+    """Golden units as the examples name them, for a question whose search brings none of their document."""
+
+    @classmethod
+    def of(cls, example: Example, sources: Mapping[str, Source]) -> Known:
+        """Of an example, whose documents are all among the sources."""
+        proofs = proofs_of(example, dict(sources))
+        units = tuple(unit_of(proof, sources[proof.doc_id]) for proof in proofs)
+
+        def golden(unit: Unit) -> bool | None:
+            return is_golden(unit, proofs) or (None if is_copy(unit, units, example.answer, ALIKE) else False)
+
+        documents, quotes = frozenset(p.doc_id for p in proofs), tuple(p.quote for p in proofs)
+        split = str(example.split)
+        return cls(example.id, split, example.asked, example.answer, documents, quotes, golden, units)
+
+
+@dataclass(frozen=True)
 class Chooser:
-    """Makes the rows of one example."""
+    """Makes the rows of questions."""
 
     library: Library
     prompt: Prompt
     policies: frozenset[str]
     """Policies of the caller: those that the whole audience may read."""
-    sources: Mapping[str, Source]
     vocabulary: Vocabulary
+    """Of documents that the caller may read."""
     seed: int
 
-    def all_rows(self, examples: Sequence[Example], cache: Path, index: Sequence[Any]) -> list[dict[str, Any]]:
+    def all_rows(
+        self, examples: Sequence[Example], sources: Mapping[str, Source], cache: Path, index: Sequence[Any]
+    ) -> list[dict[str, Any]]:
         """The rows of all examples, in their order; what was made of an example before is taken from the cache.
 
         `index` is what the index is, by content.
@@ -64,7 +98,7 @@ class Chooser:
         for done, example in enumerate(examples, 1):
             key = sha256_json(example.model_dump(mode="json"))
             if key not in known:
-                known[key] = list(self.rows(example))
+                known[key] = list(self.rows(Known.of(example, sources)))
                 with path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps({"example": key, "rows": known[key]}, ensure_ascii=False) + "\n")
             rows += known[key]
@@ -72,57 +106,39 @@ class Chooser:
                 progress("augment", done, len(examples), "questions to judge by")
         return rows
 
-    def rows(self, example: Example) -> Iterator[dict[str, Any]]:
-        """Its rows, in the same order each time; every document in them may be read by the caller."""
-        if example.unanswerable:
-            yield self._row(example, "unanswerable", example.asked, frozenset(), (), "")
+    def rows(self, known: Known) -> Iterator[dict[str, Any]]:
+        """The rows of one question, in the same order each time; the caller may read every document in them."""
+        if not known.documents:
+            yield self._row(known, "unanswerable", known.question, frozenset())
             return
-        proofs = proofs_of(example, dict(self.sources))
-        golden = frozenset(proof.doc_id for proof in proofs)
-        yield self._row(example, "answerable", example.asked, frozenset(), proofs, "")
-        yield self._row(
-            example, "hidden", example.asked, golden | self._saying_the_same(example, proofs), (), "#hidden"
-        )
-        quotes = [proof.quote for proof in proofs]
-        for miss in near_misses(example.asked, golden, quotes, self.vocabulary, f"{self.seed}:{example.id}"):
+        yield self._row(known, "answerable", known.question, frozenset())
+        yield self._row(known, "hidden", known.question, known.documents | self._saying_the_same(known), "#hidden")
+        seed = f"{self.seed}:{known.id}"
+        for miss in near_misses(known.question, known.documents, known.quotes, self.vocabulary, seed):
             hidden = answering(miss, self.library, self.policies, self.vocabulary)
-            yield self._row(example, "near_miss", miss.question, hidden, (), f"#{miss.kind}-near-miss")
+            yield self._row(known, "near_miss", miss.question, hidden, f"#{miss.kind}-near-miss")
 
-    def _row(  # noqa: PLR0913  what is asked, by which example, of what
-        self,
-        example: Example,
-        kind: Kind,
-        question: str,
-        hidden: frozenset[str],
-        proofs: Sequence[Proof],
-        more: str = "",
-    ) -> dict[str, Any]:
+    def _row(self, known: Known, kind: Kind, question: str, hidden: frozenset[str], more: str = "") -> dict[str, Any]:
         hits = search_without(self.library, question, self.policies, self.prompt, hidden)
-        candidates = self._candidates(question, hits, example, proofs)
+        candidates = self._candidates(question, hits, known if kind == "answerable" else None)
         return {
-            "id": f"{example.id}{more}", "split": example.split, "kind": kind, "question": question,
-            "documents": sorted({evidence.doc_id for evidence in example.evidence}), "candidates": candidates,
+            "id": f"{known.id}{more}", "split": known.split, "kind": kind, "question": question,
+            "documents": sorted(known.documents), "candidates": candidates,
         }  # fmt: skip
 
-    def _candidates(
-        self, question: str, hits: Sequence[Hit], example: Example, proofs: Sequence[Proof]
-    ) -> list[dict[str, Any]]:
+    def _candidates(self, question: str, hits: Sequence[Hit], known: Known | None) -> list[dict[str, Any]]:
         units, signals = unit_signals(question, hits, self.library.embedder)
         scores = signals @ np.array([WEIGHTS.dense, WEIGHTS.words, WEIGHTS.passage])
-        right = [unit for unit in units if is_golden(unit, proofs)]
         found: dict[str, dict[str, Any]] = {}
         for i in np.argsort(-scores, kind="stable"):
-            unit = units[i]
-            if not unit.text.strip() or len(found) == CANDIDATES and unit not in right:
-                continue
-            golden = unit in right or (None if is_copy(unit, right, example.answer, ALIKE) else False)
-            found.setdefault(unit_line(unit), self._candidate(unit, signals[i].tolist(), golden))
+            golden = known.golden(units[i]) if known else False
+            if units[i].text.strip() and (len(found) < CANDIDATES or golden):
+                found.setdefault(unit_line(units[i]), self._candidate(units[i], signals[i].tolist(), golden))
         rows = list(found.values())
         rows[CANDIDATES:] = [row | {"found": False} for row in rows[CANDIDATES:]]
-        shown = {unit.doc_id for unit in right}
-        for proof in proofs if not right else ():
-            unit = unit_of(proof, self.sources[proof.doc_id])
-            if proof.doc_id not in shown:
+        there = {row["doc_id"] for row in rows if row["golden"]}
+        for unit in known.missed if known else ():
+            if unit.doc_id not in there:
                 rows.append(self._candidate(unit, [0.0, 0.0, 0.0], True) | {"found": False})
         return rows
 
@@ -133,19 +149,18 @@ class Chooser:
             "tokens": self.library.tokens(evidence_block([unit]) + "\n"),
         }  # fmt: skip
 
-    def _saying_the_same(self, example: Example, proofs: Sequence[Proof]) -> frozenset[str]:
+    def _saying_the_same(self, known: Known) -> frozenset[str]:
         """Other documents that answer it, too: without them the question is answered by nothing."""
-        hits = self.library.search(example.asked, self.policies, 2 * self.prompt.passages)
-        units, _ = unit_signals(example.asked, hits, self.library.embedder)
-        golden = [unit_of(proof, self.sources[proof.doc_id]) for proof in proofs]
-        asked = terms(example.asked)
-        return frozenset(
-            unit.doc_id
-            for unit in units
-            if is_copy(unit, golden, example.answer, ALIKE)
-            or len(asked & terms(f"{unit.heading} {unit.text}")) >= COVERS * len(asked)
-            and supports([unit], example.answer, example.asked)
-        )
+        hits = self.library.search(known.question, self.policies, 2 * self.prompt.passages)
+        units, _ = unit_signals(known.question, hits, self.library.embedder)
+        asked, said = self.vocabulary.terms(known.question), self.vocabulary.terms(known.answer)
+        figures, found = {term for term in said if any(c.isdigit() for c in term)}, set()
+        for unit in units:
+            read = self.vocabulary.terms(unit_line(unit))
+            near = len(asked & read) >= COVERS * len(asked)
+            if known.golden(unit) is not False or near and figures <= read and len(said & read) >= SAYS * len(said):
+                found.add(unit.doc_id)
+        return frozenset(found)
 
 
 def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -17,12 +17,11 @@ from typing import Literal
 
 from raftops.answer.answering import Library
 from raftops.answer.evidence import unit_signals
-from raftops.answer.support import terms
 from raftops.data.records import Hit
 from raftops.raftdata.golden import Source
+from raftops.retrieval.bm25 import terms
 from raftops.retrieval.fusion import by_id, candidates, fuse
 from raftops.retrieval.protocols import Embedder
-from raftops.retrieval.stopwords import STOP_WORDS
 from raftops.spec.model.learning import Prompt
 
 Kind = Literal["name", "year", "word"]
@@ -37,6 +36,8 @@ COMMON = 0.5
 """What stands in more of the documents than this is no other place: it is everywhere."""
 TOGETHER = 0.7
 """Two names that share more of the rarer one's documents than this may be one thing (a country and its town)."""
+FITTING = 100
+"""Most words that are compared by meaning: those that stand there most."""
 NEAREST = 8
 """Drawn among so many of the most alike."""
 LIKE, SAME = 0.35, 0.7
@@ -72,7 +73,7 @@ class Vocabulary:
     names: Mapping[str, str]
     """Names by their form in small letters; runs of capitalised words are one name."""
     size: int
-    stop: frozenset[str]
+    language: str
     embedder: Embedder
     """Tells which words mean something of the same kind."""
 
@@ -93,8 +94,11 @@ class Vocabulary:
                     forms.setdefault(key, place.text)
         names = {key: forms[key] for key, count in capital.items() if count >= MOSTLY * inside[key]}
         held = {key: frozenset(found) for key, found in documents.items()}
-        stop = STOP_WORDS.get(language, frozenset())
-        return cls(held, dict(beside), names, len(sources), stop, embedder)
+        return cls(held, dict(beside), names, len(sources), language, embedder)
+
+    def terms(self, text: str) -> frozenset[str]:
+        """Stems of a text's words, without stop words."""
+        return frozenset(terms(text, self.language))
 
     @cached_property
     def years(self) -> frozenset[str]:
@@ -111,7 +115,7 @@ def near_misses(
     """
     draw = random.Random(f"{seed}:near miss")
     made = []
-    about = terms(" ".join(quotes))
+    about = vocabulary.terms(" ".join(quotes))
     for kind, others in _OTHERS.items():
         able = [
             (place.text, new)
@@ -134,12 +138,12 @@ def answering(miss: NearMiss, library: Library, policies: frozenset[str], vocabu
     holding = vocabulary.documents.get(miss.new.lower(), frozenset())
     units, signals = unit_signals(miss.question, library.search(miss.question, policies, WIDE), library.embedder)
     likeness = signals[:, 0]
-    rest, least = terms(miss.question) - terms(miss.new), CLOSE * max(likeness, default=0.0)
+    rest, least = vocabulary.terms(miss.question) - vocabulary.terms(miss.new), CLOSE * max(likeness, default=0.0)
     return frozenset(
         unit.doc_id
         for unit, near in zip(units, likeness, strict=True)
         if unit.doc_id in holding
-        and (near >= least or len(rest & terms(f"{unit.heading} {unit.text}")) >= COVERS * len(rest))
+        and (near >= least or len(rest & vocabulary.terms(f"{unit.heading} {unit.text}")) >= COVERS * len(rest))
     )
 
 
@@ -211,10 +215,10 @@ def _other_years(place: _Place, vocabulary: Vocabulary, about: frozenset[str]) -
 def _other_words(place: _Place, vocabulary: Vocabulary, about: frozenset[str]) -> list[str]:
     """Words that stand where this one stands, before the same word and behind the same: a word that its proof has."""
     old = place.text
-    if not old.isalpha() or not old.islower() or old in vocabulary.stop or not terms(old) & about:
+    if not old.isalpha() or not old.islower() or not vocabulary.terms(old) & about:
         return []
     words = (key for key, places in vocabulary.beside.items() if key.isalpha() and places[place.beside[1]])
-    return _alike(place, vocabulary, [k for k in words if k not in vocabulary.names and k not in vocabulary.stop])
+    return _alike(place, vocabulary, [k for k in words if k not in vocabulary.names and vocabulary.terms(k)])
 
 
 def _alike(place: _Place, vocabulary: Vocabulary, keys: Sequence[str]) -> list[str]:
@@ -223,17 +227,18 @@ def _alike(place: _Place, vocabulary: Vocabulary, keys: Sequence[str]) -> list[s
     ours = vocabulary.documents.get(old, frozenset())
     if len(old) < LEAST_LETTERS or len(ours) > COMMON * vocabulary.size:
         return []
-    able = []
+    own, able = vocabulary.terms(old), []
     for key in keys:
-        theirs = vocabulary.documents[key]
+        theirs, fits = vocabulary.documents[key], vocabulary.beside[key][place.beside[0]]
         together = len(ours & theirs) > TOGETHER * min(len(ours), len(theirs)) if ours else False
-        fits = vocabulary.beside[key][place.beside[0]] and len(key) >= LEAST_LETTERS
-        if fits and not together and len(theirs) <= COMMON * vocabulary.size and not terms(key) & terms(old):
-            able.append(vocabulary.names.get(key, key))
-    if not able:
+        rare = len(theirs) <= COMMON * vocabulary.size
+        if fits and rare and not together and len(key) >= LEAST_LETTERS and not vocabulary.terms(key) & own:
+            able.append((-fits, vocabulary.names.get(key, key)))
+    words = [word for _, word in sorted(able)[:FITTING]]
+    if not words:
         return []
-    vectors = vocabulary.embedder.embed([place.text, *able])
-    near = sorted(zip((-(vectors[1:] @ vectors[0])).tolist(), able, strict=True))
+    vectors = vocabulary.embedder.embed([place.text, *words])
+    near = sorted(zip((-(vectors[1:] @ vectors[0])).tolist(), words, strict=True))
     return [word for likeness, word in near if LIKE <= -likeness <= SAME][:NEAREST]
 
 

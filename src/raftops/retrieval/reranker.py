@@ -149,7 +149,9 @@ def _write(folder: Path, encoder: Path, config: dict[str, Any], scale: float, ou
 def save_reranker(folder: Path, learned: dict[str, Any], settings: dict[str, Any]) -> None:
     """Move weights in 16 bits and settings to a folder; the settings are written last."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: np.ascontiguousarray(value, dtype=np.float16) for name, value in learned.items()}, folder / WEIGHTS)
+    save_file(
+        {name: np.ascontiguousarray(value, dtype=np.float16) for name, value in learned.items()}, folder / WEIGHTS
+    )
     write_json(folder / SETTINGS, settings)
 
 

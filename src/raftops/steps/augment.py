@@ -74,9 +74,10 @@ def augment(  # noqa: PLR0913  one argument per artifact
         finished = _Finished(cache, built, writer, policies)
         finder = _Finder(writer, library, policies)
         found = {split: finder.found(chosen[split].allowed, finished) for split in splits}
-        able = [e for e in examples if e.kind == "knowledge" and not _refusal(e, writer.sources, policies)]
-        chooser = Chooser(library, prompt, policies, writer.sources, finder.vocabulary, config.seed)
-        choices = chooser.all_rows([e for e in able if e.split in SPLITS], cache / "augment", finished.index)
+        chooser = Chooser(library, prompt, policies, finder.vocabulary, config.seed)
+        both = (_knowledge(config, examples, split, random.Random(config.seed)) for split in SPLITS)
+        able = [e for some in both for e in some if not _refusal(e, writer.sources, policies)]
+        choices = chooser.all_rows(able, writer.sources, cache / "augment", finished.index)
     write_jsonl(conversations / CHOICES, choices)
     rows, first = {}, {}
     for split in splits:
@@ -153,14 +154,12 @@ def _choose(
     config: Augment, examples: Sequence[Example], split: Split, writer: Writer, policies: frozenset[str]
 ) -> _Chosen:
     """One split: behaviour if the spec wants it, knowledge up to its limit, drawn by seed; at least one is allowed."""
-    wanted = [e for e in examples if e.split == split]
-    knowledge = [e for e in wanted if e.kind == "knowledge"]
-    behaviour = [e for e in wanted if e.kind == "behaviour"] if config.behaviour else []
-    if config.max_examples and len(knowledge) > config.max_examples:
-        share = config.max_examples / len(knowledge)
-        draw = random.Random(config.seed)
-        knowledge = draw.sample(knowledge, config.max_examples)
-        behaviour = draw.sample(behaviour, round(len(behaviour) * share))
+    draw = random.Random(config.seed)
+    knowledge = _knowledge(config, examples, split, draw)
+    behaviour = [e for e in examples if e.split == split and e.kind == "behaviour"] if config.behaviour else []
+    there = sum(e.split == split and e.kind == "knowledge" for e in examples)
+    if len(knowledge) < there:
+        behaviour = draw.sample(behaviour, round(len(behaviour) * len(knowledge) / there))
 
     drawn = sorted([*knowledge, *behaviour], key=lambda e: e.id)
     reasons = {e.id: reason for e in drawn if (reason := _refusal(e, writer.sources, policies))}
@@ -171,6 +170,13 @@ def _choose(
         advice = f"add examples to data.examples, or raise data.splits.{split}"
         raise DataRejected(_NONE_LEFT[split].format(len(drawn)), next_step=next(iter(reasons.values()), advice))
     return chosen
+
+
+def _knowledge(config: Augment, examples: Sequence[Example], split: Split, draw: random.Random) -> list[Example]:
+    """The knowledge examples of a split, up to the limit of the spec."""
+    found = [e for e in examples if e.split == split and e.kind == "knowledge"]
+    most = config.max_examples or len(found)
+    return draw.sample(found, most) if most < len(found) else found
 
 
 def _refusal(example: Example, sources: dict[str, Source], policies: frozenset[str]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ import numpy.typing as npt
 from raftops.answer.evidence import WEIGHTS
 from raftops.answer.judgement import Judgement, Shown, features
 from raftops.files import sha256_text
+from raftops.models import LocalModel
+from raftops.retrieval.reranker import open_reranker
 
 Floats = npt.NDArray[np.float64]
 Rank = Callable[[str, Sequence[str], Sequence[float]], tuple[Sequence[float], Sequence[float] | None]]
@@ -54,6 +57,17 @@ class Asked:
 def today(question: str, texts: Sequence[str], scores: Sequence[float]) -> tuple[Sequence[float], None]:
     """The order without a re-ranker."""
     return scores, None
+
+
+def ranked_by(folder: Path, encoder: LocalModel, cache: Path) -> Rank:
+    """The order by a re-ranker on disk, as `select_units` makes it."""
+    reranker = open_reranker(folder, encoder, cache)
+
+    def rank(question: str, texts: Sequence[str], scores: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
+        logits = [float(logit) for logit in reranker.score(question, texts)]
+        return [score + reranker.mix * logit for score, logit in zip(scores, logits, strict=True)], logits
+
+    return rank
 
 
 def asked(rows: Iterable[Mapping[str, Any]], units: int, tokens: int, rank: Rank = today) -> list[Asked]:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 import random
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from peft import LoraConfig, get_peft_model
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from transformers import AutoModel
 
-from raftops.retrieval.reranker import open_pairs, Pairs
+from raftops.retrieval.reranker import Pairs, open_pairs
 
 MAX_TOKENS = 96
 """Longest pair of question and text that is trained on."""
@@ -70,9 +69,7 @@ class Choice:
     @staticmethod
     def of(row: dict[str, Any], weights: Sequence[float]) -> Choice:
         """The choice of a row; `weights` make today's score of the signals."""
-        found = [
-            (float(np.dot(c["signals"], weights)), str(c["text"]), c["golden"]) for c in row["candidates"]
-        ]
+        found = [(float(np.dot(c["signals"], weights)), str(c["text"]), c["golden"]) for c in row["candidates"]]
         found.sort(key=lambda c: -c[0])
         return Choice(
             str(row["id"]), str(row["question"]), tuple(t for _, t, _ in found), tuple(g for _, _, g in found),
@@ -167,9 +164,7 @@ def _drawn(choice: Choice, settings: Fit, step: int) -> tuple[str, list[str]]:
     return choice.question, [draw.choice(golden[:2]), *hard, *draw.sample(far, min(settings.random, len(far)))]
 
 
-def _loss(
-    model: CrossEncoder, pairs: Pairs, lists: Sequence[tuple[str, list[str]]], settings: Fit
-) -> torch.Tensor:
+def _loss(model: CrossEncoder, pairs: Pairs, lists: Sequence[tuple[str, list[str]]], settings: Fit) -> torch.Tensor:
     """Mean over the lists of the negative log-probability of the first text."""
     read = [pair for question, texts in lists for pair in pairs.encode(question, texts)]
     with torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16):
