@@ -1,7 +1,7 @@
 """PolicyQA by site: which half may be trained on, and its questions with every sentence that answers them.
 
-Twenty privacy policies (MIT, https://github.com/wasiahmad/PolicyQA, its dev set); a site is a tenant. The public half is
-for evaluation only: nothing that ships, be it a re-ranker, a judgement or an adapter, may have seen a question of it.
+Twenty privacy policies (MIT, https://github.com/wasiahmad/PolicyQA, its dev set); a site is a tenant. The public half
+is for evaluation only: nothing that ships, be it re-ranker, judgement or adapter, may have seen a question of it.
 """
 
 from __future__ import annotations

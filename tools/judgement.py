@@ -27,8 +27,10 @@ from raftops.raftdata.choices import Chooser, Known
 from raftops.raftdata.golden import Source
 from raftops.raftdata.near_miss import Vocabulary
 from raftops.retrieval.memory import MemoryRetriever
+from raftops.retrieval.reranker import open_reranker
 from raftops.spec.model.learning import Prompt
-from raftops.training.judgement import Asked, Rank, asked, fit, measure, ranked_by, today
+from raftops.training.judgement import Asked, Rank, asked, fit, measure, today
+from raftops.training.reranker import ranked_by
 from tools.reranker import Asked as Public
 from tools.reranker import claims, oracle, policies
 
@@ -123,7 +125,9 @@ def main() -> None:
     if options.part == "rows":
         make_rows(options.data, options.cache, options.sample)
         return
-    rank = ranked_by(options.reranker, resolve(ENCODER), options.cache) if options.reranker else today
+    rank: Rank = today
+    if options.reranker:
+        rank = ranked_by(open_reranker(options.reranker, resolve(ENCODER), options.cache), Prompt().candidates)
     questions = read(options.rows, rank)
     if options.part == "fit":
         write_json(options.out, fit(questions).as_json())

@@ -19,7 +19,7 @@ from raftops.answer.quotes import find_quote_at
 from raftops.answer.router import Route, Router
 from raftops.answer.support import coverage, supports
 from raftops.data.records import Citation, Generation, Message, Unit
-from raftops.retrieval.protocols import Embedder, Generator, Retriever
+from raftops.retrieval.protocols import Embedder, Generator, Reranker, Retriever
 from raftops.spec.model.learning import Prompt
 
 
@@ -156,13 +156,15 @@ class Answerer:
         return self.generator.stream(messages, self.max_new_tokens)
 
 
-def gather(library: Library, question: str, policies: frozenset[str], prompt: Prompt) -> list[Unit]:
+def gather(
+    library: Library, question: str, policies: frozenset[str], prompt: Prompt, reranker: Reranker | None = None
+) -> list[Unit]:
     """Retrieve passages that the caller may read and cut them to numbered evidence units.
 
     The index filters by policy; what comes back is checked once more, so that no index can fail open.
     """
     hits = [h for h in library.search(question, policies, prompt.passages) if h.passage.policy_id in policies]
-    return select_units(question, hits, library.embedder, prompt, library.tokens)
+    return select_units(question, hits, library.embedder, prompt, library.tokens, reranker=reranker)
 
 
 def supporting_units(text: str, question: str, units: Sequence[Unit]) -> list[Unit]:

@@ -42,7 +42,7 @@ class Shown:
     @classmethod
     def of(cls, unit: Unit) -> Shown:
         """From a unit of evidence."""
-        return cls(unit_line(unit), unit.heading, unit.doc_id, unit.score, getattr(unit, "rerank", None))
+        return cls(unit_line(unit), unit.heading, unit.doc_id, unit.score, unit.rerank)
 
 
 def features(question: str, units: Sequence[Shown], language: str = "english") -> dict[str, float]:

@@ -33,8 +33,6 @@ FORMAT = 1
 """Raised when the same example would give other rows."""
 SPLITS: tuple[Split, ...] = ("train", "dev")
 """Of the examples: what is measured at the end is learned from by nothing."""
-CANDIDATES = 15
-"""Units kept of each question."""
 SAYS = 0.6
 """Share of an answer's words, all its figures among them, from which a unit may say it, too."""
 ALIKE = 0.85
@@ -132,10 +130,10 @@ class Chooser:
         found: dict[str, dict[str, Any]] = {}
         for i in np.argsort(-scores, kind="stable"):
             golden = known.golden(units[i]) if known else False
-            if units[i].text.strip() and (len(found) < CANDIDATES or golden):
+            if units[i].text.strip() and (len(found) < self.prompt.candidates or golden):
                 found.setdefault(unit_line(units[i]), self._candidate(units[i], signals[i].tolist(), golden))
         rows = list(found.values())
-        rows[CANDIDATES:] = [row | {"found": False} for row in rows[CANDIDATES:]]
+        rows[self.prompt.candidates:] = [row | {"found": False} for row in rows[self.prompt.candidates:]]
         there = {row["doc_id"] for row in rows if row["golden"]}
         for unit in known.missed if known else ():
             if unit.doc_id not in there:

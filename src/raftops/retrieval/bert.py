@@ -48,8 +48,8 @@ def write_bert(folder: Path, config: dict[str, Any], pooling: str, out: Path) ->
 def write_cross_encoder(folder: Path, config: dict[str, Any], learned: Weights, scale: float, out: Path) -> None:
     """Write the graph from the ids, types and mask of pairs to one score each: mean of the last layer, linear head.
 
-    `learned` holds `head.weight`, `head.bias` and, for any linear layer of the encoder, `NAME.lora_A` and `NAME.lora_B`,
-    which are merged here: `W + scale * B A`.
+    `learned` holds `head.weight`, `head.bias` and, for any linear layer of the encoder, `NAME.lora_A` and
+    `NAME.lora_B`, which are merged here: `W + scale * B A`.
 
     Raises:
         ValueError: the weights are not those of the family, or what was learned belongs to another encoder.

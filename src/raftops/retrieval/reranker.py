@@ -103,7 +103,7 @@ def open_reranker(folder: Path, encoder: LocalModel, cache: Path, engine: Engine
     settings = read_json(folder / SETTINGS)
     if settings["encoder"] != encoder.digest:
         raise ModelError(
-            f"{folder}: its re-ranker stands on the encoder {settings['encoder'][:12]}, and this is {encoder.digest[:12]}",
+            f"{folder}: a re-ranker of the encoder {settings['encoder'][:12]}, and this is {encoder.digest[:12]}",
             next_step="train again, or set models.embedder to the encoder that it was trained on",
         )
     scale = settings["alpha"] / settings["rank"]
@@ -155,7 +155,7 @@ def save_reranker(folder: Path, learned: dict[str, Any], settings: dict[str, Any
     write_json(folder / SETTINGS, settings)
 
 
-def move_reranker(source: Path, target: Path) -> None:
+def copy_reranker(source: Path, target: Path) -> None:
     """Copy a re-ranker as it is."""
     target.mkdir(parents=True, exist_ok=True)
     for name in (WEIGHTS, SETTINGS):

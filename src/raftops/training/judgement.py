@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,10 @@ import numpy.typing as npt
 from raftops.answer.evidence import WEIGHTS
 from raftops.answer.judgement import Judgement, Shown, features
 from raftops.files import sha256_text
-from raftops.models import LocalModel
-from raftops.retrieval.reranker import open_reranker
 
 Floats = npt.NDArray[np.float64]
-Rank = Callable[[str, Sequence[str], Sequence[float]], tuple[Sequence[float], Sequence[float] | None]]
-"""Question, texts and today's scores to what they are ordered by, and the re-ranker's scores where there is one."""
+Rank = Callable[[str, Sequence[str], Sequence[float]], tuple[Sequence[float], Sequence[float | None]]]
+"""Question, texts and today's scores to what they are ordered by, and logits where a re-ranker read them."""
 
 LEAST_EXAMPLES = 100
 """Answerable training examples below which nothing is fitted."""
@@ -54,20 +51,9 @@ class Asked:
         return self.kind == "answerable"
 
 
-def today(question: str, texts: Sequence[str], scores: Sequence[float]) -> tuple[Sequence[float], None]:
+def today(question: str, texts: Sequence[str], scores: Sequence[float]) -> tuple[Sequence[float], list[None]]:
     """The order without a re-ranker."""
-    return scores, None
-
-
-def ranked_by(folder: Path, encoder: LocalModel, cache: Path) -> Rank:
-    """The order by a re-ranker on disk, as `select_units` makes it."""
-    reranker = open_reranker(folder, encoder, cache)
-
-    def rank(question: str, texts: Sequence[str], scores: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
-        logits = [float(logit) for logit in reranker.score(question, texts)]
-        return [score + reranker.mix * logit for score, logit in zip(scores, logits, strict=True)], logits
-
-    return rank
+    return scores, [None] * len(scores)
 
 
 def asked(rows: Iterable[Mapping[str, Any]], units: int, tokens: int, rank: Rank = today) -> list[Asked]:
@@ -78,15 +64,14 @@ def asked(rows: Iterable[Mapping[str, Any]], units: int, tokens: int, rank: Rank
         there = [c for c in row["candidates"] if c.get("found", True)]
         scores = [float(np.dot(c["signals"], weights)) for c in there]
         texts = [c["text"] for c in there]
-        by, logits = rank(row["question"], texts, scores) if there else ((), None)
+        by, logits = rank(row["question"], texts, scores) if there else ((), ())
         shown: list[Shown] = []
         golden: list[bool | None] = []
         left = tokens
         for i in sorted(range(len(there)), key=lambda i: -by[i]):
             if there[i]["tokens"] <= left and len(shown) < units:
                 left -= there[i]["tokens"]
-                logit = None if logits is None else float(logits[i])
-                shown.append(Shown(texts[i], there[i]["heading"], there[i]["doc_id"], scores[i], logit))
+                shown.append(Shown(texts[i], there[i]["heading"], there[i]["doc_id"], scores[i], logits[i]))
                 golden.append(there[i]["golden"])
         first = bool(golden) and golden[0] is not False
         names = str(row["id"]), str(row["split"]), str(row["kind"]), str(row["question"])

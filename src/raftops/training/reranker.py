@@ -1,231 +1,156 @@
-"""A cross-encoder that chooses evidence: LoRA on the packaged sentence encoder and a linear head, by listwise softmax.
+"""A user's own examples correct the general re-ranker of the starter, or make one where there is none.
 
-Reads rows of choices (`{id, split, kind, question, candidates: [{text, signals, golden}]}`); `golden` may be null for a
-candidate that is neither right nor an example of a wrong one. Continues after a kill, from its last checkpoint.
+What is kept is what puts the golden unit of more dev questions first; where examples are few or none is better, the
+general one stays.
 """
 
 from __future__ import annotations
 
-import math
-import random
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import torch
-from peft import LoraConfig, get_peft_model
-from safetensors.torch import load_file
-from transformers import AutoModel
+from raftops.files import read_json, sha256_file, sha256_json
+from raftops.models import LocalModel
+from raftops.retrieval.protocols import Reranker
+from raftops.retrieval.reranker import SETTINGS, copy_reranker, open_reranker, save_reranker
+from raftops.retrieval.reranker import WEIGHTS as FILE
+from raftops.training.cross_encoder import MAX_TOKENS, Choice, Fit, OnStep, fit
+from raftops.training.loop import set_threads
 
-from raftops.retrieval.reranker import Pairs, open_pairs
-
-MAX_TOKENS = 96
-"""Longest pair of question and text that is trained on."""
-TARGETS = ("query", "key", "value", "dense")
-CHECKPOINT = "checkpoint.pt"
-CHECKPOINT_STEPS = 50
-OnStep = Callable[[int, int, float], None]
-"""Called after each step with step, steps and loss."""
-Scores = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Settings of one training."""
-
-    steps: int
-    rank: int = 16
-    alpha: int = 32
-    learning_rate: float = 5e-4
-    head_rate: float = 2e-3
-    lists: int = 8
-    """Questions a step."""
-    hard: int = 4
-    """Wrong candidates drawn from the first `near` of today's order."""
-    near: int = 8
-    random: int = 1
-    """Wrong candidates drawn from behind those."""
-    warm_up: float = 0.06
-    bf16: bool = False
-    micro: int = 16
-    """Pairs of one forward pass, alike in length."""
-    seed: int = 7
+LEAST_EXAMPLES = 24
+"""Examples below which none is trained."""
+PASSES, MOST_STEPS = 4, 160
+"""Of a user's examples: four minutes on two cores at the most."""
+RATE, RATE_AFTER = 5e-4, 2e-4
+"""Learning rates from nothing and behind a general re-ranker; that of the head is four times as high."""
+MIX = 0.2
+"""Weight of a logit where no general re-ranker says another: that of the first trial, on other data."""
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A question with its candidates, best first by today's order."""
+class Figures:
+    """How well an order puts what is golden first, over the questions of a split whose retrieval was asked."""
 
-    id: str
-    question: str
-    texts: tuple[str, ...]
-    golden: tuple[bool | None, ...]
-    scores: tuple[float, ...]
-    """Today's scores."""
+    questions: int
+    first: float
+    """Share with a golden candidate first."""
+    reciprocal_rank: float
+    """Mean of one over the place of the first golden one; 0 where none is there."""
 
-    @staticmethod
-    def of(row: dict[str, Any], weights: Sequence[float]) -> Choice:
-        """The choice of a row; `weights` make today's score of the signals."""
-        found = [(float(np.dot(c["signals"], weights)), str(c["text"]), c["golden"]) for c in row["candidates"]]
-        found.sort(key=lambda c: -c[0])
-        return Choice(
-            str(row["id"]), str(row["question"]), tuple(t for _, t, _ in found), tuple(g for _, _, g in found),
-            tuple(s for s, _, _ in found),
-        )  # fmt: skip
+    def __lt__(self, other: Figures) -> bool:
+        return (self.first, self.reciprocal_rank) < (other.first, other.reciprocal_rank)
 
 
-class CrossEncoder(torch.nn.Module):  # type: ignore[misc]
-    """Pairs of token ids to one number each: mean of the last layer, then a linear head."""
-
-    def __init__(self, encoder: Path, fit: Fit) -> None:
-        super().__init__()
-        none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-        inner = AutoModel.from_pretrained(encoder, add_pooling_layer=False, dtype=torch.float32, **none)
-        lora = LoraConfig(r=fit.rank, lora_alpha=fit.alpha, target_modules=list(TARGETS))
-        self.encoder = get_peft_model(inner, lora)
-        self.head = torch.nn.Linear(inner.config.hidden_size, 1)
-        torch.nn.init.zeros_(self.head.weight)
-        torch.nn.init.zeros_(self.head.bias)
-        for layer in self.encoder.modules() if fit.bf16 else ():
-            if isinstance(layer, torch.nn.Linear) and not layer.weight.requires_grad:
-                layer.to(torch.bfloat16)  # autocast would turn frozen weights anew in every pass
-
-    def forward(self, ids: torch.Tensor, types: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Logits, one a pair."""
-        out = self.encoder(input_ids=ids, token_type_ids=types, attention_mask=mask).last_hidden_state
-        wide = mask.unsqueeze(-1).to(out.dtype)
-        mean = (out * wide).sum(1) / wide.sum(1)
-        return self.head(mean.float()).squeeze(-1)
-
-    def learned(self) -> dict[str, torch.Tensor]:
-        """What training changes, by the names it has on disk."""
-        named = {
-            name.removeprefix("encoder.base_model.model.").replace(".default.weight", ""): p
-            for name, p in self.named_parameters() if p.requires_grad
-        }  # fmt: skip
-        return named
+def measure(choices: Sequence[Choice], reranker: Reranker | None, candidates: int) -> Figures:
+    """Today's order, or that of a re-ranker over the first candidates, as `select_units` ranks them."""
+    places = []
+    for choice in choices:
+        there = [i for i in range(len(choice.texts)) if not choice.found or choice.found[i]]
+        if reranker:
+            rank = ranked_by(reranker, candidates)
+            by, _ = rank(choice.question, [choice.texts[i] for i in there], [choice.scores[i] for i in there])
+            there = [there[k] for k in sorted(range(len(there)), key=lambda k: -by[k])]
+        places.append(next((1 / n for n, i in enumerate(there, 1) if choice.golden[i] is True), 0.0))
+    count = len(places)
+    return Figures(count, sum(p == 1 for p in places) / max(1, count), sum(places) / max(1, count))
 
 
-def fit(  # noqa: PLR0913  data, settings, where it begins, where it is kept and a listener
-    choices: Sequence[Choice], encoder: Path, settings: Fit, work: Path, start: Path | None, on_step: OnStep
-) -> CrossEncoder:
-    """Train on choices that have a golden candidate; `start` is the file of a re-ranker of the same rank to go on from.
+Ranking = Callable[[str, Sequence[str], Sequence[float]], tuple[Sequence[float], Sequence[float | None]]]
+"""Question, texts and today's scores, best first, to what they are ordered by, and logits where they were read."""
 
-    A killed training goes on from its checkpoint in `work`, which the end removes.
+
+def ranked_by(reranker: Reranker, candidates: int) -> Ranking:
+    """The order of `raftops.answer.evidence.reranked`, for rows of choices."""
+
+    def rank(
+        question: str, texts: Sequence[str], scores: Sequence[float]
+    ) -> tuple[Sequence[float], Sequence[float | None]]:
+        logits = [float(logit) for logit in reranker.score(question, texts[:candidates])]
+        both = [score + reranker.mix * logit for score, logit in zip(scores, logits, strict=False)]
+        least = min(both, default=0.0)
+        behind = [least - 1 - n for n in range(len(texts) - len(both))]
+        return [*both, *behind], [*logits, *(None for _ in behind)]
+
+    return rank
+
+
+def train_reranker(  # noqa: PLR0913  rows, where it begins, what it stands on, and where it goes
+    rows: Iterable[Mapping[str, Any]],
+    start: Path | None,
+    encoder: LocalModel,
+    cache: Path,
+    out: Path,
+    seed: int = 7,
+    threads: int = 0,
+    candidates: int = 15,
+    on_step: OnStep = lambda step, steps, loss: None,
+) -> dict[str, Any]:
+    """Correct the general re-ranker by a user's examples, and write to `out` the one that is kept, if one is.
+
+    The own one is kept where it puts the golden unit of dev questions first more often than the one in `start` and than
+    today's order (the mean reciprocal rank decides between equals); else what is in `start` stays. Returns what was
+    tried, kept and why, for `evidence.json`.
     """
-    torch.manual_seed(settings.seed)
-    model = CrossEncoder(encoder, settings)
-    if start:
-        _take(model, load_file(start))
-    heads = [p for name, p in model.learned().items() if name.startswith("head.")]
-    bodies = [p for name, p in model.learned().items() if not name.startswith("head.")]
-    groups = [{"params": bodies, "lr": settings.learning_rate}, {"params": heads, "lr": settings.head_rate}]
-    optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, settings))
-    done = _resume(work, model, optimizer, schedule)
-    pairs = open_pairs(encoder, MAX_TOKENS)
-    model.train()
-    order = list(_order(choices, settings))
-    for step in range(done, settings.steps):
-        drawn = order[step * settings.lists : (step + 1) * settings.lists]
-        loss = _loss(model, pairs, [_drawn(c, settings, step) for c in drawn], settings)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_([*bodies, *heads], 1.0)
-        optimizer.step()
-        schedule.step()
-        on_step(step + 1, settings.steps, float(loss.detach()))
-        if (step + 1) % CHECKPOINT_STEPS == 0:
-            _keep(work, model, optimizer, schedule, step + 1)
-    (work / CHECKPOINT).unlink(missing_ok=True)
-    return model.eval()
-
-
-def _order(choices: Sequence[Choice], settings: Fit) -> Iterator[Choice]:
-    """The choices that can teach, shuffled anew in each pass over them."""
-    able = [c for c in choices if True in c.golden and False in c.golden]
-    draw = random.Random(settings.seed)
-    given = 0
-    while given < settings.steps * settings.lists:
-        yield from draw.sample(able, len(able))
-        given += len(able)
-
-
-def _drawn(choice: Choice, settings: Fit, step: int) -> tuple[str, list[str]]:
-    """The question, and its texts: a golden one first, then wrong ones, most of them from the head of today's order."""
-    draw = random.Random(f"{settings.seed}:{step}:{choice.id}")
-    golden = [t for t, g in zip(choice.texts, choice.golden, strict=True) if g is True]
-    wrong = [t for t, g in zip(choice.texts, choice.golden, strict=True) if g is False]
-    near, far = wrong[: settings.near], wrong[settings.near :]
-    hard = draw.sample(near, min(settings.hard, len(near)))
-    return choice.question, [draw.choice(golden[:2]), *hard, *draw.sample(far, min(settings.random, len(far)))]
-
-
-def _loss(model: CrossEncoder, pairs: Pairs, lists: Sequence[tuple[str, list[str]]], settings: Fit) -> torch.Tensor:
-    """Mean over the lists of the negative log-probability of the first text."""
-    read = [pair for question, texts in lists for pair in pairs.encode(question, texts)]
-    with torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16):
-        scores = _scores(model, read, settings.micro)
-    parts = torch.split(scores, [len(texts) for _, texts in lists])
-    return torch.stack([torch.logsumexp(part, 0) - part[0] for part in parts]).mean()
-
-
-def _scores(model: CrossEncoder, pairs: Sequence[tuple[list[int], list[int]]], micro: int) -> torch.Tensor:
-    """Logits in the order of the pairs, computed in batches of alike length."""
-    order = sorted(range(len(pairs)), key=lambda i: len(pairs[i][0]))
-    found = []
-    for at in range(0, len(order), micro):
-        rows = [pairs[i] for i in order[at : at + micro]]
-        shape = (len(rows), max(len(ids) for ids, _ in rows))
-        ids, types, mask = (torch.zeros(shape, dtype=torch.long) for _ in range(3))
-        for i, (tokens, kinds) in enumerate(rows):
-            ids[i, : len(tokens)], types[i, : len(tokens)] = torch.tensor(tokens), torch.tensor(kinds)
-            mask[i, : len(tokens)] = 1
-        found.append(model(ids, types, mask))
-    back = torch.empty(len(order), dtype=torch.long)
-    back[torch.tensor(order)] = torch.arange(len(order))
-    return torch.cat(found)[back]
-
-
-def score_texts(model: CrossEncoder, encoder: Path, question: str, texts: Sequence[str]) -> Scores:
-    """Logits of one question's texts, by torch."""
-    with torch.no_grad():
-        scores = _scores(model, open_pairs(encoder, MAX_TOKENS).encode(question, texts), 32)
-    return np.asarray(scores.float().numpy(), dtype=np.float32)
-
-
-def _rate(step: int, settings: Fit) -> float:
-    warm_up = max(1, round(settings.warm_up * settings.steps))
-    if step < warm_up:
-        return (step + 1) / warm_up
-    return max(0.02, 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, settings.steps - warm_up))))
-
-
-def _keep(work: Path, model: CrossEncoder, optimizer: Any, schedule: Any, step: int) -> None:
-    work.mkdir(parents=True, exist_ok=True)
-    state = {
-        "learned": dict(model.learned()), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
-        "step": step,
+    set_threads(threads)
+    read = [(row["split"], Choice.of(row)) for row in rows if row["kind"] == "answerable"]
+    train, dev = ([c for split, c in read if split == wanted] for wanted in ("train", "dev"))
+    able = [c for c in train if c.teaches]
+    usable = start is not None and (start / FILE).is_file() and read_json(start / SETTINGS)["encoder"] == encoder.digest
+    general = start if usable else None
+    tried = {"today": measure(dev, None, candidates)}
+    if general:
+        tried["general"] = measure(dev, open_reranker(general, encoder, cache), candidates)
+    own = None
+    if len(able) >= LEAST_EXAMPLES and dev:
+        own = _own(able, general, encoder, cache, seed, on_step)
+        tried["own"] = measure(dev, open_reranker(own, encoder, cache), candidates)
+    others = [figures for name, figures in tried.items() if name != "own"]
+    if own and all(other < tried["own"] for other in others):
+        kept, why = "own", f"it puts more golden units of {len(dev)} dev questions first than {_rest(tried)}"
+        copy_reranker(own, out)
+    elif general:
+        kept, why = "general", _reason(len(able), len(dev), "the examples made none that is better on dev")
+        copy_reranker(general, out)
+    else:
+        kept, why = "none", _reason(len(able), len(dev), "the examples made none that beats today's order on dev")
+    return {
+        "kept": kept, "why": why, "examples": len(able), "dev": len(dev),
+        "tried": {name: asdict(figures) for name, figures in tried.items()},
     }  # fmt: skip
-    torch.save(state, work / f".{CHECKPOINT}")
-    (work / f".{CHECKPOINT}").replace(work / CHECKPOINT)
 
 
-def _resume(work: Path, model: CrossEncoder, optimizer: Any, schedule: Any) -> int:
-    if not (work / CHECKPOINT).is_file():
-        return 0
-    state = torch.load(work / CHECKPOINT, weights_only=True)
-    _take(model, state["learned"])
-    optimizer.load_state_dict(state["optimizer"])
-    schedule.load_state_dict(state["schedule"])
-    return int(state["step"])
+def _rest(tried: Mapping[str, Figures]) -> str:
+    return " and ".join({"today": "today's order", "general": "the general one"}[n] for n in tried if n != "own")
 
 
-def _take(model: CrossEncoder, found: dict[str, torch.Tensor]) -> None:
-    learned = model.learned()
-    with torch.no_grad():
-        for name, value in learned.items():
-            value.copy_(found[name].to(value.dtype))
+def _reason(examples: int, dev: int, otherwise: str) -> str:
+    if examples < LEAST_EXAMPLES:
+        return f"{examples} examples are fewer than {LEAST_EXAMPLES}"
+    return otherwise if dev else "no question of the dev split to judge by"
+
+
+def _own(
+    able: Sequence[Choice], general: Path | None, encoder: LocalModel, cache: Path, seed: int, on_step: OnStep
+) -> Path:
+    """The re-ranker of these examples, made once for each set of them."""
+    begun = read_json(general / SETTINGS) if general else {}
+    rate = RATE_AFTER if general else RATE
+    settings = Fit(
+        steps=min(MOST_STEPS, round(PASSES * len(able) / Fit.lists)), rank=begun.get("rank", Fit.rank),
+        alpha=begun.get("alpha", Fit.alpha), learning_rate=rate, head_rate=4 * rate, seed=seed,
+    )  # fmt: skip
+    key = sha256_json([
+        encoder.digest, asdict(settings), [asdict(c) for c in able], sha256_file(general / FILE) if general else "",
+    ])  # fmt: skip
+    folder = cache / "rerankers" / f"own-{key}"
+    if not (folder / SETTINGS).is_file():
+        model = fit(able, encoder.path, settings, folder, general / FILE if general else None, on_step)
+        about = {
+            "encoder": encoder.digest, "rank": settings.rank, "alpha": settings.alpha, "max_tokens": MAX_TOKENS,
+            "mix": begun.get("mix", MIX),
+            "trained_on": {"own examples": len(able), "before": begun.get("trained_on", {})},
+        }  # fmt: skip
+        save_reranker(folder, {n: p.detach().numpy() for n, p in model.learned().items()}, about)
+    return folder

@@ -23,8 +23,10 @@ class Prompt(Section):
     """What the model says when nothing answers."""
     evidence: Literal["units", "passages"] = "units"
     """Evidence units (a sentence or a few, with heading) or whole passages."""
-    passages: int = Field(6, ge=1, le=50)
+    passages: int = Field(10, ge=1, le=50)
     """Passages retrieved for one question."""
+    candidates: int = Field(15, ge=1, le=100)
+    """Evidence units that the re-ranker reads, where a release has one: the first by today's signals."""
     units: int = Field(5, ge=1, le=50)
     """Most evidence units shown to the model."""
     evidence_tokens: int = Field(260, ge=32)
