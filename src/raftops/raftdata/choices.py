@@ -133,7 +133,7 @@ class Chooser:
             if units[i].text.strip() and (len(found) < self.prompt.candidates or golden):
                 found.setdefault(unit_line(units[i]), self._candidate(units[i], signals[i].tolist(), golden))
         rows = list(found.values())
-        rows[self.prompt.candidates:] = [row | {"found": False} for row in rows[self.prompt.candidates:]]
+        rows[self.prompt.candidates :] = [row | {"found": False} for row in rows[self.prompt.candidates :]]
         there = {row["doc_id"] for row in rows if row["golden"]}
         for unit in known.missed if known else ():
             if unit.doc_id not in there:

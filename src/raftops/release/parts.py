@@ -18,8 +18,8 @@ from raftops.spec.model.serving import Deploy, Router
 
 SERVED = {"raft": "raft", "base+rag": "base", "fine-tuned+rag": "plain"}
 """Arms that answer with citations, and the model that each of them serves."""
-EVIDENCE, EVIDENCE_ACCOUNT = "evidence", "evidence.json"
-"""Folder of adapters and of a release with what chooses the evidence; the file in it that says how that was made."""
+EVIDENCE, EVIDENCE_ACCOUNT, RERANKER = "evidence", "evidence.json", "reranker"
+"""Folder of adapters and of a release with what chooses the evidence; its file that says how, its folder that ranks."""
 PLACE_ONLY = {"smoke_questions", "keep_releases", "keep_indexes_days", "target", "signing", "kubernetes"}
 """Keys of `deploy` that change how a release is made, not what is served."""
 VOLATILE = {"created", "started", "machine", "path", "time", "seconds", "latency", "memory", "peak_memory_mib"}

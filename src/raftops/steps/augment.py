@@ -103,7 +103,7 @@ def augment(  # noqa: PLR0913  one argument per artifact
     if dev:
         write_jsonl(conversations / DEV, rows["dev"])
         metrics |= {"dev_conversations": float(len(rows["dev"])), "dev_refused": float(len(chosen["dev"].refused))}
-    shown = {"units": prompt.units, "evidence_tokens": prompt.evidence_tokens}
+    shown = {name: getattr(prompt, name) for name in ("units", "evidence_tokens", "candidates")}
     about = {"audience": list(audience), "policies": sorted(policies), "shown": shown}
     write_json(conversations / "augment.json", metrics | about)
     return metrics
