@@ -12,6 +12,8 @@ from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Router as RouterSpec
 
 PROMPT = Prompt()
+SHORT = PROMPT.model_copy(update={"answer": "short"})
+QUOTE = PROMPT.model_copy(update={"answer": "quote"})
 TEXTS = {
     "germany.md": "Employees in Germany receive 30 working days of annual leave.",
     "ireland.md": "Employees in Ireland receive 25 working days of annual leave.",
@@ -59,13 +61,29 @@ def passage(doc_id, text):
     return Passage(doc_id, doc_id, "v", doc_id, text, 0, len(text), place, POLICY[doc_id], "", 9, span)
 
 
-def answerer(said, library=None):
+def answerer(said, library=None, prompt=PROMPT):
     router = Router(RouterSpec(), OneVector())
-    return Answerer(library or Library(), Says(said), PROMPT, router, "the handbook")
+    return Answerer(library or Library(), Says(said), prompt, router, "the handbook")
 
 
-def ask(said, question="How much annual leave in Germany?", policies=frozenset({"staff"}), library=None):
-    return answerer(said, library).answer(question, policies)
+LEAVE = "How much annual leave in Germany?"
+
+
+def ask(said, question=LEAVE, policies=frozenset({"staff"}), library=None, prompt=PROMPT):
+    return answerer(said, library, prompt).answer(question, policies)
+
+
+class Thinks:
+    """A judgement that always thinks the same."""
+
+    def __init__(self, probability, threshold=0.5):
+        self.p, self.threshold = probability, threshold
+
+    def probability(self, question, units):
+        return self.p
+
+    def answerable(self, question, units):
+        return self.p >= self.threshold
 
 
 def test_a_cited_number_becomes_a_verbatim_quote_with_its_place():
@@ -80,16 +98,77 @@ def test_a_wrong_number_is_pointed_to_the_unit_that_carries_the_answer():
     assert [c.doc_id for c in answer.citations] == ["germany.md"]
 
 
+def test_the_models_words_come_with_the_sentence_that_proves_them():
+    answer = ask("30 working days. [1]")
+    assert answer.mode == "both"
+    assert answer.text == f"30 working days. — germany.md > Leave: \u201c{TEXTS['germany.md']}\u201d [1]"
+
+
+def test_the_spec_can_have_the_models_words_alone():
+    answer = ask("30 working days. [1]", prompt=SHORT)
+    assert (answer.mode, answer.text) == ("short", "30 working days. [1]")
+
+
+def test_a_model_that_says_the_sentence_itself_is_not_repeated():
+    answer = ask(f"{TEXTS['germany.md']} [1]")
+    assert answer.mode == "quote" and answer.text.count("30 working days") == 1
+
+
+@pytest.mark.parametrize("said", ["28 working days. [1]", "I cannot find this in the documents.", ""])
+def test_where_the_model_gives_no_answer_that_is_carried_the_best_sentence_is_the_answer(said):
+    answer = ask(said)
+    assert (answer.mode, answer.grounded, answer.abstained) == ("quote", True, False)
+    assert answer.reason in ("not supported", "model") and "28" not in answer.text
+    assert TEXTS["germany.md"] in answer.text and answer.text.endswith("[1]")
+    assert [c.quote for c in answer.citations] == [TEXTS["germany.md"]]
+
+
+def test_a_spec_of_quotes_asks_no_model():
+    one = answerer("30 working days. [1]", prompt=QUOTE)
+    answer = one.answer(LEAVE, frozenset({"staff"}))
+    assert (answer.mode, answer.reason) == ("quote", "") and TEXTS["germany.md"] in answer.text
+    assert not hasattr(one.generator, "messages")
+
+
+@pytest.mark.parametrize(("probability", "mode"), [(0.2, "declined"), (0.6, "declined"), (0.8, "quote")])
+def test_a_quote_alone_needs_evidence_that_is_likely_to_answer(probability, mode):
+    prompt = PROMPT.model_copy(update={"least_quote": 0.7})
+    one = replace(answerer("28 working days. [1]", prompt=prompt), judgement=Thinks(probability))
+    assert one.answer(LEAVE, frozenset({"staff"})).mode == mode
+
+
+def test_a_judgement_stands_in_the_place_of_the_least_score():
+    strict = PROMPT.model_copy(update={"least_score": 3.0})
+    sure = replace(answerer("30 working days. [1]", prompt=strict), judgement=Thinks(0.9))
+    assert not sure.answer(LEAVE, frozenset({"staff"})).abstained
+    doubtful = replace(answerer("30 working days. [1]"), judgement=Thinks(0.4))
+    assert doubtful.answer(LEAVE, frozenset({"staff"})).reason == "nothing found"
+    assert not hasattr(doubtful.generator, "messages")
+
+
+def test_a_declined_answer_names_the_nearest_documents_that_the_caller_may_read():
+    answer = replace(answerer("x"), judgement=Thinks(0.1)).answer(LEAVE, frozenset({"staff"}))
+    assert answer.abstained and [unit.doc_id for unit in answer.nearest] == ["germany.md", "ireland.md"]
+    assert ask("30 working days. [1]").nearest == ()
+
+
+def test_who_may_not_read_what_the_weights_were_trained_on_is_answered_by_quotes():
+    guarded = replace(answerer("30 working days. [1]"), trained_policies=frozenset({"managers"}), judgement=Thinks(0.0))
+    answer = guarded.answer(LEAVE, frozenset({"staff"}))
+    assert (answer.mode, answer.reason) == ("quote", "audience") and TEXTS["germany.md"] in answer.text
+    assert not hasattr(guarded.generator, "messages")
+
+
 def test_an_answer_that_nothing_carries_is_not_given():
-    answer = ask("28 working days. [1]")
+    answer = ask("28 working days. [1]", prompt=SHORT)
     assert (answer.abstained, answer.reason, answer.citations) == (True, "not supported", ())
     assert answer.text == PROMPT.abstain
 
 
 @pytest.mark.parametrize(("confidence", "reason"), [(0.74, "not sure"), (0.75, ""), (None, "")])
 def test_an_answer_that_the_model_itself_doubts_is_not_given(confidence, reason):
-    unsure = replace(answerer(""), generator=Says("30 working days. [1]", confidence))
-    answer = unsure.answer("How much annual leave in Germany?", frozenset({"staff"}))
+    unsure = replace(answerer("", prompt=SHORT), generator=Says("30 working days. [1]", confidence))
+    answer = unsure.answer(LEAVE, frozenset({"staff"}))
     assert (answer.abstained, answer.reason) == (bool(reason), reason)
 
 
@@ -100,7 +179,7 @@ def test_no_threshold_shows_all_that_evidence_carries():
 
 
 def test_the_models_own_abstention_is_said_in_the_agreed_words():
-    answer = ask("I cannot find this in the documents! [3]")
+    answer = ask("I cannot find this in the documents! [3]", prompt=SHORT)
     assert (answer.abstained, answer.reason, answer.text) == (True, "model", PROMPT.abstain)
 
 
@@ -154,7 +233,7 @@ def test_a_citation_that_is_not_found_is_left_out_where_the_others_carry_the_ans
 
 def test_without_what_is_not_found_the_rest_has_to_carry_the_answer():
     forged = Tampered(lambda p: replace(p, text=p.text.replace("Ireland", "Germania")))
-    answer = ask("30 working days, 25 working days. [1][2]", library=forged)
+    answer = ask("30 working days, 25 working days. [1][2]", library=forged, prompt=SHORT)
     assert (answer.abstained, answer.reason) == (True, "not supported")
 
 
@@ -164,7 +243,7 @@ def test_a_missing_document_is_not_cited():
 
 @pytest.mark.parametrize("said", ["", "  ", "[1]", "[99]", "."])
 def test_an_answer_without_words_is_an_abstention(said):
-    assert ask(said).abstained
+    assert ask(said, prompt=SHORT).abstained
 
 
 def test_the_prompt_holds_nothing_that_the_caller_may_not_read():

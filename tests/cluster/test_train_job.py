@@ -1,8 +1,10 @@
 """A TrainJob against the stand-in of the API server: shape, states over time, failure, suspension."""
 
 import json
+import os
 import signal
-import threading
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +42,7 @@ class Trainer:
 
     def __init__(self, api, *states):
         self.api, self.states, self.seen = api, list(states), []
+        self.step = None
 
     def __call__(self, method, path):
         """One state further each time that somebody looks."""
@@ -83,8 +86,8 @@ class Trainer:
         self.condition(name, "Failed", "jobset failed due to one or more job failures")
 
     def ended(self, name):
-        """Kubernetes ends the step's pod. To the main thread: threads of other tests' libraries did not survive it."""
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+        """Kubernetes ends the step's pod, which is a process of its own: never the one that runs the tests."""
+        os.kill(self.step.pid, signal.SIGTERM)
 
 
 @pytest.fixture
@@ -103,6 +106,33 @@ def run(tmp_path, api, jobs, monkeypatch):
         api.before[:] = [trainer]
         train_on_nodes(config, "file://base", jobs, tmp_path / "store" / "cache", PLACE)
         return trainer
+
+    return run
+
+
+STEP = """
+import json, sys
+from pathlib import Path
+from types import SimpleNamespace
+from raftops.cluster import train_job
+from raftops.spec.model.learning import Train
+config, place, conversations, cache = json.loads(sys.argv[1])
+train_job.LOOK_SECONDS = 1
+job = SimpleNamespace(name="raft", conversations=Path(conversations), work=Path("cache/train/abc"), start=None)
+train_job.train_on_nodes(Train.model_validate(config), "file://base", [job], Path(cache), place)
+"""
+
+
+@pytest.fixture
+def ended(tmp_path, api, jobs):
+    """Runs the step as a process that Kubernetes ends while the job is at work; returns its exit code."""
+    given = [CONFIG.model_dump(mode="json"), PLACE, str(jobs[0].conversations), str(tmp_path / "store" / "cache")]
+
+    def run():
+        trainer = Trainer(api, "running", "ended")
+        api.before[:] = [trainer]
+        with subprocess.Popen([sys.executable, "-c", STEP, json.dumps(given)]) as trainer.step:
+            return trainer.step.wait(timeout=120)
 
     return run
 
@@ -236,11 +266,8 @@ def test_a_suspended_job_is_waited_for(run, capsys):
     assert "2 nodes: suspended" in capsys.readouterr().out
 
 
-def test_a_step_that_is_ended_suspends_its_job_and_the_next_one_resumes_it(run, api):
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit):
-        run("running", "ended")
-    assert signal.getsignal(signal.SIGTERM) == before
+def test_a_step_that_is_ended_suspends_its_job_and_the_next_one_resumes_it(run, ended, api):
+    assert ended() == 128 + signal.SIGTERM
     (job,) = api.all("TrainJob")
     assert job["spec"]["suspend"] is True and job["metadata"]["annotations"][HELD] == "true"
     run("complete")
@@ -248,14 +275,15 @@ def test_a_step_that_is_ended_suspends_its_job_and_the_next_one_resumes_it(run, 
     assert job["spec"]["suspend"] is False
 
 
-def test_what_somebody_else_suspended_is_not_resumed_by_a_step(run, api, cluster):
-    with pytest.raises(SystemExit):
-        run("running", "ended")
+def test_what_somebody_else_suspended_is_not_resumed_by_a_step(run, ended, api, cluster):
+    assert ended() == 128 + signal.SIGTERM
     (job,) = api.all("TrainJob")
     name = job["metadata"]["name"]
     resume(cluster, name)
     suspend(cluster, name)
+    before = signal.getsignal(signal.SIGTERM)
     run("complete")
+    assert signal.getsignal(signal.SIGTERM) == before
     assert api.get("TrainJob", name)["spec"]["suspend"] is True
 
 

@@ -76,5 +76,6 @@ def live(passages, generator, access=ACCESS, **more):
     """A release over passages."""
     library = Library(passages)
     router = Router(more.pop("router", RouterSpec()), library.embedder)
-    answerer = Answerer(library, generator, Prompt(evidence_tokens=2000, least_score=0), router, "the handbook", **more)
+    prompt = Prompt(evidence_tokens=2000, least_score=0, answer=more.pop("answer", "short"))
+    answerer = Answerer(library, generator, prompt, router, "the handbook", **more)
     return Live("handbook", "abc123", 1_700_000_000, access, answerer)

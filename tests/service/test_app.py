@@ -84,7 +84,8 @@ def test_a_caller_who_may_read_nothing_gets_an_abstention_not_an_error():
 def test_weights_are_not_served_to_who_may_not_read_what_they_were_trained_on():
     model = Says("27 days [1]")
     answer = ask(service(model, trained_policies=frozenset({"open", "secret"}))).json()
-    assert answer["abstained"] and answer["reason"] == "audience" and model.asked == []
+    assert answer["reason"] == "audience" and model.asked == []
+    assert [c["quote"] for c in answer["citations"]] == [PASSAGES[0].text], "it is quoted what they may read"
     assert not ask(service(model, trained_policies=frozenset({"open", "secret"})), headers=BOSS).json()["abstained"]
 
 

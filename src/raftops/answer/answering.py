@@ -1,26 +1,29 @@
 """The use case: a question and a caller's policies in, a checked answer with citations out. No HTTP, torch or Milvus.
 
-The model writes an answer and numbers; this module binds each number to the verbatim text and place of its unit, lets
-the quote checker look for that text in the document, checks that what it found carries the answer, and abstains where
-it does not.
+Evidence first: whether the evidence answers is judged before the model is asked. The model writes an answer and
+numbers; this module binds each number to the verbatim text and place of its unit, lets the quote checker look for that
+text in the document, and checks that what it found carries the answer. Where the model declines, is unsure or says
+something else, the evidence itself is the answer, word for word; where that does not answer either, it is declined.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
 
 from raftops.answer.evidence import select_units
-from raftops.answer.judgement import Judgement
 from raftops.answer.prompt import behaviour_messages, cited_numbers, grounded_messages, is_abstention, without_markers
 from raftops.answer.quotes import find_quote_at
 from raftops.answer.router import Route, Router
-from raftops.answer.support import coverage, supports
+from raftops.answer.support import coverage, supports, terms
 from raftops.data.records import Citation, Generation, Message, Unit
 from raftops.retrieval.protocols import Embedder, Generator, Reranker, Retriever
 from raftops.spec.model.learning import Prompt
+
+NEAREST = 3
+"""Most documents named beside a declined answer."""
 
 
 class Library(Retriever, Protocol):
@@ -37,6 +40,21 @@ class Library(Retriever, Protocol):
         """The parsed text that offsets refer to, or None if this version is not indexed."""
 
 
+class Judge(Protocol):
+    """Whether ranked evidence answers a question."""
+
+    def probability(self, question: str, units: Sequence[Unit]) -> float:
+        """That it does, 0 to 1."""
+
+    def answerable(self, question: str, units: Sequence[Unit]) -> bool:
+        """Whether that is enough to answer."""
+
+
+Mode = Literal["short", "both", "quote", "declined", "form"]
+"""What an answer is made of: the model's words, carried by their citations; those and the sentence that proves them;
+that sentence alone; nothing; or words that rest on no document."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a caller gets."""
@@ -44,19 +62,51 @@ class Answer:
     text: str
     citations: tuple[Citation, ...]
     route: Route
-    grounded: bool
-    """Every part of the answer is carried by a citation that was found verbatim in its document."""
-    abstained: bool
+    mode: Mode
     reason: str = ""
-    """Why it abstained: `nothing found`, `model`, `not sure`, `not supported`, or `audience`: the caller may not read
-    all that the weights were trained on."""
+    """Why the model's words are not shown: `nothing found` (the evidence does not answer), `model` (it declined), `not
+    sure`, `not supported` (the evidence does not carry them), or `audience`: the caller may not read all that the
+    weights were trained on."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     stopped: bool = True
     """False where the token limit cut it."""
     units: tuple[Unit, ...] = ()
-    """What the model read; all of it readable by the caller."""
+    """The ranked evidence; all of it readable by the caller."""
+
+    @property
+    def grounded(self) -> bool:
+        """Every part of the answer is carried by a citation that was found verbatim in its document."""
+        return bool(self.citations)
+
+    @property
+    def abstained(self) -> bool:
+        """Nothing was answered."""
+        return self.mode == "declined"
+
+    @property
+    def nearest(self) -> tuple[Unit, ...]:
+        """Beside a declined answer: a unit of each of the nearest documents, best first."""
+        by_document = {unit.doc_id: unit for unit in reversed(self.units)} if self.abstained else {}
+        return tuple(unit for unit in self.units if by_document.get(unit.doc_id) is unit)[:NEAREST]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What an answer to a question has, whichever it will be."""
+
+    route: Route
+    units: Sequence[Unit]
+    seconds: dict[str, float]
+    tokens: tuple[int, int] = (0, 0)
+    stopped: bool = True
+
+    def answer(self, text: str, citations: tuple[Citation, ...], mode: Mode, reason: str = "") -> Answer:
+        """The answer."""
+        return Answer(
+            text, citations, self.route, mode, reason, *self.tokens, self.seconds, self.stopped, tuple(self.units)
+        )
 
 
 @dataclass(frozen=True)
@@ -71,30 +121,45 @@ class Answerer:
     max_new_tokens: int = 96
     trained_policies: frozenset[str] = frozenset()
     """Policies of the documents behind the weights: weights remember, so who talks to them may read all of these."""
-    judgement: Judgement | None = None
-    """Says whether the evidence answers; without one the least score of the prompt does."""
+    judgement: Judge | None = None
+    """Whether the evidence answers; without one the least score of the prompt says so."""
+    reranker: Reranker | None = None
+    """Reads the first candidates again."""
 
     def units(self, question: str, policies: frozenset[str]) -> list[Unit]:
         """The numbered evidence for a question: what training, evaluation and service all show the model."""
-        return gather(self.library, question, policies, self.prompt)
+        return gather(self.library, question, policies, self.prompt, self.reranker)
 
     def answer(self, question: str, policies: frozenset[str], history: Sequence[Message] = ()) -> Answer:
         """Answer one question for a caller who may read `policies`."""
         started = time.perf_counter()
         route = self.router.decide(question)
         if not self.trained_policies <= policies:
-            return self._abstain(route, "audience", (), {})
+            return self._outside(question, route, policies)
         units = [] if route.name == "behaviour" else self.units(question, policies)
-        found = time.perf_counter()
-        if route.name != "behaviour" and not self._answerable(question, units):
-            return self._abstain(route, "nothing found", (), {"retrieval": found - started})
+        seconds = {"retrieval": time.perf_counter() - started}
+        if route.name != "behaviour":
+            if not self._answerable(question, units):
+                return self._declined(Draft(route, units, seconds), "nothing found")
+            if self.prompt.answer == "quote":
+                return self._quoted(question, Draft(route, units, seconds), "")
+        asked = time.perf_counter()
         generation = self.generator.generate(self.messages(route, question, units, history), self.max_new_tokens)
-        seconds = {"retrieval": found - started, "generation": time.perf_counter() - found}
-        return self.checked(question, route, units, generation, seconds)
+        return self.checked(question, route, units, generation, seconds | {"generation": time.perf_counter() - asked})
+
+    def _outside(self, question: str, route: Route, policies: frozenset[str]) -> Answer:
+        """What stands in the documents that the caller may read, found and quoted without anything that was tuned."""
+        started = time.perf_counter()
+        plain = replace(self, judgement=None, reranker=None, prompt=self.prompt.model_copy(update={"answer": "quote"}))
+        units = [] if route.name == "behaviour" else plain.units(question, policies)
+        draft = Draft(route, units, {"retrieval": time.perf_counter() - started})
+        if not plain._answerable(question, units):
+            return self._declined(draft, "audience" if route.name == "behaviour" else "nothing found")
+        return plain._quoted(question, draft, "audience")
 
     def _answerable(self, question: str, units: Sequence[Unit]) -> bool:
-        """Whether the evidence comes near enough to the question to ask the model at all."""
-        if self.judgement and self.prompt.evidence == "units":
+        """Whether the evidence comes near enough to the question to answer from it."""
+        if self.judgement and units and self.prompt.evidence == "units":
             return self.judgement.answerable(question, units)
         if self.prompt.evidence == "passages":
             return bool(units)
@@ -111,25 +176,44 @@ class Answerer:
     def checked(
         self, question: str, route: Route, units: Sequence[Unit], generation: Generation, seconds: dict[str, float]
     ) -> Answer:
-        """Bind, verify, and abstain where the model was not sure, or the evidence does not carry what it said."""
-        text = generation.text.strip()
-        counts = (generation.prompt_tokens, generation.completion_tokens)
+        """Bind and verify what the model said; without it, quote what answers."""
+        said = without_markers(generation.text.strip())
+        draft = Draft(
+            route, units, seconds, (generation.prompt_tokens, generation.completion_tokens), generation.stopped
+        )
         if route.name == "behaviour":
-            said = without_markers(text)
-            return Answer(said, (), route, False, False, "", *counts, seconds, generation.stopped)
-        if not text or is_abstention(text, self.prompt):
-            return self._abstain(route, "model", units, seconds, counts)
+            return draft.answer(said, (), "form")
+        if not said or is_abstention(said, self.prompt):
+            return self._quoted(question, draft, "model")
         if generation.confidence is not None and generation.confidence < self.prompt.least_confidence:
-            return self._abstain(route, "not sure", units, seconds, counts)
-        said = without_markers(text)
-        cited = supporting_units(text, question, units)
-        found = {unit.number: citation for unit in cited if (citation := self.cite(unit))}
+            return self._quoted(question, draft, "not sure")
+        cited = supporting_units(generation.text, question, units)
+        found = [(unit, citation) for unit in cited if (citation := self.cite(unit))]
         # what is left of the evidence has to carry the answer without what was not found
-        if not supports([unit for unit in cited if unit.number in found], said, question):
-            return self._abstain(route, "not supported", units, seconds, counts)
-        marked = f"{said} " + "".join(f"[{number}]" for number in found)
-        shown = (generation.stopped, tuple(units))
-        return Answer(marked, tuple(found.values()), route, True, False, "", *counts, seconds, *shown)
+        if not supports([unit for unit, _ in found], said, question):
+            return self._quoted(question, draft, "not supported")
+        citations = tuple(citation for _, citation in found)
+        marks = "".join(f"[{citation.marker}]" for citation in citations)
+        proof = found[0][0]
+        if self.prompt.answer == "short" or self.prompt.evidence == "passages":
+            return draft.answer(f"{said} {marks}", citations, "short")
+        if terms(proof.text) <= terms(said):  # the model's words are the sentence's own
+            return draft.answer(f"{quoted(proof)} {marks}", citations, "quote")
+        return draft.answer(f"{said} — {quoted(proof)} {marks}", citations, "both")
+
+    def _quoted(self, question: str, draft: Draft, reason: str) -> Answer:
+        """The best unit word for word, where it may stand for the model's answer and is likely to answer."""
+        sure = bool(draft.units) and (
+            self.judgement is None or self.judgement.probability(question, draft.units) >= self.prompt.least_quote
+        )
+        if self.prompt.answer != "short" and self.prompt.evidence == "units" and sure:
+            best = draft.units[0]
+            if citation := self.cite(best):
+                return draft.answer(f"{quoted(best)} [{best.number}]", (citation,), "quote", reason)
+        return self._declined(draft, reason)
+
+    def _declined(self, draft: Draft, reason: str) -> Answer:
+        return draft.answer(self.prompt.abstain, (), "declined", reason)
 
     def cite(self, unit: Unit) -> Citation | None:
         """The unit as a citation, or None where the quote checker does not find it at its place in the document."""
@@ -140,16 +224,6 @@ class Answerer:
         start, end = span
         place = unit.locator.as_dict()
         return Citation(unit.number, unit.doc_id, unit.version, unit.uri, parsed[start:end], start, end, place)
-
-    def _abstain(
-        self,
-        route: Route,
-        reason: str,
-        units: Sequence[Unit],
-        seconds: dict[str, float],
-        counts: tuple[int, int] = (0, 0),
-    ) -> Answer:
-        return Answer(self.prompt.abstain, (), route, False, True, reason, *counts, seconds, True, tuple(units))
 
     def stream(self, messages: Sequence[Message]) -> Iterator[str]:
         """The model's raw words as they come; what is shown to a caller is `checked` first."""
@@ -165,6 +239,12 @@ def gather(
     """
     hits = [h for h in library.search(question, policies, prompt.passages) if h.passage.policy_id in policies]
     return select_units(question, hits, library.embedder, prompt, library.tokens, reranker=reranker)
+
+
+def quoted(unit: Unit) -> str:
+    """A unit for people: where it stands, and its words."""
+    header = f" ({unit.locator.table_header})" if unit.locator.table_header else ""
+    return f"{unit.heading}{header}: \u201c{' '.join(unit.text.split())}\u201d"
 
 
 def supporting_units(text: str, question: str, units: Sequence[Unit]) -> list[Unit]:

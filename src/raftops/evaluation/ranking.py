@@ -12,7 +12,7 @@ from raftops.evaluation.metrics import hit, ndcg
 from raftops.evaluation.questions import Question
 from raftops.raftdata.golden import is_golden
 from raftops.retrieval.fusion import Scored, candidates, fuse
-from raftops.retrieval.protocols import Retriever
+from raftops.retrieval.protocols import Reranker, Retriever
 from raftops.spec.model.learning import Prompt
 
 DEPTH = 50
@@ -34,9 +34,9 @@ class Given:
         return frozenset(unit.number for unit in self.units if is_golden(unit, self.question.proofs))
 
 
-def given(library: Library, question: Question, prompt: Prompt) -> Given:
+def given(library: Library, question: Question, prompt: Prompt, reranker: Reranker | None = None) -> Given:
     """The evidence, gathered as the service gathers it, under the asker's policies."""
-    return Given(question, tuple(gather(library, question.example.asked, question.policies, prompt)))
+    return Given(question, tuple(gather(library, question.example.asked, question.policies, prompt, reranker)))
 
 
 class TwoSided(Protocol):

@@ -20,7 +20,7 @@ from raftops.evaluation.routing import Routed, routed
 from raftops.evaluation.scores import Judge, Scores
 from raftops.progress import progress
 from raftops.raftdata.golden import Source
-from raftops.retrieval.protocols import Retriever
+from raftops.retrieval.protocols import Reranker, Retriever
 from raftops.spec.model.base import Arm
 from raftops.spec.model.learning import Evaluate, Prompt
 
@@ -45,6 +45,8 @@ class Bench:
     sources: Mapping[str, Source]
     judgement: Judgement | None = None
     """Says whether the evidence answers, where the step train left one."""
+    reranker: Reranker | None = None
+    """Chooses among the units, likewise."""
 
 
 @dataclass
@@ -107,7 +109,7 @@ class Study:
     def _retrieve(self) -> None:
         found, bench = self.findings, self._bench
         asked = self._tally.over(found.held.questions, "evidence")
-        found.shown = [given(bench.library, question, bench.prompt) for question in asked]
+        found.shown = [given(bench.library, question, bench.prompt, bench.reranker) for question in asked]
         answerable = [shown for shown in found.shown if shown.question.kind == ANSWERABLE]
         for name, retriever in {"retrieval": bench.library, **bench.single}.items():
             rankings = [(s, ranked_documents(retriever, s.question)) for s in answerable]
@@ -126,7 +128,7 @@ class Study:
         bench = self._bench
         model = bench.models[CONTENDERS[winner].model]
         asked_of = bench.library, model, bench.prompt, bench.router, bench.title, self._config.max_new_tokens
-        answerer = Answerer(*asked_of, judgement=bench.judgement)
+        answerer = Answerer(*asked_of, judgement=bench.judgement, reranker=bench.reranker)
         asked = self._tally.over(self.findings.shown, "served")
         self._note(SERVED, [served_reply(shown, answerer, model) for shown in asked], True)
 

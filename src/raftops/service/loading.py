@@ -15,6 +15,7 @@ from raftops.data.records import Message
 from raftops.release.release import Release
 from raftops.retrieval.hybrid import open_index
 from raftops.retrieval.protocols import Generator
+from raftops.retrieval.reranker import reranker_in
 from raftops.service.live import Live
 from raftops.service.weights import Weights
 
@@ -36,7 +37,8 @@ class Loader:
             library = open_index(release.index, release.prompt.dense_share)
             try:
                 router = Router(release.router, library.embedder)
-                gather(library, _question(release), frozenset(release.access.policies), release.prompt)
+                reranker = reranker_in(release.evidence)
+                gather(library, _question(release), frozenset(release.access.policies), release.prompt, reranker)
                 answerer = Answerer(
                     library=library,
                     generator=model.result(),
@@ -46,6 +48,7 @@ class Loader:
                     max_new_tokens=release.deploy.max_new_tokens,
                     trained_policies=release.trained_policies,
                     judgement=judgement_in(release.evidence),
+                    reranker=reranker,
                 )
                 warm_up(answerer.generator, release)
             except BaseException:

@@ -28,6 +28,7 @@ from raftops.generation.openvino import OpenVinoGenerator
 from raftops.models import resolve
 from raftops.release.parts import EVIDENCE
 from raftops.retrieval.hybrid import open_index
+from raftops.retrieval.reranker import reranker_in
 from raftops.spec.model.learning import Evaluate, Prompt
 from raftops.spec.model.serving import Router
 
@@ -62,8 +63,9 @@ def evaluate(  # noqa: PLR0913  one argument per artifact
     models = Models(served_models(adapters, cache), cache)
     with open_index(built, prompt.dense_share) as library:
         single = {"bm25": Weighted(library, 0.0), "dense": Weighted(library, 1.0)}
-        routing, judgement = Routing(router, library.embedder), judgement_in(adapters / EVIDENCE)
-        bench = Bench(library, single, models, prompt, routing, title, access, sources, judgement)
+        routing, choosing = Routing(router, library.embedder), adapters / EVIDENCE
+        evidence = judgement_in(choosing), reranker_in(choosing)
+        bench = Bench(library, single, models, prompt, routing, title, access, sources, *evidence)
         summariser = Summariser(config)
         findings = Study(config, bench, held).run(summariser.winner)
     training = adapters / "train.json"

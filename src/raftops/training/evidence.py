@@ -20,7 +20,7 @@ from raftops.progress import progress
 from raftops.raftdata.choices import FILE as CHOICES
 from raftops.release.parts import EVIDENCE, EVIDENCE_ACCOUNT, RERANKER
 from raftops.retrieval.bert import is_bert
-from raftops.retrieval.reranker import open_reranker
+from raftops.retrieval.reranker import open_reranker, write_served
 from raftops.training.judgement import LEAST_EXAMPLES, Asked, Rank, asked, fit, gain, measure, today
 from raftops.training.reranker import ranked_by, train_reranker
 
@@ -88,7 +88,9 @@ def train_evidence(work: Choosing, adapters: Path) -> Metrics:
     account["judgement"] = judged
     if kept:
         write_json(folder / JUDGEMENT, kept.judgement.as_json())
-    if kept or account["reranker"]["kept"] != "none":
+    if (folder / RERANKER).is_dir():
+        write_served(folder / RERANKER, encoder, work.cache)
+    if kept or (folder / RERANKER).is_dir():
         write_json(folder / EVIDENCE_ACCOUNT, account)
     figures = measure(kept.dev, kept.judgement.threshold) if kept else {}
     return {f"judgement_{name}": value for name, value in figures.items() if name.endswith(("refusal", "declined"))}

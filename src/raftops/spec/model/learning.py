@@ -33,6 +33,11 @@ class Prompt(Section):
     """Token budget of all evidence together."""
     dense_share: Fraction = 0.6
     """Weight of the dense score in the fusion of normalised dense and sparse scores."""
+    answer: Annotated[Literal["auto", "short", "both", "quote"], Mark.SERVED] = "auto"
+    """What a reader gets: the model's words, those and the sentence that proves them, or that sentence alone. `auto`
+    takes what wins on the dev split, and `both` where nothing was measured."""
+    least_quote: Annotated[Fraction, Mark.SERVED] = 0.5
+    """Probability that the evidence answers, from which its best sentence stands in for a model that declined."""
     least_score: Annotated[float, Mark.SERVED] = Field(1.0, ge=0, le=3)
     """Score of the best evidence unit below which the service says that nothing answers; 0 always asks the model."""
     least_confidence: Annotated[Fraction, Mark.SERVED] = 0.75
