@@ -6,6 +6,7 @@ weights have not seen: the dev split, and where that is small the train split by
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,8 +29,11 @@ LEAST_DEV = 100
 FOLDS = 5
 RIDGE = 2.0
 """Weight of the squared coefficients, in questions."""
-SHARE = {"answerable": 2.0, "hidden": 0.4, "near_miss": 0.4, "unanswerable": 0.2}
-"""What each kind counts, whatever its number of rows: of three questions two have an answer."""
+ANSWERABLE = "answerable"
+ANSWERED = 2 / 3
+"""Share of questions that have an answer, whatever the number of rows is."""
+SHARE = {"hidden": 0.4, "near_miss": 0.4, "unanswerable": 0.2}
+"""What each kind of the others counts among them."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Asked:
     @property
     def answerable(self) -> bool:
         """Whether the documents that were searched answer it."""
-        return self.kind == "answerable"
+        return self.kind == ANSWERABLE
 
 
 def today(question: str, texts: Sequence[str], scores: Sequence[float]) -> tuple[Sequence[float], list[None]]:
@@ -88,8 +92,8 @@ def fit(questions: Sequence[Asked], language: str = "english", start: Judgement 
     if sum(q.answerable for q, _ in dev) < LEAST_DEV:
         unseen, by = [*dev, *_crossed(train, language, start)], "dev and cross-validation on train"
     threshold, gained = choose_threshold(unseen)
-    kinds = {kind: sum(q.kind == kind for q in train) for kind in SHARE}
-    about = {"fitted_on": kinds, "threshold_by": by, "right_less_wrong": round(gained, 4), "shares": SHARE}
+    kinds = {kind: sum(q.kind == kind for q in train) for kind in (ANSWERABLE, *SHARE)}
+    about = {"fitted_on": kinds, "threshold_by": by, "right_less_wrong": round(gained, 4)}
     return replace(made, threshold=threshold, about={**about, "unseen": measure(unseen, threshold)})
 
 
@@ -104,8 +108,8 @@ def choose_threshold(judged: Sequence[tuple[Asked, float]]) -> tuple[float, floa
     worth = [(p, w * _gain(q) / max(total, 1e-9)) for (q, p), w in zip(judged, weights, strict=True)]
     threshold, gained, so_far = 1.0, 0.0, 0.0
     ordered = sorted(worth, key=lambda pair: -pair[0])
-    for (p, gain), below in zip(ordered, [*(p for p, _ in ordered[1:]), 0.0], strict=True):
-        so_far += gain
+    for (p, one), (below, _) in zip(ordered, [*ordered[1:], (0.0, 0.0)], strict=bool(ordered)):
+        so_far += one
         if so_far > gained and below < p:
             threshold, gained = (p + below) / 2, so_far
     return threshold, gained
@@ -131,7 +135,7 @@ def measure(judged: Sequence[tuple[Asked, float]], threshold: float) -> dict[str
         found["over_refusal"] = _declined(answerable, threshold)
         golden = [p for q, p in judged if q.answerable and q.first]
         found["auc_first"] = _auc(golden, [p for q, p in judged if q.answerable and not q.first])
-    for kind in (name for name in SHARE if name != "answerable"):
+    for kind in SHARE:
         scores = [p for q, p in judged if q.kind == kind]
         if scores:
             found |= {f"{kind}_declined": _declined(scores, threshold), f"{kind}_auc": _auc(answerable, scores)}
@@ -151,10 +155,11 @@ def _auc(above: Sequence[float], below: Sequence[float]) -> float:
 
 
 def _shares(questions: Sequence[Asked]) -> list[float]:
-    """Weights of questions, so that each kind counts by `SHARE`; they sum to the number of questions."""
-    counts = {kind: sum(q.kind == kind for q in questions) for kind in SHARE}
-    whole = sum(SHARE[kind] for kind, count in counts.items() if count) or 1.0
-    return [len(questions) * SHARE[q.kind] / whole / counts[q.kind] for q in questions]
+    """Weights of questions by `SHARE`; they sum to the number of questions. Kinds that are not there leave theirs."""
+    counts = Counter(q.kind for q in questions)
+    unanswerable = sum(SHARE[kind] for kind in counts if kind != ANSWERABLE) or 1.0
+    share = {kind: ANSWERED if kind == ANSWERABLE else (1 - ANSWERED) * SHARE[kind] / unanswerable for kind in counts}
+    return [len(questions) * share[q.kind] / sum(share.values()) / counts[q.kind] for q in questions]
 
 
 def _crossed(train: Sequence[Asked], language: str, start: Judgement | None) -> list[tuple[Asked, float]]:
@@ -181,12 +186,19 @@ def _solve(train: Sequence[Asked], language: str, start: Judgement | None) -> Ju
     rows = np.c_[(table - mean) / deviation, np.ones(len(table))]
     right, weight = np.array([q.answerable for q in train], dtype=np.float64), np.array(_shares(train))
     ridge = np.array([RIDGE] * len(names) + [1e-6])
-    solved = centre.copy()
-    for _ in range(50):
+
+    def cost(point: Floats) -> float:
+        total = rows @ point
+        return float(weight @ (np.logaddexp(0, total) - right * total) + 0.5 * ridge @ (point - centre) ** 2)
+
+    solved = np.zeros(len(names) + 1)
+    for _ in range(100):
         chance = 1 / (1 + np.exp(-np.clip(rows @ solved, -40, 40)))
         slope = rows.T @ (weight * (chance - right)) + ridge * (solved - centre)
         bend = (rows * (weight * chance * (1 - chance))[:, None]).T @ rows + np.diag(ridge)
         step = np.linalg.solve(bend, slope)
+        while cost(solved - step) > cost(solved) and np.abs(step).max() > 1e-9:
+            step = step / 2  # a whole step may go too far where the start is far from what the questions say
         solved = solved - step
         if np.abs(step).max() < 1e-8:
             break
