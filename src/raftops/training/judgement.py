@@ -30,7 +30,7 @@ FOLDS = 5
 RIDGE = 2.0
 """Weight of the squared coefficients, in questions."""
 ANSWERABLE = "answerable"
-ANSWERED = 2 / 3
+ANSWERED = 0.85
 """Share of questions that have an answer, whatever the number of rows is."""
 SHARE = {"hidden": 0.4, "near_miss": 0.4, "unanswerable": 0.2}
 """What each kind of the others counts among them."""
