@@ -70,8 +70,6 @@ class Reply:
     """The answer's own text, where a sentence is quoted beside it, or stands for it; None where that is the whole."""
     mode: str = ""
     """Of a served answer: `short`, `both`, `quote`, `declined` or `form`."""
-    searched: float | None = None
-    """Seconds of retrieval, where it was measured."""
     note: str = ""
     """Why it abstained and how it was routed, where that is known."""
 
@@ -132,7 +130,7 @@ def reply_of(answer: Answer, question: str, seconds: float = 0.0) -> Reply:
     note = f"route {answer.route.name}, {answer.mode}" + (f": {answer.reason}" if answer.reason else "")
     return Reply(
         question, answer.text, quotes, answer.abstained, answer.prompt_tokens, answer.completion_tokens, seconds,
-        own_words(answer), answer.mode, answer.seconds.get("retrieval"), note,
+        own_words(answer), answer.mode, note,
     )  # fmt: skip
 
 

@@ -74,7 +74,11 @@ def choose_answering(answerer: Answerer, questions: Sequence[Question], judge: J
     usual = Prompt.model_fields["least_confidence"].default
     levels = LEVELS if prompt.least_confidence == usual else (prompt.least_confidence,)
     once = _Once(**{each.name: getattr(answerer, each.name) for each in fields(Answerer)}, asks=answerer)
-    tried = [_tried(once, policy, level, questions, judge) for policy in policies for level in levels]
+    tried = [
+        _tried(once, policy, level, questions, judge)
+        for policy in policies
+        for level in (levels if policy != "quote" else (prompt.least_confidence,))  # quotes ask no model
+    ]
     best = max(tried, key=lambda t: (round(t.right - t.wrong, 9), -POLICIES.index(t.policy), -_far(t, prompt)))
     who = f"{len(questions)} questions of the dev split"
     who = who if len(policies) > 1 else f"the spec, and least_confidence by {who}"

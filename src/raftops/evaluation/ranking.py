@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from raftops.answer.answering import Answerer, gather
@@ -28,6 +29,8 @@ class Given:
     units: tuple[Unit, ...]
     before: tuple[Unit, ...] | None = None
     """The evidence as it was before the re-ranker; None where there is none."""
+    seconds: float = field(default=0.0, compare=False)
+    """That it took to find, the first time that the question was put."""
 
     @property
     def golden(self) -> frozenset[int]:
@@ -37,11 +40,13 @@ class Given:
 
 def given(answerer: Answerer, question: Question) -> Given:
     """The evidence, gathered as the service gathers it, under the asker's policies."""
-    asked, policies = question.example.asked, question.policies
-    before = None
+    asked, policies, before = question.example.asked, question.policies, None
+    started = time.perf_counter()
+    units = tuple(answerer.units(asked, policies))
+    seconds = time.perf_counter() - started
     if getattr(answerer, "reranker", None):
         before = tuple(gather(answerer.library, asked, policies, answerer.prompt))
-    return Given(question, tuple(answerer.units(asked, policies)), before)
+    return Given(question, units, before, seconds)
 
 
 def alone(shown: Given, sources: Mapping[str, Source]) -> Given:

@@ -118,7 +118,7 @@ class Report:
         for arm, replies in self.found.replies.items():
             for reply, shown, scores in zip(replies, self.found.read(arm), self.found.scores[arm], strict=True):
                 example, said = shown.question.example, asdict(reply)
-                said.pop("question"), said.pop("seconds"), said.pop("searched")
+                said.pop("question"), said.pop("seconds")
                 reads = arm not in CONTENDERS or CONTENDERS[arm].reads
                 yield {
                     "id": example.id, "arm": arm, "kind": shown.question.kind, "question": example.asked,

@@ -189,7 +189,7 @@ def _latencies(found: Findings) -> dict[str, float]:
     """Of what is served; an answer without a generation has no time of one."""
     replies = found.replies.get(SERVED, [])
     times = {
-        "retrieval": [reply.searched for reply in replies if reply.searched is not None],
+        "retrieval": [shown.seconds for shown in found.shown],
         "generation": [reply.seconds for reply in replies if reply.completion_tokens],
     }
     return {
