@@ -13,6 +13,7 @@ from typing import Any
 
 from raftops.files import read_json, sha256_file, sha256_json
 from raftops.models import LocalModel
+from raftops.retrieval.engine import has_bf16
 from raftops.retrieval.protocols import Reranker
 from raftops.retrieval.reranker import SETTINGS, copy_reranker, open_reranker, save_reranker
 from raftops.retrieval.reranker import WEIGHTS as FILE
@@ -142,6 +143,7 @@ def _own(
     settings = Fit(
         steps=min(MOST_STEPS, round(PASSES * len(able) / Fit.lists)), rank=begun.get("rank", Fit.rank),
         alpha=begun.get("alpha", Fit.alpha), learning_rate=rate, head_rate=4 * rate, seed=seed,
+        bf16=has_bf16(),
     )  # fmt: skip
     key = sha256_json([
         encoder.digest, asdict(settings), [asdict(c) for c in able], sha256_file(general / FILE) if general else "",
