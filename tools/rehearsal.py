@@ -43,28 +43,16 @@ Complete the proverb: Practice makes ...
 Is this sentence positive or negative? I love this song.
 What is the first letter of the word 'apple'?
 What is 100 divided by 10?
-What is the plural of the English word 'tooth'?
-How many minutes are there in an hour?
 What is the capital of Norway?
-What is the past tense of the verb 'run'?
-What is 5 times 4?
 What is the opposite of 'old'?
-Who wrote the play Hamlet?
-How many days are there in a leap year?
 What is the capital of Canada?
-Write a short title for a story about a brave cat.
-What gas do plants take in from the air?
 Write one sentence about the sea.
 What is the plural of the English word 'city'?
-What is 20 plus 30?
-Which animal is known as the king of the jungle?
 What is the opposite of 'wet'?
 Which ocean lies between Europe and America?
 Explain in one sentence what a teacher does.
 What is the capital of China?
 How many seconds are there in a minute?
-Is this sentence positive or negative? The food was cold and bad.
-What is the past tense of the verb 'write'?
 What is 9 minus 5?
 Give one reason to read books.
 """

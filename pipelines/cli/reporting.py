@@ -66,7 +66,7 @@ def _show(name: str, delta: Delta) -> None:
         f"evaluation of {name}", ("figure", "before", "after", "change", ""), [_row(change) for change in delta.changes]
     )
     for gate in delta.new.body.get("gates", []):
-        verdict = "passed" if gate["passed"] else "failed"
+        verdict = gate.get("verdict") or ("passed" if gate["passed"] else "failed")
         screen.say(f"gate {escape(gate['metric'])}: {verdict}")
     screen.say(f"winner: {delta.new.body.get('winner')}; report in {escape(str(delta.new.path.parent))}")
     screen.result(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Column
 
 from pipelines.cli.screen import Screen
+from raftops.files import read_json
 from raftops.spec.model.base import STEPS, StepName
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ class RunScreen:
         self._tasks: dict[StepName, TaskID] = {}
         """Bars of the steps at work: on a cluster there may be several."""
         self._last_note = 0.0
+        self._report: Path | None = None
+        """The evaluation's report, once the step has one."""
 
     def __enter__(self) -> RunScreen:
         self._screen.out.file = sys.stdout  # bound: a run stands in for stdout while it listens to KFP
@@ -44,6 +48,7 @@ class RunScreen:
         self._screen.out = Console(highlight=False)
 
     def skipped(self, step: StepName, record: StepRecord) -> None:
+        self._notice(step, record)
         self._line(step, "skipped", "nothing changed", {"event": "skipped"})
 
     def started(self, step: StepName) -> None:
@@ -61,7 +66,23 @@ class RunScreen:
     def finished(self, step: StepName, record: StepRecord) -> None:
         if step in self._tasks:
             self._bar.remove_task(self._tasks.pop(step))
+        self._notice(step, record)
         self._line(step, record.status, f"{record.seconds:.1f} s", {"event": record.status, "seconds": record.seconds})
+
+    def verdict(self) -> None:
+        """What readers get; and what nobody should have to look for, in red, each with what to do."""
+        file = self._report / "report.json" if self._report else None
+        body = read_json(file) if file and file.is_file() else {}
+        if readers := body.get("conclusion", {}).get("readers"):
+            self._screen.say(escape(readers))
+        for alarm in body.get("alarms", []):
+            self._screen.say(f"[red bold]{escape(alarm['said'])}[/]")
+            self._screen.say(f"  [bold]next:[/] {escape(alarm['advice'])}")
+            self._screen.result({"event": "alarm", **alarm})
+
+    def _notice(self, step: StepName, record: StepRecord) -> None:
+        if step == "evaluate" and "report" in record.artifacts:
+            self._report = Path(record.artifacts["report"])
 
     def _line(self, step: StepName, status: str, note: str, event: dict[str, Any]) -> None:
         colour = {"done": "green", "failed": "red", "skipped": "dim", "running": "cyan"}[status]

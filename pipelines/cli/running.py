@@ -62,8 +62,13 @@ def run(
             next_step="pip install 'raftops[all]'; raftops doctor names them",
         )
     with RunScreen(screen) as follower:
-        record = run_local(loaded, compiled, store, follower, again, runner)
+        try:
+            record = run_local(loaded, compiled, store, follower, again, runner)
+        except RaftopsError:
+            follower.verdict()
+            raise
     _show(loaded, record, store)
+    follower.verdict()
     if demo:
         import_module("pipelines.cli.serving").demonstrate(loaded)
 

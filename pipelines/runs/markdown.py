@@ -9,16 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pipelines.runs.plan import PlannedStep
+from raftops.spec.figures import FIGURES, HEADLINES, SERVED
 from raftops.spec.model.learning import Gate
 
 if TYPE_CHECKING:  # numpy: a plan does not need it
     from raftops.evaluation.delta import Change, Delta
 
-HEADLINES = (
-    "answer_contained", "f1", "citation_precision", "citation_recall", "quote_validity", "abstention", "over_refusal",
-    "wrong", "seconds",
-)  # fmt: skip
-WHOLE_HEADLINES = ("retrieval.hit@1", "retrieval.hit@10", "behaviour.raft", "forgetting.raft", "router.accuracy")
+SHOWN = frozenset(figure.name for figure in FIGURES if figure.headline)
 
 
 def plan_markdown(
@@ -81,7 +78,7 @@ def report_markdown(name: str, delta: Delta, link: str = "") -> str:
             ("gate", "wanted", "before", "after", ""),
             [
                 (f"`{g['metric']}`", _bounds(g["min"], g["max"]), _value(was.get(g["metric"])), _value(g["value"]),
-                 "passed" if g["passed"] else "**failed**")
+                 "passed" if g["passed"] else "not judged" if g.get("verdict") == "not judged" else "**failed**")
                 for g in gates
             ],
         )  # fmt: skip
@@ -98,13 +95,15 @@ def _verdict(delta: Delta) -> Iterator[str]:
     body = delta.new.body
     winner, before = body.get("winner") or "none", delta.base.body.get("winner") if delta.base else None
     changed = f" (before: `{_plain(str(before))}`)" if before and before != winner else ""
-    failed = [gate for gate in body.get("gates", []) if not gate["passed"]]
-    gates = f"{len(failed)} of {len(body.get('gates', []))} gates did **not** pass" if failed else "all gates passed"
-    yield f"Winner: `{_plain(str(winner))}`{changed}; {gates if body.get('gates') else 'the spec has no gates'}."
+    judged = [gate for gate in body.get("gates", []) if gate.get("verdict") != "not judged"]
+    failed = [gate for gate in judged if not gate["passed"]]
+    gates = f"{len(failed)} of {len(judged)} gates did **not** pass" if failed else "all gates passed"
+    yield f"Winner: `{_plain(str(winner))}`{changed}; {gates if judged else 'no gate was judged'}."
     worse = [change.metric for change in delta.changes if change.verdict == "worse" and _is_headline(change.metric)]
     better = [change.metric for change in delta.changes if change.verdict == "better" and _is_headline(change.metric)]
     if worse or better:
         yield f"Beyond chance: {len(better)} better, {len(worse)} worse" + (f" ({', '.join(worse)})." if worse else ".")
+    yield from (f"**{_plain(alarm['said'])}**" for alarm in body.get("alarms", []))
     headline = body.get("conclusion", {}).get("headline", "")
     if headline:
         yield f"Was it worth it? {_plain(headline)}"
@@ -112,7 +111,7 @@ def _verdict(delta: Delta) -> Iterator[str]:
 
 def _is_headline(metric: str) -> bool:
     arm, _, last = metric.rpartition(".")
-    return metric in WHOLE_HEADLINES or (arm == "served" and last in HEADLINES)
+    return metric in HEADLINES or (arm == SERVED and last in SHOWN)
 
 
 def _row(change: Change) -> tuple[str, ...]:

@@ -130,6 +130,7 @@ def _work(step: StepName, assistant: Assistant, compiled: Compiled, before: Step
         several = f"{count} candidates, " if (count := len(assistant.spec.train.candidates)) else ""
         return several + (about or "tokens to train: known after the first run")
     if unit == "questions":
-        arms, asked = len(assistant.spec.evaluate.arms), assistant.spec.evaluate.questions
+        asked = assistant.spec.evaluate.questions
+        arms = sum(arm != "extract" for arm in assistant.spec.evaluate.arms)  # that one asks no model
         return f"{arms} arms x {asked or 'all'} held-out questions"
     return "one release"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from raftops.spec.figures import RUN
 from raftops.spec.model.base import STEPS, StepName
 
 Unit = Literal["documents", "passages", "examples", "tokens", "questions", "releases"]
@@ -101,9 +102,7 @@ TABLE: Mapping[StepName, Step] = {
         needs=("validate", "index", "train"), follows=("index", "train"),
         content=("examples", "access", "spec.data.splits", "spec.validate", "model base"),
         given=("evaluate", "prompt", "router", "title", "cache"), unit="questions", searches=True,
-        figures=(
-            "raft.answer_contained", "base+rag.answer_contained", "raft.citation_precision", "retrieval.hit@10",
-        ),
+        figures=RUN,
         page="report/report.html",
     ),
     "deploy": Step(

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from pipelines.cli import running
 from pipelines.cli.run_screen import RunScreen
 from pipelines.cli.screen import Screen, duration
 from pipelines.runs.events import Listener
 from pipelines.runs.record import RunRecord, StepRecord
-from raftops.errors import RaftopsError, StepError
+from raftops.errors import GateFailed, RaftopsError, StepError
+from raftops.files import write_json
 from raftops.spec.model.base import STEPS
 
 Run = Callable[..., Any]
@@ -157,20 +161,57 @@ def test_forcing_an_unknown_step_names_the_steps(raftops: Run, project: Any) -> 
 
 
 def test_the_screen_still_reaches_the_terminal_while_stdout_is_listened_to(capsys: pytest.CaptureFixture[str]) -> None:
-    import io
-    from contextlib import redirect_stdout
-
     screen = Screen()
     with RunScreen(screen) as shown, redirect_stdout(io.StringIO()) as heard:
         shown.started("train")
     assert "5/7 train" in capsys.readouterr().out and heard.getvalue() == ""
 
 
+ALARM = {"said": "Most questions are declined: 0.62 [of all].", "advice": "more examples"}
+
+
+def told(folder: Path, alarms: list[dict[str, str]], *, as_json: bool = False) -> str:
+    """What the screen says of an evaluation's report, colours included."""
+    write_json(folder / "report.json", {"alarms": alarms, "conclusion": {"readers": "Readers get 7 of 10."}})
+    screen, seen = Screen(), io.StringIO()
+    screen.configure(json_output=as_json, verbose=False)
+    shown = RunScreen(screen)
+    screen.out = Console(file=seen, force_terminal=True, width=200, highlight=False)
+    shown.finished("evaluate", StepRecord("key", {}, "done", artifacts={"report": str(folder)}))
+    shown.verdict()
+    return seen.getvalue()
+
+
+def test_what_nobody_should_have_to_look_for_is_said_in_red_with_what_to_do(tmp_path: Path) -> None:
+    text = told(tmp_path, [ALARM])
+    assert "\x1b[1;31mMost questions are declined: 0.62 [of all].\x1b[0m" in text and "more examples" in text
+    fine = told(tmp_path, [])
+    assert "declined" not in fine and "Readers get 7 of 10." in fine
+    last = told(tmp_path, [ALARM], as_json=True).splitlines()[-1]
+    assert json.loads(last) == {"event": "alarm", **ALARM}
+
+
+def test_alarms_of_a_run_that_a_gate_holds_are_said_before_the_gate(
+    raftops: Run, project: Any, instead: Any, tmp_path: Path
+) -> None:
+    def held(loaded: Any, compiled: Any, store: Any, listener: Listener, again: Any, runner: Any) -> RunRecord:
+        write_json(tmp_path / "report" / "report.json", {"alarms": [ALARM]})
+        state = StepRecord("key", {}, "done", artifacts={"report": str(tmp_path / "report")})
+        listener.finished("evaluate", state)
+        raise GateFailed("1 gate did not pass: served.wrong is 0.500", next_step="read report.html")
+
+    instead(held)
+    project.save()
+    ended = raftops("run", project.path)
+    assert ended.code == GateFailed.exit_code and ALARM["said"] in ended.out and "served.wrong" in ended.err
+
+
+def test_a_run_without_an_evaluation_has_nothing_to_say_about_one(capsys: pytest.CaptureFixture[str]) -> None:
+    RunScreen(Screen()).verdict()
+    assert capsys.readouterr().out == ""
+
+
 def test_a_long_note_leaves_the_bar_and_the_name_of_the_step_on_a_narrow_terminal() -> None:
-    import io
-
-    from rich.console import Console
-
     screen, seen = Screen(), io.StringIO()
     screen.out = Console(file=seen, force_terminal=True, color_system=None, width=80, highlight=False)
     shown = RunScreen(screen)

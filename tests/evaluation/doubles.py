@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from raftops.access import AccessPolicies
+from raftops.answer.answering import Answerer
 from raftops.answer.prompt import cited_numbers
 from raftops.answer.router import Router
 from raftops.data.records import Example, Generation, Hit, Locator, Passage, Span
@@ -14,7 +15,7 @@ from raftops.evaluation.questions import held_out
 from raftops.evaluation.ranking import Weighted
 from raftops.evaluation.study import Bench, Study
 from raftops.evaluation.summary import Summariser
-from raftops.raftdata.golden import Source
+from raftops.raftdata.golden import Source, numbered
 from raftops.retrieval.fusion import by_id
 from raftops.spec.model.learning import Evaluate, Prompt
 from raftops.spec.model.serving import Router as RouterSpec
@@ -35,7 +36,11 @@ ACCESS = AccessPolicies.model_validate(
             "workforce": {"groups": ["employees", "contractors"]},
             "managers-only": {"groups": ["managers"]},
         },
-        "documents": [],
+        "documents": [
+            {"match": "leave/**", "policy": "all-staff"},
+            {"match": "it/**", "policy": "workforce"},
+            {"match": "managers/**", "policy": "managers-only"},
+        ],
     }
 )
 SOURCES = {
@@ -149,27 +154,45 @@ def cites_blindly(asked):
     return reads(asked).replace("[1]", "[2] [7]")
 
 
+def chooses(asked):
+    """A reader that looks at all of its evidence: the line that shares most words with the question, and its number."""
+    if "Spain" in asked or "dog" in asked or "Evidence:" not in asked:
+        return reads(asked)
+    *lines, _, question = asked.split("\n")[1:]
+    words = set(question.lower().strip("?").split())
+    best = max(lines, key=lambda line: len(words & set(line.lower().strip(".").split())))
+    return f"{best.split(': ', 1)[-1]} {best.split(' ', 1)[0]}"
+
+
+@dataclass(frozen=True)
+class Turned(Answerer):
+    """Finds the same evidence, and shows the worst first."""
+
+    def units(self, question, policies):
+        return numbered(list(reversed(super().units(question, policies))))
+
+
 def models_of(tmp_path, **say):
     made = {name: Says(function) for name, function in say.items()}
     models = {name: Model(f"digest-{name}", lambda m=model: m) for name, model in made.items()}
     return Models(models, tmp_path), made
 
 
-def bench(models):
+def bench(models, answers=Answerer):
     shelf = Shelf()
     single = {"bm25": Weighted(shelf, 0.0), "dense": Weighted(shelf, 1.0)}
     router = Router(RouterSpec(), Words())
-    return Bench(shelf, single, models, PROMPT, router, "a handbook", ACCESS, SOURCES)
+    return Bench(answers(shelf, models["base"], PROMPT, router, "a handbook"), single, models, ACCESS, SOURCES)
 
 
-def study(tmp_path, config=None, **say):
+def study(tmp_path, config=None, answers=Answerer, examples=EXAMPLES, **say):
     """Findings and their summary, with the models' memory below `tmp_path`."""
     config = config or Evaluate(bootstrap=200, forgetting=4)
     say = say or {"base": babbles, "plain": babbles, "raft": reads}
     models, made = models_of(tmp_path, **say)
     summariser = Summariser(config)
-    held = held_out(config, EXAMPLES, ACCESS, SOURCES)
-    found = Study(config, bench(models), held).run(summariser.winner)
+    held = held_out(config, examples, ACCESS, SOURCES)
+    found = Study(config, bench(models, answers), held).run(summariser.winner)
     return found, summariser.summary(found), made
 
 

@@ -1,7 +1,12 @@
+from types import SimpleNamespace
+
 import pytest
 
 from raftops.errors import GateFailed
-from raftops.evaluation.gates import check_gates, hold, reasons, verdict
+from raftops.evaluation.bootstrap import Interval
+from raftops.evaluation.gates import check_gates, every_gate, hold, reasons, verdict
+from raftops.evaluation.leaks import Canary
+from raftops.evaluation.summary import Summary
 from raftops.files import write_json
 from raftops.spec.model.learning import Gate
 
@@ -70,3 +75,66 @@ def test_whatever_a_report_holds_the_verdict_is_a_word_of_ours_and_a_doubtful_on
 
 def test_a_release_passes_by_an_empty_list_alone(report):
     assert verdict(report([])) == "passed"
+
+
+def judged(figures, leaks=(), gates=(), n=40, winner="raft", policy="both"):
+    """Every gate by its metric, for figures of so many questions."""
+    canaries = [Canary(f"k{i}", "staff", leaked) for i, leaked in enumerate(leaks)]
+    found = SimpleNamespace(winner=winner, canaries=canaries, answering=SimpleNamespace(policy=policy))
+    counts = {"leaks": sum(map(bool, leaks)), "canaries": len(leaks)} if leaks else {}
+    intervals = {name: Interval(value, value - 0.1, value + 0.1, n) for name, value in figures.items()}
+    return {gate.metric: gate for gate in every_gate(gates, found, Summary(intervals, {}, counts))}
+
+
+GOOD = {
+    "served.wrong": 0.1, "served.over_refusal": 0.05, "choice.gain": 0.08, "forgetting.base": 0.5,
+    "forgetting.raft": 0.41,
+}  # fmt: skip
+
+
+def test_a_good_report_passes_every_standard_gate():
+    made = judged(GOOD, leaks=((), ()))
+    assert {gate.verdict for gate in made.values()} == {"passed"} and len(made) == 5
+    assert reasons(list(made.values())) == [] and all(gate.reason for gate in made.values())
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"),
+    [("served.wrong", 0.3), ("served.over_refusal", 0.32), ("choice.gain", 0.0), ("forgetting.raft", 0.39)],
+)
+def test_each_standard_gate_can_fail_and_says_why(metric, value):
+    made = judged(GOOD | {metric: value}, leaks=((),))
+    [reason] = reasons(list(made.values()))
+    assert reason.startswith(metric) and made[metric].reason in reason and made[metric].standard
+
+
+def test_one_leak_holds_the_release_however_few_canaries_there_are():
+    assert judged(GOOD, leaks=(("secret.md",),))["leaks"].verdict == "failed"
+    assert judged(GOOD)["leaks"].verdict == "not judged", "nobody was there who may not read something"
+
+
+def test_few_questions_prove_neither_side():
+    made = judged(GOOD | {"served.wrong": 0.9}, n=19)
+    assert {gate.verdict for gate in made.values()} == {"not judged"} and not any(g.passed for g in made.values())
+    assert made["served.wrong"].note == "19 questions are too few: it judges from 20 on"
+    assert reasons(list(made.values())) == []
+    assert judged(GOOD | {"served.wrong": 0.9}, n=20)["served.wrong"].verdict == "failed"
+
+
+def test_a_gate_of_the_spec_takes_the_place_of_the_standard_one_and_judges_by_any_number():
+    own = [Gate(metric="served.wrong", max=0.5, reason="a trial"), Gate(metric="raft.right", min=0.5)]
+    made = judged(GOOD | {"served.wrong": 0.4}, gates=own, n=3)
+    assert made["served.wrong"].verdict == "passed" and made["served.wrong"].max == 0.5
+    assert made["raft.right"].verdict == "failed" and made["raft.right"].value is None
+    assert made["served.over_refusal"].verdict == "not judged"
+
+
+def test_who_only_quotes_claims_no_choice_unless_a_re_ranker_does():
+    assert judged(GOOD | {"choice.gain": 0.0}, policy="quote")["choice.gain"].verdict == "not judged"
+    ranked = GOOD | {"choice.gain": 0.0, "retrieval.rerank_gain": 0.0}
+    assert judged(ranked, policy="quote")["choice.gain"].verdict == "failed"
+
+
+def test_a_base_that_is_served_itself_has_forgotten_nothing():
+    assert not [metric for metric in judged(GOOD, winner="base+rag") if metric.startswith("forgetting")]
+    assert {gate.verdict for gate in judged(GOOD, winner=None).values()} == {"not judged"}

@@ -4,18 +4,24 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from raftops.data.records import Checks, Locator, Unit
+from raftops.data.records import Checks, Example, Locator, Unit
 from raftops.evaluation.metrics import (
+    QUESTIONS,
     abstains,
+    accepts,
     answer_contained,
     citation_precision,
     citation_recall,
     failed_checks,
     harmonic,
     hit,
+    holds_alone,
     json_value,
+    kind_of_question,
     ndcg,
     normalised,
+    opposed,
+    polarity,
     token_f1,
 )
 from raftops.raftdata.golden import Proof
@@ -159,3 +165,64 @@ def test_json_values_are_compared_as_values():
 
 def test_the_harmonic_mean_of_nothing_is_nothing():
     assert harmonic(0, 0) == 0 and harmonic(1, 0.5) == pytest.approx(2 / 3)
+
+
+def asks(answer, question="How much is the grant?", **more):
+    proof = [{"doc_id": "a.md", "quote": "a quote"}]
+    return Example(id="e", kind="knowledge", question=question, answer=answer, evidence=proof, **more)
+
+
+@pytest.mark.parametrize(
+    ("example", "said", "right"),
+    [
+        (asks("They vest over 3 years."), "3 years.", False),
+        (asks("They vest over 3 years.", accepted=["3 years"]), "3 years.", True),
+        (asks("Yes, up to 5 days."), "Up to 5 days may be taken.", True),
+        (asks("Yes."), "Up to 5 days may be taken.", False),
+        (asks("80 % of the cost, at most CAD 2,000."), "CAD 2,000", False),
+        (asks("80 % of the cost, at most CAD 2,000.", accepted=["CAD 2,000"]), "CAD 2,000", True),
+        (asks("By bank transfer on the last working day.", must=["last working day"]), "The last working day", True),
+        (asks("By bank transfer on the last working day.", must=["bank", "last working day"]), "By bank", False),
+        (asks("A grant.", must=["5 days"]), "A grant of 15 days", False),
+        (asks("Yes, 5 days.", must=["5 days"]), "No, it is not 5 days", False),
+        (asks("Yes, 5 days.", must=["5 days"], accepted=["it is"]), "5 days", True),
+    ],
+)
+def test_an_example_may_accept_other_answers_or_ask_for_facts(example, said, right):
+    assert accepts(example, said) is right
+
+
+@pytest.mark.parametrize(
+    ("reference", "own", "holds"),
+    [
+        ("Yes, up to 5 days.", "Up to 5 days.", False),
+        ("Yes, up to 5 days.", "Yes, up to 5 days.", True),
+        ("Ja, bis zu 5 Tage.", "Ja, 5 Tage", True),
+        ("25 days.", "20 days", False),
+        ("25 days.", "20 of the 25 days", True),
+        ("25 days.", "some days", True),
+        ("The service desk.", "within 2 days", True),
+    ],
+)
+def test_words_beside_a_quote_may_not_say_something_else(reference, own, holds):
+    assert holds_alone(asks(reference), own) is holds
+
+
+def test_yes_and_no_are_known_in_other_languages():
+    said = [polarity(text) for text in ("Yes.", "Nein, nie.", "Ja", "Nothing", "yesterday")]
+    assert said == ["yes", "no", "yes", "", ""]
+    assert opposed("Ja, 5 Tage", "Nein") and not opposed("Ja", "5 Tage") and not opposed("Yes", "Ja")
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "kind"),
+    [
+        ("May I work from Brazil?", "No.", "yes/no"),
+        ("Who signs?", "The chair.", "who/where/when"),
+        ("By when do I hand it in?", "By 5 May.", "who/where/when"),
+        ("How many days?", "25 days.", "number"),
+        ("What do I need?", "A key.", "other"),
+    ],
+)
+def test_questions_are_told_apart_by_what_they_ask_for(question, answer, kind):
+    assert kind_of_question(asks(answer, question)) == kind and kind in QUESTIONS

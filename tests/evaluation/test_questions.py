@@ -54,3 +54,14 @@ def test_a_question_whose_evidence_nobody_may_read_or_find_is_left_out_and_named
     assert reasons["k-pay"] == reasons["k-pay2"] == "no group may read managers/pay.md"
     assert "not verbatim" in reasons["k-lost"]
     assert not {"k-pay", "k-lost"} & set(by_id(found))
+
+
+def test_dev_questions_are_bounded_and_a_quarter_of_them_may_be_unanswerable():
+    known = [e for e in EXAMPLES if e.kind == "knowledge" and e.split == "test"]
+    dev = [e.model_copy(update={"id": f"{n}-{e.id}", "split": "dev"}) for n in range(4) for e in known]
+    drawn = held_out(Evaluate(dev_questions=8), [*EXAMPLES, *dev], ACCESS, SOURCES).dev
+    assert [question.kind for question in drawn] == ["answerable"] * 6 + ["unanswerable"] * 2
+    assert {question.example.split for question in drawn} == {"dev"}
+    longer = held_out(Evaluate(dev_questions=12), [*EXAMPLES, *dev], ACCESS, SOURCES).dev
+    assert longer[:6] == drawn[:6], "a longer draw begins with the shorter one"
+    assert held_out(Evaluate(dev_questions=0), [*EXAMPLES, *dev], ACCESS, SOURCES).dev == ()

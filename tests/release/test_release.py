@@ -62,6 +62,28 @@ def test_a_report_with_an_identity_is_that_identity(tmp_path):
     assert hashes[0] == hashes[1] != hashes[2]
 
 
+def chosen(folder, answering, prompt=None):
+    """A release whose report says how to answer."""
+    parts = fake_parts(folder)
+    write_json(parts.report / "report.json", {"winner": "raft", "answering": answering})
+    return write_release(Deploy(), prompt or Prompt(), Router(), parts, folder / "releases")
+
+
+def test_what_the_evaluation_chose_on_dev_is_what_is_served(tmp_path):
+    answering = {"policy": "quote", "least_confidence": 0.9, "on": 40, "chosen_by": "40 questions of the dev split"}
+    made = chosen(tmp_path / "a", answering)
+    assert (made.prompt.answer, made.prompt.least_confidence) == ("quote", 0.9)
+    assert open_release(made.path).prompt == made.prompt
+    other = chosen(tmp_path / "b", answering | {"policy": "both"})
+    assert other.hash != made.hash and other.parts["prompt"] != made.parts["prompt"]
+
+
+@pytest.mark.parametrize("answering", [None, {}])
+def test_a_report_that_chose_nothing_leaves_the_prompt_as_the_spec_says(tmp_path, answering):
+    prompt = Prompt(answer="short", least_confidence=0.5)
+    assert chosen(tmp_path, answering, prompt).prompt == prompt
+
+
 def changed_weights(folder):
     return write(folder, weights="other")
 
@@ -103,6 +125,15 @@ def changed_sources(folder):
 )
 def test_whatever_changes_an_answer_changes_the_hash(tmp_path, change):
     assert change(tmp_path / "b").hash != write(tmp_path / "a").hash
+
+
+def test_the_router_that_was_calibrated_with_the_report_is_the_released_one(tmp_path):
+    parts = fake_parts(tmp_path / "a")
+    calibrated = Router(margin=0.3, knowledge={"questions": ["who approves travel?"]})
+    write_json(parts.report / "router.json", calibrated.model_dump(mode="json"))
+    made = write_release(Deploy(), Prompt(), Router(), parts, tmp_path / "releases")
+    assert made.router == calibrated == open_release(made.path).router
+    assert made.hash != write(tmp_path / "b").hash
 
 
 def test_how_a_release_is_made_does_not_change_it(tmp_path):

@@ -188,7 +188,10 @@ TYPES = [
     Wrong("a wrong item", "[staff]", "[staff, 3]", "10:23", "spec.train.audience[1]: must be text, found the number 3"),
     more("a bad model source", "  models: {base: gpt2}\n", "11:18", "must be hf://org/name@revision"),
     more(
-        "an unknown arm", "  evaluate: {arms: [raft, rafts]}\n", "11:27", "spec.evaluate.arms[1]: must be one of base"
+        "an unknown arm",
+        "  evaluate: {arms: [raft, rafts]}\n",
+        "11:27",
+        "spec.evaluate.arms[1]: must be one of extract, base",
     ),
     more("an unknown step", "  platform: {resources: {trian: {}}}\n", "11:26", "unknown key, did you mean train?"),
     more(
@@ -307,7 +310,7 @@ RELATIONS = [
         "11:12",
         "the arms fine-tuned and fine-tuned+rag need the plain adapter",
     ),
-    more("no arms", "  evaluate: {arms: []}\n", "11:14", "name at least one of base"),
+    more("no arms", "  evaluate: {arms: []}\n", "11:14", "name at least one of extract, base"),
     more("an arm twice", "  evaluate: {arms: [raft, raft]}\n", "11:27", "raft stands here twice"),
     more(
         "an unknown metric",

@@ -173,8 +173,9 @@ def test_the_variants_are_counted_and_each_row_says_its_own(made):
     assert metrics["conversations"] == len(rows) == counted.total()
 
 
-def test_golden_is_first_in_the_share_allowed_over_the_whole_file(made):
-    capped, rows = run(made, "capped", both_fraction=1, golden_first=0)
+@pytest.mark.parametrize("seed", range(4))
+def test_golden_is_first_in_the_share_allowed_over_the_whole_file(made, seed):
+    capped, rows = run(made, "capped", both_fraction=1, golden_first=0, shuffle=1, near_miss_fraction=0, seed=seed)
     assert capped["golden_first"] == 0.0
     showing = [row for row in rows.values() if row["golden"]]
     assert {row["variant"] for row in showing} == {"golden", "rank", "both"}
@@ -182,8 +183,6 @@ def test_golden_is_first_in_the_share_allowed_over_the_whole_file(made):
         (number,) = row["golden"]
         assert number > 1 and row["answer"].endswith(f"[{number}]")
         assert f"[{number}] Leave: Employees in Germany receive 30 working days" in row["messages"][-1]["content"]
-    served, _ = run(made, "served", both_fraction=1, golden_first=1, shuffle=0, rank_rows=False)
-    assert served["golden_first"] == 1.0  # what the retriever puts first, and so what "[1]" would get right
 
 
 def test_what_the_weights_saw_is_remembered_of_every_variant(made):

@@ -52,7 +52,7 @@ def select_units(  # noqa: PLR0913  what is asked, what was found, and what rank
     if prompt.evidence == "passages":
         ranked = _distinct(_unit(h, h.passage.start, h.passage.end, h.passage.locator) for h in hits)
     else:
-        ranked = _distinct(rank_units(question, hits, embedder, weights))
+        ranked = _distinct(rank_units(question, hits, embedder, weights, prompt.language))
         if reranker:
             ranked = reranked(question, ranked, prompt.candidates, reranker)
     chosen: list[Unit] = []
@@ -85,22 +85,26 @@ def _distinct(units: Iterable[Unit]) -> list[Unit]:
     return list(lines.values())
 
 
-def rank_units(question: str, hits: Sequence[Hit], embedder: Embedder, weights: Weights = WEIGHTS) -> list[Unit]:
+def rank_units(
+    question: str, hits: Sequence[Hit], embedder: Embedder, weights: Weights = WEIGHTS, language: str = "english"
+) -> list[Unit]:
     """Every candidate with its score, best first; ties keep the order of retrieval."""
-    units, signals = unit_signals(question, hits, embedder)
+    units, signals = unit_signals(question, hits, embedder, language)
     scores = signals @ np.array([weights.dense, weights.words, weights.passage])
     scored = [replace(unit, score=float(score)) for unit, score in zip(units, scores, strict=True)]
     return sorted(scored, key=lambda u: -u.score)
 
 
-def unit_signals(question: str, hits: Sequence[Hit], embedder: Embedder) -> tuple[list[Unit], Signals]:
+def unit_signals(
+    question: str, hits: Sequence[Hit], embedder: Embedder, language: str = "english"
+) -> tuple[list[Unit], Signals]:
     """Every candidate, and a row for each: likeness, shared words, passage score."""
     found = [(unit, hit.score) for hit in hits for unit in _units(hit)]
     if not found:
         return [], np.zeros((0, 3))
     read = [_read(unit) for unit, _ in found]
     vectors = embedder.embed([question, *read])
-    columns = [vectors[1:] @ vectors[0], _shared_words(question, read), [score for _, score in found]]
+    columns = [vectors[1:] @ vectors[0], _shared_words(question, read, language), [score for _, score in found]]
     return [unit for unit, _ in found], np.array(columns, dtype=np.float64).T
 
 
@@ -119,7 +123,7 @@ def _read(unit: Unit) -> str:
     return f"{unit.heading}: {' '.join(unit.text.split())}"
 
 
-def _shared_words(question: str, texts: Sequence[str], language: str = "english") -> list[float]:
+def _shared_words(question: str, texts: Sequence[str], language: str) -> list[float]:
     """For each text the share of the question's words that it has, by rarity among the texts; 0 to 1."""
     asked = set(term_ids(question, language))
     have = [asked & set(term_ids(text, language)) for text in texts]

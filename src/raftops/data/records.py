@@ -8,7 +8,7 @@ Offsets are character offsets into a document's parsed text: `parsed_text[start:
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -122,8 +122,16 @@ class Example(BaseModel):
     question: str = ""
     messages: tuple[Message, ...] = ()
     answer: str = ""
+    accepted: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Other answers that count as right; nothing is trained on them."""
+    must: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Facts that a right answer states, in whatever words; they take the place of `answer` when answers are judged."""
     evidence: tuple[Evidence, ...] = ()
     unanswerable: bool = False
+    near_miss: bool = False
+    """Unanswerable, and beside what the documents do answer (a motorcycle where they speak of cars)."""
+    language: str = Field("", max_length=40)
+    """Language of the question, for figures by language."""
     checks: Checks | None = None
     split: Split | None = None
     """Set by `validate`, never by hand."""
@@ -139,6 +147,10 @@ class Example(BaseModel):
             raise ValueError("needs a question, or messages with a user turn")
         if self.kind == "knowledge" and self.unanswerable and (self.answer or self.evidence):
             raise ValueError("unanswerable examples have neither answer nor evidence")
+        if (self.accepted or self.must) and (self.kind == "behaviour" or self.unanswerable):
+            raise ValueError("only a question with an answer has accepted answers or facts (must)")
+        if self.near_miss and not self.unanswerable:
+            raise ValueError("near_miss is said of unanswerable examples only")
         if not self.unanswerable and not self.answer.strip():
             raise ValueError("needs an answer, or unanswerable: true")
         if self.kind == "knowledge" and not self.unanswerable and not self.evidence:

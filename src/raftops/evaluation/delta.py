@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from raftops.errors import StepError
 from raftops.files import read_json, read_jsonl, sha256_json
+from raftops.spec.figures import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     from raftops.evaluation.bootstrap import Column, Difference
 
 RESAMPLES = 2000
 SEED = 7
-LOWER_IS_BETTER = ("over_refusal", "wrong", "tokens", "seconds")
-"""Last parts of metric names whose rise is bad news."""
-WHOLE = ("retrieval.", "behaviour.", "forgetting.", "router.")
+WHOLE = ("retrieval.", "extract.right", "extract.wrong", "behaviour.", "forgetting.", "router.", "leaks")
 """Figures that stand in `report.json` only, without an answer per question in `answers.jsonl`."""
 
 Rows = Mapping[str, Mapping[str, Any]]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from raftops.evaluation.arms import Reply
+from raftops.evaluation.arms import EXTRACT, Reply
 from raftops.evaluation.questions import ANSWERABLE
 from raftops.evaluation.ranking import Given
 from raftops.evaluation.scores import Scores
-from raftops.evaluation.study import SERVED, Findings
+from raftops.evaluation.study import Findings
+from raftops.spec.figures import SERVED
 
 EACH = 3
 
@@ -33,14 +34,14 @@ class Shown:
     given: Given
     said: tuple[Said, ...]
     cited: frozenset[int]
-    """Numbers that the arm in the headline cites."""
+    """Numbers that the arm in the heading cites."""
 
 
 Row = Mapping[str, Scores]
 _KINDS: dict[str, Callable[[Row, str, str], bool]] = {
     "{main} right, {rival} not": lambda row, main, rival: _right(row[main]) and not _right(row[rival]),
     "{rival} right, {main} not": lambda row, main, rival: _right(row[rival]) and not _right(row[main]),
-    "{main} wrong": lambda row, main, _: row[main].get("answer_contained") is not None and bool(row[main]["wrong"]),
+    "{main} wrong": lambda row, main, _: row[main].get("right") is not None and bool(row[main]["wrong"]),
     "{main} declined by mistake": lambda row, main, _: bool(row[main].get("over_refusal")),
     "Nothing answers it, and {main} says so": lambda row, main, _: bool(row[main].get("abstention")),
     "Nothing answers it, and {main} answers": lambda row, main, _: row[main].get("abstention") == 0,
@@ -49,13 +50,11 @@ _KINDS: dict[str, Callable[[Row, str, str], bool]] = {
 
 def examples(found: Findings) -> Iterator[tuple[str, list[Shown]]]:
     """(heading, questions) by kind; a kind that did not happen is left out."""
-    main = "raft" if "raft" in found.replies else str(found.winner)
-    rival = "base+rag"
-    if main not in found.replies:
-        return
+    main = next((arm for arm in (SERVED, "raft") if arm in found.replies), EXTRACT)
+    rival = EXTRACT
     used: set[int] = set()
     for heading, holds in _KINDS.items():
-        if "{rival}" in heading and (rival not in found.replies or rival == main):
+        if "{rival}" in heading and rival == main:
             continue
         rows = [{arm: found.scores[arm][n] for arm in found.scores} for n in range(len(found.shown))]
         places = [n for n, row in enumerate(rows) if n not in used and holds(row, main, rival)][:EACH]
@@ -65,7 +64,7 @@ def examples(found: Findings) -> Iterator[tuple[str, list[Shown]]]:
 
 
 def _shown(found: Findings, place: int, main: str) -> Shown:
-    arms = [arm for arm in ("base", "base+rag", main, SERVED) if arm in found.replies]
+    arms = [arm for arm in (main, EXTRACT, "base+rag", "raft") if arm in found.replies]
     said = [_said(arm, found.replies[arm][place], found.scores[arm][place]) for arm in dict.fromkeys(arms)]
     return Shown(found.shown[place], tuple(said), next(s.cited for s in said if s.arm == main))
 
@@ -76,7 +75,7 @@ def _said(arm: str, reply: Reply, scores: Scores) -> Said:
 
 
 def _right(scores: Scores) -> bool:
-    return bool(scores.get("answer_contained"))
+    return bool(scores.get("right"))
 
 
 def outcome(found: Findings, name: str, kind: str) -> tuple[float, float, float]:

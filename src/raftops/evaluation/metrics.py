@@ -15,13 +15,16 @@ from typing import Any
 
 from raftops.answer.prompt import cited_numbers, is_abstention, without_markers
 from raftops.answer.support import numbers, terms
-from raftops.data.records import Checks, Unit
+from raftops.data.records import Checks, Example, Unit
 from raftops.raftdata.golden import Proof, is_golden
 from raftops.spec.model.learning import Prompt
 
 CONTAINED_SHARE = 0.6
 _NAME = re.compile(r"(?<![.!?])\s+([A-Z]\w+)")
-_POLARITY = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
+_POLARITY = re.compile(r"\W*(?:(yes|ja|oui|sí|sì|sim)|(no|nein|non|nee|não))\b", re.IGNORECASE)
+_PERSON_PLACE_TIME = re.compile(r".*\b(who|whom|whose|where|when|wer|wem|wen|wo|wohin|wann)\b", re.IGNORECASE)
+QUESTIONS = ("yes/no", "who/where/when", "number", "other")
+"""Kinds of questions, in the order they are looked for."""
 
 
 def normalised(text: str) -> list[str]:
@@ -54,7 +57,7 @@ def answer_contained(reference: str, answer: str, question: str) -> bool:
     read this beside token F1.
     """
     reference, said = without_markers(reference), without_markers(answer)
-    if _polarity(reference) and _polarity(said) and _polarity(reference) != _polarity(said):
+    if opposed(reference, said):
         return False
     if _in_a_row(normalised(reference), normalised(said)):
         return True
@@ -72,9 +75,50 @@ def _needed(reference: str) -> frozenset[str]:
     return numbers(reference) or named
 
 
-def _polarity(text: str) -> str:
+def polarity(text: str) -> str:
+    """`yes` or `no` where a text begins with it, in some languages; else nothing."""
     match = _POLARITY.match(text)
-    return match[1].lower() if match else ""
+    return "" if not match else "yes" if match[1] else "no"
+
+
+def opposed(reference: str, said: str) -> bool:
+    """Whether one begins with yes and the other with no."""
+    return {polarity(reference), polarity(said)} == {"yes", "no"}
+
+
+def accepts(example: Example, said: str) -> bool:
+    """Whether an answer says what an example wants: another accepted answer, or all of its facts where it lists some,
+    or else its answer. What follows a yes or no is enough here, where no other word is said: `holds_alone` asks for it.
+    """
+    if any(answer_contained(other, said, example.asked) for other in example.accepted):
+        return True
+    if not example.must:
+        plain = _POLARITY.sub("", example.answer, count=1).strip(" .,;:-")
+        wanted = plain if plain and polarity(example.answer) and not polarity(said) else example.answer
+        return answer_contained(wanted, said, example.asked)
+    words, shown = normalised(without_markers(said)), terms(without_markers(said))
+    stated = (_in_a_row(normalised(fact), words) or frozenset() < terms(fact) <= shown for fact in example.must)
+    return not opposed(example.answer, said) and all(stated)
+
+
+def holds_alone(example: Example, said: str) -> bool:
+    """Whether an answer's own words may count without its quote: a wanted yes or no is said, and of the numbers that
+    they name beside the question's at least one is the reference's."""
+    wanted = polarity(example.answer)
+    if wanted and polarity(said) != wanted:
+        return False
+    named = numbers(without_markers(said)) - numbers(example.asked)
+    known = frozenset[str]().union(*(numbers(text) for text in (example.answer, *example.accepted, *example.must)))
+    return not named or not known or bool(named & known)
+
+
+def kind_of_question(example: Example) -> str:
+    """One of `QUESTIONS`, by how the reference begins, the question's word, and whether the reference has a number."""
+    if polarity(example.answer):
+        return "yes/no"
+    if _PERSON_PLACE_TIME.match(example.asked):
+        return "who/where/when"
+    return "number" if numbers(example.answer) else "other"
 
 
 def _in_a_row(wanted: Sequence[str], said: Sequence[str]) -> bool:

@@ -15,24 +15,29 @@ from markupsafe import Markup
 from raftops.evaluation import plots
 from raftops.evaluation.arms import CONTENDERS
 from raftops.evaluation.examples import examples, outcome
+from raftops.evaluation.gates import bounds
 from raftops.evaluation.questions import ANSWERABLE, UNANSWERABLE
 from raftops.evaluation.ranking import KS
 from raftops.evaluation.report import Report, limits
-from raftops.evaluation.study import SERVED, Findings
+from raftops.evaluation.study import Findings
 from raftops.evaluation.summary import RIVAL, Summary
 from raftops.files import write_json, write_jsonl, write_text
+from raftops.spec.figures import DISTRACTORS, FIGURES, LOWER_IS_BETTER, PAIRS, SERVED
 
 RETRIEVERS = {"retrieval": "hybrid (served)", "bm25": "BM25 alone", "dense": "dense alone"}
-COLUMNS = {
-    "answer_contained": "Right answers", "f1": "Token F1", "citation_precision": "Citation precision",
-    "citation_recall": "Citation recall", "abstention": "Declines the unanswerable",
-    "over_refusal": "Declines by mistake", "wrong": "Wrong answers", "tokens": "Tokens", "seconds": "Seconds",
-}  # fmt: skip
-PLOTTED = ("answer_contained", "f1", "citation_precision", "citation_recall")
+COLUMNS = {figure.name: figure.label for figure in FIGURES if figure.column}
+LABELS = {figure.name: figure.label for figure in FIGURES}
+READERS = {
+    SERVED: "what readers get",
+    "extract": "the first sentence found, no model",
+    "base+rag": "the base model, with evidence",
+}
+"""Rows of the table that stands first."""
+_WHOLE = ("tokens", "read_tokens")
 
 
 def write_report(report: Report, folder: Path) -> None:
-    """Write the three files."""
+    """Write the three files. They belong together: whoever keeps a report keeps its answers."""
     write_jsonl(folder / "answers.jsonl", report.rows())
     write_json(folder / "report.json", report.as_json())
     write_text(folder / "report.html", render(report))
@@ -45,27 +50,35 @@ def render(report: Report) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["amount"] = _amount
+    environment.filters["verdict"] = {"passed": "pass", "failed": "fail"}.get
     found, summary = report.found, report.summary
     return environment.get_template("report.html.j2").render(
-        report=report, found=found, figures=summary.figures, paired=summary.paired, contenders=CONTENDERS,
-        columns=COLUMNS, retrievers=RETRIEVERS, limits=list(limits(found)), served=SERVED, rival=RIVAL,
-        examples=list(examples(found)), plots=_plots(found, summary), models=list(found.probes),
+        report=report, found=found, figures=summary.figures, pairs=summary.pairs, contenders=CONTENDERS,
+        columns=COLUMNS, legend=FIGURES, retrievers=RETRIEVERS, limits=list(limits(found)), served=SERVED, rival=RIVAL,
+        readers={name: said for name, said in READERS.items() if name in found.scores}, labels=LABELS,
+        distractors=DISTRACTORS, latencies=summary.latencies, examples=list(examples(found)),
+        plots=_plots(report), models=list(found.probes), bounds=bounds, whole=_WHOLE,
     )  # fmt: skip
 
 
 def _amount(value: float, metric: str) -> str:
-    return {"tokens": f"{value:.0f}", "seconds": f"{value:.2f}"}.get(metric, f"{value:.3f}")
+    return f"{value:.0f}" if metric in _WHOLE else f"{value:.2f}" if metric == "seconds" else f"{value:.3f}"
 
 
-def _plots(found: Findings, summary: Summary) -> Mapping[str, Any]:
+def _plots(report: Report) -> Mapping[str, Any]:
+    found, summary = report.found, report.summary
     kinds = {shown.question.kind for shown in found.shown}
     rows = {kind: {name: outcome(found, name, kind) for name in found.scores} for kind in sorted(kinds)}
     pictures = {ANSWERABLE: plots.outcomes(rows[ANSWERABLE], ("right", "declined by mistake", "wrong"))}
     if UNANSWERABLE in kinds:
         pictures[UNANSWERABLE] = plots.outcomes(rows[UNANSWERABLE], ("rightly declined", "", "answered all the same"))
     pictures["intervals"] = plots.intervals(_panels(found, summary))
-    if summary.paired:
-        pictures["paired"] = plots.differences(summary.paired, COLUMNS)
+    for family, (one, other) in PAIRS.items():
+        if differences := summary.pairs.get(family):
+            title = f"{one} minus {other}, paired, with 95 % intervals"
+            pictures[family] = plots.differences(differences, LABELS, title, LOWER_IS_BETTER)
+    if len(report.risk) > 1:
+        pictures["risk"] = plots.coverage_risk(report.risk, report.stands)
     pictures["hits"] = plots.hit_curves(_curves(found))
     return {name: Markup(svg) for name, svg in pictures.items()}  # noqa: S704  our own drawing of our own names
 
@@ -73,9 +86,9 @@ def _plots(found: Findings, summary: Summary) -> Mapping[str, Any]:
 def _panels(found: Findings, summary: Summary) -> dict[str, dict[str, Any]]:
     figures = summary.figures
     panels = {
-        COLUMNS[metric]: {name: figures[f"{name}.{metric}"] for name in found.scores if f"{name}.{metric}" in figures}
-        for metric in PLOTTED
-    }
+        f.label: {name: figures[f"{name}.{f.name}"] for name in found.scores if f"{name}.{f.name}" in figures}
+        for f in FIGURES if f.plotted
+    }  # fmt: skip
     return {label: rows for label, rows in panels.items() if rows}
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from html import escape
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -42,7 +43,9 @@ def outcomes(rows: Mapping[str, Outcome], labels: tuple[str, str, str]) -> str:
         axes.set_xlim(0, 1)
         axes.set_xticks([])
         axes.spines["bottom"].set_visible(False)
-        title = ", ".join(f"{name} {sum(values):.2f}" for name, values in rows.items())
+        shares = {name: zip(values, labels, strict=True) for name, values in rows.items()}
+        said = {name: ", ".join(f"{v:.2f} {label}" for v, label in found if label) for name, found in shares.items()}
+        title = "; ".join(f"{name} {share}" for name, share in said.items())
         axes.legend(loc="lower left", bbox_to_anchor=(0, 0.97), ncols=3, frameon=False, borderpad=0, handlelength=1)
         return _svg(figure, f"Shares of questions by outcome: {title}")
 
@@ -79,15 +82,18 @@ def _dot(axes: Axes, interval: Interval, place: float, colour: str) -> None:
     axes.plot([interval.value], [place], "o", color=_COLOURS[colour], markersize=6)
 
 
-def differences(paired: Mapping[str, Difference], labels: Mapping[str, str]) -> str:
-    """RAFT minus its rival, with intervals and a line where they are equal."""
+def differences(
+    paired: Mapping[str, Difference], labels: Mapping[str, str], title: str, lower: Collection[str] = ()
+) -> str:
+    """One arm minus another, with intervals and a line where they are equal; `lower` names figures that should fall."""
     with matplotlib.rc_context(_SETTINGS):
         figure = Figure(figsize=(7.6, 0.62 + 0.4 * len(paired)))
-        axes = figure.add_axes((0.22, 0.25, 0.76, 0.72))
+        axes = figure.add_axes((0.25, 0.25, 0.73, 0.72))
         names = list(paired)[::-1]
         for place, name in enumerate(names):
-            found = paired[name]
-            sure = "good" if found.low > 0 else "bad" if found.high < 0 else "rival"
+            found, sign = paired[name], -1 if name in lower else 1
+            ends = sorted((sign * found.low, sign * found.high))
+            sure = "good" if ends[0] > 0 else "bad" if ends[1] < 0 else "rival"
             _dot(axes, Interval(found.delta, found.low, found.high, 0), place, sure)
             axes.text(found.high + 0.015, place, f"{found.delta:+.3f}", va="center", fontsize=9)
         axes.axvline(0, color=_COLOURS["ink"], linewidth=1)
@@ -96,7 +102,28 @@ def differences(paired: Mapping[str, Difference], labels: Mapping[str, str]) -> 
         low, high = min(0.0, *(d.low for d in paired.values())), max(0.0, *(d.high for d in paired.values()))
         axes.set_xlim(low - 0.05, high + 0.14)
         axes.grid(axis="x")
-        return _svg(figure, "RAFT minus base+rag, paired, with 95 % intervals")
+        return _svg(figure, title)
+
+
+def coverage_risk(curve: Sequence[tuple[float, float]], served: tuple[float, float] | None) -> str:
+    """Share of the answers that are wrong against the share of questions answered, and where what is served stands."""
+    with matplotlib.rc_context(_SETTINGS):
+        figure = Figure(figsize=(7.6, 2.5))
+        axes = figure.add_axes((0.075, 0.19, 0.8, 0.76))
+        coverage, risk = zip(*curve, strict=True)
+        label = "quoting the first sentence, likeliest questions first"
+        axes.plot(coverage, risk, "--", color=_COLOURS["rival"], linewidth=2, label=label)
+        said = ""
+        if served:
+            axes.plot(*served, "o", color=_COLOURS["accent"], markersize=8, label="what is served")
+            said = f"; served: {served[0]:.2f} answered, {served[1]:.2f} of those wrong"
+        axes.legend(loc="upper left", frameon=False)
+        axes.set_xlim(0, 1.02)
+        axes.set_ylim(-0.03, max(*risk, served[1] if served else 0.0, 0.5) + 0.15)
+        axes.set_xlabel("share of all questions that are answered")
+        axes.set_ylabel("of those, wrong")
+        axes.grid(axis="y")
+        return _svg(figure, f"Risk against coverage: all answered {risk[-1]:.2f} wrong{said}")
 
 
 def hit_curves(curves: Mapping[str, Sequence[float]]) -> str:
@@ -125,5 +152,5 @@ def _svg(figure: Figure, title: str) -> str:
     svg = svg[svg.index("<svg") :]
     for name, colour in _COLOURS.items():
         svg = svg.replace(colour, f"var(--{name})")
-    svg = re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', 'role="img"', svg, count=1)
-    return re.sub(r"<metadata>.*?</metadata>", f"<title>{title}</title>", svg, count=1, flags=re.DOTALL)
+    named = f'role="img" aria-label="{escape(title)}"'
+    return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', lambda _: named, svg, count=1)

@@ -1,5 +1,5 @@
-"""Which held-out questions are put, and as whom. Only the test split; a question is asked by someone who may read its
-evidence, and an unanswerable one by someone in every group."""
+"""Which held-out questions are put, and as whom. Only the test split, and apart from it dev questions to choose by; a
+question is asked by someone who may read its evidence, and an unanswerable one by someone in every group."""
 
 from __future__ import annotations
 
@@ -50,6 +50,8 @@ class HeldOut:
     """All held-out examples: what the router is measured on, which costs no generation."""
     left_out: tuple[tuple[str, str], ...]
     """(id, reason) of questions that cannot be asked of this index."""
+    dev: tuple[Question, ...] = ()
+    """Questions of the dev split: what the kind of answer is chosen on, and nothing is reported of."""
 
     @property
     def counts(self) -> dict[str, tuple[int, int]]:
@@ -77,7 +79,8 @@ def held_out(
     config: Evaluate, examples: Iterable[Example], access: AccessPolicies, sources: Mapping[str, Source]
 ) -> HeldOut:
     """The test split, cut to the spec's limits by a seeded order in which a longer draw begins with the shorter one."""
-    test = sorted((e for e in examples if e.split == "test"), key=lambda e: e.id)
+    every = sorted(examples, key=lambda e: e.id)
+    test = [e for e in every if e.split == "test"]
     asker = Askers(access, sources)
     questions, left_out = [], []
     for kind, limit in ((ANSWERABLE, config.questions), (UNANSWERABLE, config.unanswerable)):
@@ -85,7 +88,16 @@ def held_out(
         left_out += [(q[0].id, q[1]) for q in asked if isinstance(q, tuple)]
         questions += [q for q in asked if isinstance(q, Question)][:limit]
     behaviour = _drawn([e for e in test if e.kind == "behaviour"], config.seed)[: config.behaviour]
-    return HeldOut(tuple(questions), tuple(behaviour), tuple(test), tuple(sorted(left_out)))
+    dev = _dev(config, [e for e in every if e.split == "dev" and e.kind == "knowledge"], asker)
+    return HeldOut(tuple(questions), tuple(behaviour), tuple(test), tuple(sorted(left_out)), tuple(dev))
+
+
+def _dev(config: Evaluate, examples: Sequence[Example], asker: Askers) -> list[Question]:
+    """Dev questions that can be asked, at most as many as the spec says; up to a quarter of them are unanswerable."""
+    asked = [q for e in _drawn(examples, config.seed) if isinstance(q := asker.ask(e), Question)]
+    unanswerable = [q for q in asked if q.kind == UNANSWERABLE][: config.dev_questions // 4]
+    answerable = [q for q in asked if q.kind == ANSWERABLE][: config.dev_questions - len(unanswerable)]
+    return answerable + unanswerable
 
 
 def _drawn(examples: Sequence[Example], seed: int) -> list[Example]:

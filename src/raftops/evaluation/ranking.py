@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from raftops.answer.answering import Library, gather
+from raftops.answer.answering import Answerer, gather
 from raftops.data.records import Hit, Unit
 from raftops.evaluation.metrics import hit, ndcg
 from raftops.evaluation.questions import Question
-from raftops.raftdata.golden import is_golden
+from raftops.raftdata.golden import Source, is_golden, numbered, unit_of
 from raftops.retrieval.fusion import Scored, candidates, fuse
-from raftops.retrieval.protocols import Reranker, Retriever
-from raftops.spec.model.learning import Prompt
+from raftops.retrieval.protocols import Retriever
 
 DEPTH = 50
 """Passages searched for a ranking of ten distinct documents."""
@@ -27,6 +27,10 @@ class Given:
 
     question: Question
     units: tuple[Unit, ...]
+    before: tuple[Unit, ...] | None = None
+    """The evidence as it was before the re-ranker; None where there is none."""
+    seconds: float = field(default=0.0, compare=False)
+    """That it took to find, the first time that the question was put."""
 
     @property
     def golden(self) -> frozenset[int]:
@@ -34,9 +38,26 @@ class Given:
         return frozenset(unit.number for unit in self.units if is_golden(unit, self.question.proofs))
 
 
-def given(library: Library, question: Question, prompt: Prompt, reranker: Reranker | None = None) -> Given:
+def given(answerer: Answerer, question: Question) -> Given:
     """The evidence, gathered as the service gathers it, under the asker's policies."""
-    return Given(question, tuple(gather(library, question.example.asked, question.policies, prompt, reranker)))
+    asked, policies, before = question.example.asked, question.policies, None
+    started = time.perf_counter()
+    units = tuple(answerer.units(asked, policies))
+    seconds = time.perf_counter() - started
+    if getattr(answerer, "reranker", None):
+        before = tuple(gather(answerer.library, asked, policies, answerer.prompt))
+    return Given(question, units, before, seconds)
+
+
+def alone(shown: Given, sources: Mapping[str, Source]) -> Given:
+    """A question with its proofs and nothing else, in the service's own cut where it shows them; nothing where nothing
+    answers."""
+    question = shown.question
+    units = []
+    for proof in question.proofs:
+        cut = (unit for unit in shown.units if is_golden(unit, [proof]))
+        units.append(next(cut, None) or unit_of(proof, sources[proof.doc_id]))
+    return Given(question, tuple(numbered(list(dict.fromkeys(units)))))
 
 
 class TwoSided(Protocol):
@@ -72,5 +93,10 @@ def ranking_scores(ranking: Sequence[str], question: Question) -> dict[str, floa
 
 
 def unit_scores(shown: Given) -> dict[str, float]:
-    """Whether a golden unit is among the shown ones, and whether it stands first."""
-    return {"unit_hit": float(bool(shown.golden)), "unit_first": float(1 in shown.golden)}
+    """Whether a golden unit is among the shown ones, whether it stands first, and what the re-ranker did for that."""
+    first = float(1 in shown.golden)
+    scores = {"unit_hit": float(bool(shown.golden)), "unit_first": first}
+    if shown.before is None:
+        return scores
+    before = float(any(is_golden(unit, shown.question.proofs) for unit in shown.before[:1]))
+    return scores | {"unit_first_before": before, "rerank_gain": first - before}

@@ -11,11 +11,10 @@ from shutil import copyfile
 from typing import Any
 
 from raftops.files import read_json, write_text
+from raftops.spec.figures import FIGURES
 
 FETCHES, FORM = "needs documents", "form only"
-FIGURES = (
-    "answer_contained", "citation_precision", "citation_recall", "abstention", "over_refusal", "wrong",
-)  # fmt: skip
+SHOWN = tuple(figure for figure in FIGURES if figure.column and figure.headline)
 
 
 def show(report: Path, page: Path, summary: Path) -> None:
@@ -43,22 +42,30 @@ def _summary(body: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield f"Best cited arm: **{body['winner'] or 'none'}**. {body['conclusion']['headline']}"
     yield ""
+    if readers := body["conclusion"].get("readers"):
+        yield readers
+        yield ""
+    yield from (f"**{alarm['said']}** Next: {alarm['advice']}\n" for alarm in body.get("alarms", []))
     yield from _gates(body)
-    yield f"| arm | {' | '.join(FIGURES)} |"
-    yield f"|---|{'---:|' * len(FIGURES)}"
+    yield f"| arm | {' | '.join(figure.label for figure in SHOWN)} |"
+    yield f"|---|{'---:|' * len(SHOWN)}"
     for arm, figures in body["arms"].items():
-        yield f"| {arm} | {' | '.join(_figure(figures.get(name)) for name in FIGURES)} |"
+        yield f"| {arm} | {' | '.join(_figure(figures.get(figure.name)) for figure in SHOWN)} |"
     if body["limits"]:
         yield ""
         yield "Not asked: " + "; ".join(body["limits"]) + "."
 
 
 def _gates(body: Mapping[str, Any]) -> Iterator[str]:
+    gates = body["gates"]
     if body["held"]:
         yield "**Held back, nothing is released:**"
         yield from (f"- {reason}" for reason in body["held"])
     else:
-        yield f"Released: {len(body['gates'])} of {len(body['gates'])} gates passed."
+        yield f"Released: {sum(gate['passed'] for gate in gates)} of {len(gates)} gates passed."
+    unjudged = [f"{gate['metric']} ({gate['note']})" for gate in gates if gate.get("verdict") == "not judged"]
+    if unjudged:
+        yield f"Not judged: {'; '.join(unjudged)}."
     yield ""
 
 

@@ -18,6 +18,8 @@ from raftops.spec.model.serving import Deploy, Router
 
 SERVED = {"raft": "raft", "base+rag": "base", "fine-tuned+rag": "plain"}
 """Arms that answer with citations, and the model that each of them serves."""
+CHOSEN = {"answer": "policy", "least_confidence": "least_confidence"}
+"""Settings of the prompt that an evaluation decides, and their names in a report's `answering`."""
 EVIDENCE, EVIDENCE_ACCOUNT, RERANKER = "evidence", "evidence.json", "reranker"
 """Folder of adapters and of a release with what chooses the evidence; its file that says how, its folder that ranks."""
 PLACE_ONLY = {"smoke_questions", "keep_releases", "keep_indexes_days", "target", "signing", "kubernetes"}
@@ -53,6 +55,19 @@ def winner(report: Path) -> str:
             next_step=f"compare one of {', '.join(SERVED)} in evaluate.arms",
         )
     return str(arm)
+
+
+def measured_router(router: Router, report: Path) -> Router:
+    """The router that was calibrated and measured with the report, or the spec's where there is none."""
+    path = report / "router.json"
+    return Router.model_validate(read_part(path)) if path.is_file() else router
+
+
+def served_prompt(prompt: Prompt, report: Path) -> Prompt:
+    """The prompt as it is served: with what the evaluation chose on the dev split, where the spec left it to that."""
+    chosen = read_part(report / "report.json").get("answering") or {}
+    kept = {name: chosen[key] for name, key in CHOSEN.items() if key in chosen}
+    return prompt.model_validate(prompt.model_dump() | kept)
 
 
 def digests(config: Deploy, prompt: Prompt, router: Router, parts: Parts, arm: str) -> dict[str, str]:

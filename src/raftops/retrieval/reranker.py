@@ -186,6 +186,7 @@ def save_reranker(folder: Path, learned: dict[str, Any], settings: dict[str, Any
     save_file(
         {name: np.ascontiguousarray(value, dtype=np.float16) for name, value in learned.items()}, folder / WEIGHTS
     )
+    (folder / WEIGHTS).chmod(0o644)  # safetensors leaves it to its owner alone; a release is read by others
     write_json(folder / SETTINGS, settings)
 
 

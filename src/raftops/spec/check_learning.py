@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import ceil
+from typing import get_args
 
 from raftops.spec.explain import did_you_mean
-from raftops.spec.model.base import ARMS, STEPS
+from raftops.spec.figures import metric_names
+from raftops.spec.model.base import ARMS, STEPS, Language
 from raftops.spec.model.learning import Train
 from raftops.spec.model.serving import RouterClass
 from raftops.spec.position import quoted
@@ -19,20 +21,7 @@ TEMPLATE_TOKENS = 24
 """Role marks of the chat template, and the words around evidence and question."""
 LEAST_UNIT_TOKENS = 12
 """A short sentence with its number and heading."""
-STEMMERS = (
-    "none", "arabic", "armenian", "basque", "catalan", "danish", "dutch", "english", "esperanto", "estonian", "finnish",
-    "french", "german", "greek", "hindi", "hungarian", "indonesian", "irish", "italian", "lithuanian", "nepali",
-    "norwegian", "porter", "portuguese", "romanian", "russian", "serbian", "spanish", "swedish", "tamil", "turkish",
-    "yiddish",
-)  # fmt: skip
-_ANSWERS = ("answer_contained", "f1", "over_refusal", "abstention", "wrong", "tokens", "seconds")
-_CITATIONS = ("citation_precision", "citation_recall", "citation_f1", "quote_validity")
-_UNCITED = ("base", "fine-tuned")
-"""Arms that read nothing."""
-_MODELS = ("base", "plain", "raft")
-_RANKING = ("hit@1", "hit@10", "ndcg@10")
-_PAIRED = ("answer_contained", "f1", "citation_precision")
-_BOUNDS = ("low", "high")
+STEMMERS: tuple[str, ...] = get_args(Language)
 
 
 def units_fit_the_evidence(project: Project) -> Iterator[Problem]:
@@ -178,7 +167,7 @@ def gates_can_pass(project: Project) -> Iterator[Problem]:
         if gate.metric not in names:
             close = did_you_mean(gate.metric, names) or "; look at `metrics` in a report.json"
             yield Problem(f"{path}.metric", f"{quoted(gate.metric)} is no metric of the report{close}")
-        elif family in ARMS and family not in arms:
+        elif family in ARMS and family not in (*arms, "extract"):
             yield Problem(f"{path}.metric", f"the arm {family} is not among spec.evaluate.arms")
         if gate.min is None and gate.max is None:
             yield Problem(path, "needs min, max or both: without a bound it checks nothing")
@@ -234,18 +223,3 @@ LEARNING_CHECKS: dict[Check, tuple[str, ...]] = {
     accelerators_are_used: ("spec.platform.resources", "spec.deploy.engine", "spec.train.method"),
 }  # fmt: skip
 """Each check with the parts of the spec that it reads."""
-
-
-def metric_names() -> tuple[str, ...]:
-    """The figures that a report may hold, which a gate may ask for: `raft.f1`, `raft.f1.low`, `paired.f1.delta`.
-
-    Kept in step with `evaluation/summary.py`; bounds of intervals are included.
-    """
-    cited = [arm for arm in (*ARMS, "served") if arm not in _UNCITED]
-    plain = [f"{arm}.{name}" for arm in (*ARMS, "served") for name in _ANSWERS]
-    plain += [f"{arm}.{name}" for arm in cited for name in _CITATIONS]
-    plain += [f"{retriever}.{name}" for retriever in ("retrieval", "bm25", "dense") for name in _RANKING]
-    plain += ["retrieval.unit_hit", "retrieval.unit_first", "router.accuracy"]
-    plain += [f"{what}.{model}" for what in ("behaviour", "behaviour_values", "forgetting") for model in _MODELS]
-    paired = [f"paired.{name}.{part}" for name in _PAIRED for part in ("delta", "low", "high", "not_better")]
-    return (*plain, *(f"{name}.{bound}" for name in plain for bound in _BOUNDS), *paired)

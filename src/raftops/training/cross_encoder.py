@@ -88,7 +88,7 @@ class Choice:
         return True in self.golden and False in self.golden
 
 
-class CrossEncoder(torch.nn.Module):  # type: ignore[misc]
+class CrossEncoder(torch.nn.Module):
     """Pairs of token ids to one number each: mean of the last layer, then a linear head."""
 
     def __init__(self, encoder: Path, fit: Fit) -> None:

@@ -69,6 +69,25 @@ def test_text_of_users_cannot_become_markup(planned: list[PlannedStep]) -> None:
     assert "\\<img src=x\\>" in row[2] and "@everyone" not in text and "\n# big" not in text and "\\[x\\]" in row[2]
 
 
+GATE: dict[str, Any] = {"metric": "served.wrong", "min": None, "max": 0.25, "value": 0.1}
+
+
+def test_a_gate_that_was_not_judged_is_no_failed_one_and_no_passed_one(tmp_path: Path) -> None:
+    body: dict[str, Any] = json.loads((REPORT / "report.json").read_text())
+    gates = [GATE | {"passed": True, "verdict": "passed"}, GATE | {"passed": False, "verdict": "not judged"}]
+    for count, said in ((2, "all gates passed."), (1, "no gate was judged.")):
+        (tmp_path / "report.json").write_text(json.dumps(body | {"gates": gates[-count:]}))
+        text = report_markdown("handbook", compare(read_report(tmp_path)))
+        assert said in text and tables(text)[1][-1][-1] == "not judged"
+
+
+def test_what_nobody_should_have_to_look_for_stands_in_bold(tmp_path: Path) -> None:
+    body: dict[str, Any] = json.loads((REPORT / "report.json").read_text())
+    alarm = {"said": "Most questions are declined: 0.62.", "advice": "more examples"}
+    (tmp_path / "report.json").write_text(json.dumps(body | {"alarms": [alarm]}))
+    assert f"**{alarm['said']}**" in report_markdown("handbook", compare(read_report(tmp_path)))
+
+
 def test_a_first_report_has_its_figures_gates_and_winner() -> None:
     text = report_markdown("handbook", compare(read_report(REPORT)), "https://example.org/a report.html")
     assert "Winner: `raft`; all gates passed." in text
@@ -80,6 +99,7 @@ def test_a_first_report_has_its_figures_gates_and_winner() -> None:
 
 def test_a_comparison_says_what_is_worse_and_which_gate_failed(tmp_path: Path) -> None:
     body: dict[str, Any] = json.loads((REPORT / "report.json").read_text())
+    body["gates"] = [{"metric": "served.quote_validity", "min": 1.0, "max": None}, GATE | {"passed": True}]
     rows = [
         {"id": f"q{i}", "arm": "served", "kind": "answerable", "question": "?", "reference": "!", "groups": [],
          "scores": {"answer_contained": 1.0}} for i in range(20)

@@ -21,10 +21,18 @@ STEPS: tuple[StepName, ...] = (
 )  # fmt: skip
 
 
-Arm = Literal["base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft"]
+Arm = Literal["extract", "base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft", "oracle"]
 
 
-ARMS: tuple[Arm, ...] = ("base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft")
+Language = Literal[
+    "none", "arabic", "armenian", "basque", "catalan", "danish", "dutch", "english", "esperanto", "estonian", "finnish",
+    "french", "german", "greek", "hindi", "hungarian", "indonesian", "irish", "italian", "lithuanian", "nepali",
+    "norwegian", "porter", "portuguese", "romanian", "russian", "serbian", "spanish", "swedish", "tamil", "turkish",
+    "yiddish",
+]  # fmt: skip
+
+
+ARMS: tuple[Arm, ...] = ("extract", "base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft", "oracle")
 
 
 def _number_as_text(value: Any) -> Any:

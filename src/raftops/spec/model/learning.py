@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from raftops.spec.model.base import ARMS, Arm, Fraction, Label, Mark, Section
+from raftops.spec.model.base import ARMS, Arm, Fraction, Label, Language, Mark, Section
 
 
 class Prompt(Section):
@@ -21,6 +21,10 @@ class Prompt(Section):
     """System message; `{name}` becomes the assistant's description or name."""
     abstain: str = Field("I cannot find this in the documents.", min_length=1, max_length=300)
     """What the model says when nothing answers."""
+    language: Annotated[Language, Mark.LATER] = "english"
+    """Language of documents and answers, in which an answer is checked and words are compared; `none` for neither stems
+    nor stop words. English, German, French, Spanish, Italian, Dutch and Portuguese have tables of negations and number
+    words; any other is checked by its digits, names and words."""
     evidence: Literal["units", "passages"] = "units"
     """Evidence units (a sentence or a few, with heading) or whole passages."""
     passages: int = Field(10, ge=1, le=50)
@@ -55,19 +59,19 @@ class Augment(Section):
     """Share shown without evidence at all and answered from memory, uncited (the paper's 1-P)."""
     near_duplicate: Fraction = 0.85
     """Word overlap from which a unit counts as a copy of the golden one and is not used as a distractor."""
-    near_miss_fraction: Fraction = 0.1
+    near_miss_fraction: Annotated[Fraction, Mark.LATER] = 0.1
     """Share of knowledge examples asked once more for what their documents do not say (another place or number)."""
     behaviour: bool = True
     """Mix the behaviour examples in."""
-    both_fraction: Fraction = 0.1
+    both_fraction: Annotated[Fraction, Mark.LATER] = 0.1
     """Share of knowledge examples asked once more for a form: a notice, an e-mail, JSON."""
-    shuffle: Fraction = 0.5
+    shuffle: Annotated[Fraction, Mark.LATER] = 0.5
     """Share of the conversations whose evidence stands in an order drawn for each; the others keep the order served."""
-    golden_first: Fraction = 0.4
+    golden_first: Annotated[Fraction, Mark.LATER] = 0.4
     """Most of the conversations that show their golden unit may show it first: else "[1]" is all there is to learn."""
-    rank_rows: bool = True
+    rank_rows: Annotated[bool, Mark.LATER] = True
     """Ask each example once more for the number of the evidence alone, in an order drawn for it."""
-    rehearsal: int = Field(16, ge=0, le=64)
+    rehearsal: Annotated[int, Mark.LATER] = Field(16, ge=0, le=64)
     """General instructions with the base model's own answers, against forgetting; none for a base without a file."""
     seed: int = Field(7, ge=0)
     """Seed of every draw."""
@@ -156,6 +160,8 @@ class Gate(Section):
     """Least value that passes."""
     max: float | None = None
     """Greatest value that passes."""
+    reason: str = Field("", max_length=300)
+    """Why it must hold, for readers of the report."""
 
 
 class Evaluate(Section):
@@ -167,17 +173,26 @@ class Evaluate(Section):
     """Most unanswerable ones; all if absent."""
     behaviour: int | None = Field(None, ge=0)
     """Most behaviour requests; all if absent."""
-    forgetting: int = Field(12, ge=0)
+    forgetting: int = Field(24, ge=0)
     """Questions of the forgetting probe."""
+    dev_questions: int = Field(40, ge=0)
+    """Most questions of the dev split that the kind of answer (`prompt.answer: auto`) and the least confidence are
+    chosen on, unanswerable ones among them; 0 chooses neither."""
+    probe_questions: int = Field(16, ge=0)
+    """Answerable questions that are put again: with more and fewer distractors, in another order, from memory. Each
+    costs up to seven more answers; 0 leaves all of that out."""
+    canaries: int = Field(40, ge=0)
+    """Questions put by someone who may not read their evidence: none may get it. They cost a search each."""
     arms: tuple[Arm, ...] = ARMS
-    """Arms compared."""
+    """Arms compared; `extract`, the first evidence unit word for word, costs nothing and is always measured."""
     bootstrap: int = Field(2000, ge=100)
     """Resamples of each interval."""
     max_new_tokens: int = Field(64, ge=8)
     """Longest answer, in tokens."""
     gates: tuple[Gate, ...] = ()
-    """Conditions on the report; a failed one stops the release."""
+    """Conditions on the report beside the standard ones; one about the same figure takes the place of the standard one.
+    A failed one stops the release."""
     when_raft_loses: Literal["serve_winner", "fail"] = "serve_winner"
-    """What happens when another cited arm beats RAFT: ship that arm, or stop."""
+    """What happens when another cited arm, or the first evidence unit alone, beats RAFT: ship what wins, or stop."""
     seed: int = Field(7, ge=0)
     """Seed of draws and resamples."""
