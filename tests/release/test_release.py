@@ -340,3 +340,17 @@ def test_a_document_that_was_deleted_restricts_nobody_and_one_that_no_rule_match
     (parts.adapters / "sources.jsonl").write_text('{"id": "1", "sources": [{"doc_id": "leave.md", "version": "v"}]}\n')
     closed = write_release(Deploy(), Prompt(), Router(), other, tmp_path / "releases")
     assert closed.trained_policies - frozenset(closed.access.policies), "a policy that nobody has"
+
+
+def test_what_chooses_the_evidence_is_a_part_and_the_account_of_it_is_not(tmp_path):
+    hashes = []
+    for name, (threshold, account) in enumerate([(0.5, "a"), (0.5, "b"), (0.6, "b")]):
+        parts = fake_parts(tmp_path / str(name))
+        write_json(parts.adapters / "evidence" / "judgement.json", {"threshold": threshold})
+        write_json(parts.adapters / "evidence" / "evidence.json", {"why": account})
+        made = write_release(Deploy(), Prompt(), Router(), parts, tmp_path / str(name) / "releases")
+        assert json.loads((made.evidence / "judgement.json").read_text()) == {"threshold": threshold}
+        hashes.append(made.hash)
+    assert hashes[0] == hashes[1] != hashes[2]
+    without = write(tmp_path / "none")
+    assert without.hash not in hashes and not without.evidence.exists()
