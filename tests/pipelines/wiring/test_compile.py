@@ -298,7 +298,7 @@ def test_every_task_carries_its_key(project: Any) -> None:
 def test_a_step_receives_its_own_sections_and_nothing_else(project: Any) -> None:
     tasks = tasks_of(pipeline_of(project))
     config = tasks["train"]["inputs"]["parameters"]["config"]["runtimeValue"]["constant"]
-    assert set(config) == {"train", "base", "cache", "key"}
+    assert set(config) == {"train", "base", "embedder", "cache", "key"}
 
 
 def test_a_description_of_several_lines_stays_a_description(project: Any) -> None:

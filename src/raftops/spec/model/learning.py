@@ -29,7 +29,7 @@ class Prompt(Section):
     """Evidence units (a sentence or a few, with heading) or whole passages."""
     passages: int = Field(10, ge=1, le=50)
     """Passages retrieved for one question."""
-    candidates: int = Field(15, ge=1, le=100)
+    candidates: Annotated[int, Mark.LATER] = Field(15, ge=1, le=100)
     """Evidence units that the re-ranker reads, where a release has one: the first by today's signals."""
     units: int = Field(5, ge=1, le=50)
     """Most evidence units shown to the model."""
@@ -37,10 +37,10 @@ class Prompt(Section):
     """Token budget of all evidence together."""
     dense_share: Fraction = 0.6
     """Weight of the dense score in the fusion of normalised dense and sparse scores."""
-    answer: Annotated[Literal["auto", "short", "both", "quote"], Mark.SERVED] = "auto"
+    answer: Annotated[Literal["auto", "short", "both", "quote"], Mark.SERVED, Mark.LATER] = "auto"
     """What a reader gets: the model's words, those and the sentence that proves them, or that sentence alone. `auto`
     takes what wins on the dev split, and `both` where nothing was measured."""
-    least_quote: Annotated[Fraction, Mark.SERVED] = 0.5
+    least_quote: Annotated[Fraction, Mark.SERVED, Mark.LATER] = 0.5
     """Probability that the evidence answers, from which its best sentence stands in for a model that declined."""
     least_score: Annotated[float, Mark.SERVED] = Field(1.0, ge=0, le=3)
     """Score of the best evidence unit below which the service says that nothing answers; 0 always asks the model."""
@@ -53,7 +53,7 @@ class Augment(Section):
 
     max_examples: int | None = Field(None, ge=1)
     """Most knowledge examples used, drawn by seed; all if absent."""
-    max_choices: int | None = Field(None, ge=1)
+    max_choices: Annotated[int | None, Mark.LATER] = Field(None, ge=1)
     """Most knowledge examples of a split by which re-ranker and judgement learn to choose evidence; all if absent."""
     abstain_fraction: Fraction = 0.15
     """Share of knowledge examples shown once more without their golden evidence, with abstention as the answer."""
