@@ -171,7 +171,8 @@ class Answerer:
     def _outside(self, question: str, route: Route, policies: frozenset[str]) -> Answer:
         """What stands in the documents that the caller may read, found and quoted without anything that was tuned."""
         started = time.perf_counter()
-        plain = replace(self, judgement=None, reranker=None, prompt=self.prompt.model_copy(update={"answer": "quote"}))
+        prompt = self.prompt.model_copy(update={"answer": "quote", "evidence": "units"})
+        plain = replace(self, judgement=None, reranker=None, prompt=prompt)
         units = [] if route.name == "behaviour" else plain.units(question, policies)
         draft = Draft(route, units, {"retrieval": time.perf_counter() - started})
         if not plain._answerable(question, units):
