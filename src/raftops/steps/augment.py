@@ -77,7 +77,7 @@ def augment(  # noqa: PLR0913  one argument per artifact
         chooser = Chooser(library, prompt, policies, finder.vocabulary, config.seed)
         both = (_knowledge(config, examples, split, random.Random(config.seed)) for split in SPLITS)
         able = [e for some in both for e in some if not _refusal(e, writer.sources, policies)]
-        choices = chooser.all_rows(able, writer.sources, cache / "augment", finished.index)
+        choices = chooser.all_rows(able, writer.sources, cache / "choices", finished.index)
     write_jsonl(conversations / CHOICES, choices)
     rows, first = {}, {}
     for split in splits:
