@@ -270,3 +270,16 @@ def test_the_plain_adapter_without_an_example_is_refused_as_the_other_is(made, t
     with pytest.raises(DataRejected, match="no training example is left"):
         augment_plain(Augment(behaviour=False, max_examples=1), Prompt(), "the handbook", ("nobody",), *where)
     assert not (tmp_path / "out").exists()
+
+
+def test_choices_hold_nothing_that_the_audience_may_not_read_and_no_held_out_question(with_dev):
+    metrics, _ = run(with_dev, "chosen", dev=True)
+    text = (with_dev / "chosen/choices.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert {(row["split"], row["kind"]) for row in rows} >= {
+        ("train", "answerable"), ("train", "hidden"), ("train", "unanswerable"), ("dev", "answerable"),
+    }  # fmt: skip
+    assert "3.2" not in text and "Who approves a trip?" not in text
+    assert sum(value for name, value in metrics.items() if name.startswith("choices_")) == len(rows)
+    hidden = next(row for row in rows if row["id"] == "de#hidden")
+    assert hidden["candidates"] and "leave.md" not in {c["doc_id"] for c in hidden["candidates"]}

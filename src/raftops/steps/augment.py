@@ -77,9 +77,7 @@ def augment(  # noqa: PLR0913  one argument per artifact
         finished = _Finished(cache, built, writer, policies)
         finder = _Finder(writer, library, policies)
         found = {split: finder.found(chosen[split].allowed, finished) for split in splits}
-        chooser = Chooser(library, prompt, policies, finder.vocabulary, config.seed)
-        able = [e for e in _to_choose_by(config, examples) if not _refusal(e, writer.sources, policies)]
-        choices = chooser.all_rows(able, writer.sources, cache / "augment", finished.index)
+        choices = finder.choices(examples, cache / "choices", finished.index)
     write_jsonl(conversations / CHOICES, choices)
     rows, first = {}, {}
     for split in splits:
@@ -265,6 +263,13 @@ class _Finder:
         hits = search_without(self.library, miss.question, self.policies, served, hidden)
         near = select_units(miss.question, hits, self.library.embedder, served, self.library.tokens)
         return _Found(units, miss.question, near)
+
+    def choices(self, examples: Sequence[Example], cache: Path, index: Sequence[Any]) -> list[dict[str, Any]]:
+        """The rows of `choices.jsonl`: of the knowledge examples of train and dev, which need not be trained on."""
+        config, sources = self.writer.config, self.writer.sources
+        able = [e for e in _to_choose_by(config, examples) if not _refusal(e, sources, self.policies)]
+        chooser = Chooser(self.library, self.writer.prompt, self.policies, self.vocabulary, config.seed)
+        return chooser.all_rows(able, sources, cache, index)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
