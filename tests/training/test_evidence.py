@@ -1,12 +1,14 @@
 """What chooses the evidence, trained from rows of choices; the encoder is of no family that a re-ranker stands on."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+import raftops
 from raftops.answer.judgement import judgement_in
-from raftops.files import write_json, write_jsonl
-from raftops.training.evidence import Choosing, train_evidence
+from raftops.files import sha256_tree, write_json, write_jsonl
+from raftops.training.evidence import GENERAL, GENERAL_DIGEST, Choosing, train_evidence
 from tests.retrieval.tiny import tiny_encoder
 
 
@@ -53,17 +55,27 @@ def test_enough_examples_make_a_judgement_of_their_own(encoder, tmp_path):
     assert {p.name for p in (tmp_path / "out" / "evidence").iterdir()} == {"judgement.json", "evidence.json"}
 
 
-def test_few_examples_keep_the_general_one_and_without_one_there_is_none(encoder, tmp_path):
+def test_few_examples_keep_the_general_one_and_without_a_start_it_is_the_packages(encoder, tmp_path):
     run(encoder, conversations(tmp_path / "many", 110), None, tmp_path / "general")
     few = conversations(tmp_path / "few", 20)
     run(encoder, few, tmp_path / "general", tmp_path / "with")
     assert account(tmp_path / "with")["kept"] == "general"
     general, kept = (judgement_in(tmp_path / name / "evidence") for name in ("general", "with"))
     assert kept == general is not None
-    assert run(encoder, few, None, tmp_path / "without") == {}
-    assert not (tmp_path / "without").exists()
+    run(encoder, few, None, tmp_path / "without")
+    assert judgement_in(tmp_path / "without" / "evidence") == judgement_in(GENERAL)
+    assert not (tmp_path / "without" / "evidence" / "reranker").exists(), "it stands on another encoder"
 
 
-def test_conversations_of_an_earlier_version_leave_nothing(encoder, tmp_path):
+def test_conversations_of_an_earlier_version_keep_the_general_one(encoder, tmp_path):
     assert run(encoder, tmp_path, None, tmp_path / "out") == {}
-    assert not (tmp_path / "out").exists()
+    assert judgement_in(tmp_path / "out" / "evidence") == judgement_in(GENERAL)
+
+
+def test_the_general_evidence_is_what_the_code_says_it_is():
+    assert sha256_tree(GENERAL) == GENERAL_DIGEST, "write the new digest into raftops/training/evidence.py"
+    assert judgement_in(GENERAL) is not None
+
+
+def test_the_general_evidence_is_in_the_wheel():
+    assert GENERAL.is_relative_to(Path(raftops.__file__).parent)
