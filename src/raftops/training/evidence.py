@@ -68,7 +68,9 @@ class Tried:
 
 
 def train_evidence(work: Choosing, adapters: Path) -> Metrics:
-    """Train, choose and write; nothing is written where there is nothing to keep."""
+    """Train, choose and write; nothing where no encoder is named: then the adapters alone are wanted."""
+    if not work.embedder:
+        return {}
     folder, before = adapters / EVIDENCE, _general(work.start)
     there = (work.conversations / CHOICES).is_file()
     rows = [row for _, row in read_jsonl(work.conversations / CHOICES)] if there else []
