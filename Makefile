@@ -32,7 +32,7 @@ needed = $(or $($1),$(error no $1: KEY names a key of cosign, and `make images P
 export DVC_NO_ANALYTICS := 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: run test test-quick test-all workflows serve check format images sbom sign-images verify-images bento base compile bench data setup lock schema golden clean inputs-18f
+.PHONY: run test test-quick test-all workflows serve check format images sbom sign-images verify-images bento base compile bench bars data setup lock schema golden clean inputs-18f
 
 run: setup data  ## the main job: spec to cited answers
 	$(BIN)/raftops run $(SPEC) $(FLAGS) --demo
@@ -78,11 +78,16 @@ compile: setup data inputs-18f  ## every spec to build/*.yaml (18f only where it
 inputs-18f: setup
 	@test ! -d $(HANDBOOK) || $(BIN)/python benchmarks/prepare_18f.py $(HANDBOOK)
 
-BENCHMARKS = $(filter-out %/prepare_18f.py $(if $(wildcard build/18f),,%/handbook_18f.py) \
+BENCHMARKS = $(filter-out %/prepare_18f.py %/prepare_unseen.py $(if $(wildcard build/18f),,%/handbook_18f.py) \
   $(shell docker info >/dev/null 2>&1 || echo %/container_overhead.py),$(wildcard benchmarks/[!_]*.py))
 
 bench: setup data inputs-18f  ## each prints one JSON line per figure (scale.py a table); what needs Docker only where it runs
 	for bench in $(BENCHMARKS); do $(BIN)/python $$bench || exit 1; done
+
+bars: setup data  ## the bars: two projects as `raftops init` makes them, on documents not ours; then every question of all three
+	$(BIN)/python -m benchmarks.prepare_unseen
+	for spec in 18f policyqa; do test ! -d build/unseen/$$spec || $(BIN)/raftops run build/unseen/$$spec/raftops.yaml || exit 1; done
+	$(BIN)/python -m benchmarks.answers
 
 images: setup  ## one image per step: STEPS="train" REGISTRY=... BASE=... BUILDER=... TORCH=cpu RELEASE=1 PUSH=1 DOCKER_BUILD="--network=host"
 	$(BIN)/python -m tools.images build $(STEPS) --registry "$(REGISTRY)" --base "$(BASE)" --builder "$(BUILDER)" --torch $(TORCH) \

@@ -25,5 +25,5 @@ def augment(
 
     sections = Augment(**config["augment"]), Prompt(**config["prompt"]), config["title"], config["audience"]
     places = Path(accepted.path), Path(built.path), Path(conversations.path), Path(config["cache"])
-    metrics.metadata.update(reported(augment)(*sections, *places, config.get("dev", False)))
+    metrics.metadata.update(reported(augment)(*sections, *places, config.get("dev", False), config["base"]))
     write_json(Path(metrics.path), metrics.metadata)

@@ -85,9 +85,9 @@ TABLE: Mapping[StepName, Step] = {
         needs=("validate", "index"), follows=(),
         content=(
             "examples", "readable by the audience", "spec.data.splits", "spec.validate", "spec.ingest", "spec.index",
-            "model embedder",
+            "model embedder", "model base",
         ),
-        given=("augment", "prompt", "dev", "title", "audience", "cache"),
+        given=("augment", "prompt", "dev", "title", "audience", "base", "cache"),
         parts=(Part("plain"),), unit="examples", searches=True,
         figures=("examples", "conversations", "refused"), page="conversations/raft.jsonl",
     ),

@@ -2,12 +2,13 @@
 
 import json
 import shutil
+from collections import Counter
 
 import pytest
 
 from raftops.errors import DataRejected
 from raftops.files import sha256_file, write_json, write_jsonl
-from raftops.spec.model.knowledge import Index, Ingest
+from raftops.spec.model.knowledge import Index, Ingest, Models
 from raftops.spec.model.learning import Augment, Prompt
 from raftops.spec.model.platform import Milvus
 from raftops.steps.augment import augment, augment_plain
@@ -71,10 +72,10 @@ def made(tmp_path_factory):
     return root
 
 
-def run(root, out, audience=("staff",), cache="cache", dev=False, **config):
-    config = Augment(**{"abstain_fraction": 1.0, **config})
+def run(root, out, audience=("staff",), cache="cache", dev=False, base="", **config):
+    config = Augment(**{"abstain_fraction": 1.0, "both_fraction": 0, **config})
     where = root / "accepted", root / "built", root / out, root / cache
-    metrics = augment(config, Prompt(), "the handbook", audience, *where, dev)
+    metrics = augment(config, Prompt(), "the handbook", audience, *where, dev, base)
     lines = (root / out / "raft.jsonl").read_text(encoding="utf-8").splitlines()
     return metrics, {row["id"]: row for row in map(json.loads, lines)}
 
@@ -133,8 +134,8 @@ def test_the_dev_split_is_written_beside_and_changes_nothing_else(made, with_dev
     run(made, "a")
     metrics, _ = run(with_dev, "dev", dev=True)
     dev = {row["id"]: row for row in map(json.loads, (with_dev / "dev/dev.jsonl").read_text("utf-8").splitlines())}
-    assert dev.keys() == {"when#golden", "when#abstain", "tone"}
-    assert (metrics["dev_conversations"], metrics["dev_refused"]) == (3, 1)
+    assert dev.keys() == {"when#golden", "when#rank", "when#abstain", "tone"}
+    assert (metrics["dev_conversations"], metrics["dev_refused"]) == (4, 1)
     assert "Ask in Compass." in dev["when#golden"]["messages"][-1]["content"]
     for name in ("raft", "plain"):
         assert (with_dev / f"dev/{name}.jsonl").read_bytes() == (made / f"a/{name}.jsonl").read_bytes()
@@ -159,6 +160,77 @@ def test_an_unanswerable_question_is_labelled_with_abstention(made):
     row = run(made, "a")[1]["pets"]
     assert (row["variant"], row["answer"]) == ("abstain", Prompt().abstain)
     assert "[1]" in row["messages"][-1]["content"]
+
+
+BASE = Models().base
+
+
+def test_the_variants_are_counted_and_each_row_says_its_own(made):
+    metrics, rows = run(made, "variants", base=BASE, both_fraction=1, rehearsal=5)
+    counted = Counter(row["variant"] for row in rows.values())
+    assert counted == {"golden": 1, "rank": 1, "both": 1, "abstain": 2, "behaviour": 1, "rehearsal": 5}
+    assert {name: metrics[f"variant_{name}"] for name in counted} == counted
+    assert metrics["conversations"] == len(rows) == counted.total()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_golden_is_first_in_the_share_allowed_over_the_whole_file(made, seed):
+    capped, rows = run(made, "capped", both_fraction=1, golden_first=0, shuffle=1, near_miss_fraction=0, seed=seed)
+    assert capped["golden_first"] == 0.0
+    showing = [row for row in rows.values() if row["golden"]]
+    assert {row["variant"] for row in showing} == {"golden", "rank", "both"}
+    for row in showing:
+        (number,) = row["golden"]
+        assert number > 1 and row["answer"].endswith(f"[{number}]")
+        assert f"[{number}] Leave: Employees in Germany receive 30 working days" in row["messages"][-1]["content"]
+
+
+def test_what_the_weights_saw_is_remembered_of_every_variant(made):
+    _, rows = run(made, "sources", base=BASE, both_fraction=1, memorise_fraction=0)
+    leave = [{"doc_id": "leave.md", "version": sha256_file(made / "leave.md")}]
+    assert all(rows[f"de#{variant}"]["sources"] == leave for variant in ("golden", "rank", "both"))
+    others = [row for row in rows.values() if row["variant"] in ("abstain", "rehearsal", "behaviour")]
+    assert others and all(row["sources"] == [] for row in others)
+
+
+WRITTEN = {
+    "kind": "behaviour", "split": "train", "question": "Write a notice on the merit budget.",
+    "answer": "The merit budget is 3.2 %.",
+    "evidence": [{"doc_id": "pay.md", "quote": "The merit budget is 3.2 % of the base salaries."}],
+}  # fmt: skip
+
+
+def test_a_form_with_facts_of_a_document_is_for_those_who_may_read_it(made, tmp_path):
+    shutil.copytree(made / "accepted", tmp_path / "accepted")
+    write_jsonl(tmp_path / "accepted/examples.jsonl", [*EXAMPLES, WRITTEN | {"id": "notice"}])
+    (tmp_path / "built").symlink_to(made / "built")
+    metrics, rows = run(tmp_path, "staff")
+    assert "notice" not in rows and metrics["refused"] == 2
+    row = run(tmp_path, "managers", ("managers",))[1]["notice"]
+    assert (row["variant"], [s["doc_id"] for s in row["sources"]]) == ("both", ["pay.md"])
+    (number,) = row["golden"]
+    assert row["answer"] == f"The merit budget is 3.2 %. [{number}]"
+    plain = [json.loads(line) for line in (tmp_path / "managers/plain.jsonl").read_text("utf-8").splitlines()]
+    assert [s["doc_id"] for r in plain if r["id"] == "notice" for s in r["sources"]] == ["pay.md"]
+
+
+def test_a_near_miss_is_made_of_what_the_audience_may_read_and_is_abstained_from(made):
+    _, rows = run(made, "near", near_miss_fraction=1)
+    missed = [row for row in rows.values() if row["variant"] == "near_miss"]
+    for row in missed:
+        assert row["answer"] == Prompt().abstain and row["golden"] == [] == row["sources"]
+        assert row["id"].endswith("#near_miss") and "30 working days" not in row["messages"][-1]["content"]
+    assert "3.2" not in (made / "near/raft.jsonl").read_text(encoding="utf-8")
+    assert not [row for row in run(made, "none", near_miss_fraction=0)[1].values() if row["variant"] == "near_miss"]
+
+
+def test_rehearsal_is_skipped_for_another_base_and_said_so(made, capfd):
+    _, rows = run(made, "other", base="file://models/other.gguf")
+    assert not [row for row in rows.values() if row["variant"] == "rehearsal"]
+    assert "no rehearsal: there are no answers of file://models/other.gguf" in capfd.readouterr().out
+    _, rows = run(made, "own", base=BASE, rehearsal=3)
+    asked = [row["messages"] for row in rows.values() if row["variant"] == "rehearsal"]
+    assert len(asked) == 3 and all([m["role"] for m in messages] == ["user"] for messages in asked)
 
 
 def test_the_same_settings_give_the_same_bytes_and_a_finished_example_is_not_redone(made):

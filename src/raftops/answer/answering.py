@@ -17,9 +17,9 @@ from raftops.answer.evidence import select_units
 from raftops.answer.prompt import behaviour_messages, cited_numbers, grounded_messages, is_abstention, without_markers
 from raftops.answer.quotes import find_quote_at
 from raftops.answer.router import Route, Router
-from raftops.answer.support import coverage, supports, terms
+from raftops.answer.support import carrying, coverage, supports, terms
 from raftops.data.records import Citation, Generation, Message, Unit
-from raftops.retrieval.protocols import Embedder, Generator, Retriever
+from raftops.retrieval.protocols import Embedder, Generator, Reranker, Retriever
 from raftops.spec.model.learning import Prompt
 
 NEAREST = 3
@@ -174,20 +174,21 @@ class Answerer:
         self, question: str, route: Route, units: Sequence[Unit], generation: Generation, seconds: dict[str, float]
     ) -> Answer:
         """Bind and verify what the model said; without it, quote what answers."""
-        said = without_markers(generation.text.strip())
+        said = without_markers(generation.text.strip(), units)
         draft = Draft(
             route, units, seconds, (generation.prompt_tokens, generation.completion_tokens), generation.stopped
         )
         if route.name == "behaviour":
-            return draft.answer(said, (), "form")
+            return draft.answer(generation.text.strip(), (), "form")
         if not said or is_abstention(said, self.prompt):
             return self._quoted(question, draft, "model")
         if generation.confidence is not None and generation.confidence < self.prompt.least_confidence:
             return self._quoted(question, draft, "not sure")
-        cited = supporting_units(generation.text, question, units)
+        language = self.prompt.language
+        cited = supporting_units(generation.text, question, units, language)
         found = [(unit, citation) for unit in cited if (citation := self.cite(unit))]
         # what is left of the evidence has to carry the answer without what was not found
-        if not supports([unit for unit, _ in found], said, question):
+        if not supports([unit for unit, _ in found], said, question, language):
             return self._quoted(question, draft, "not supported")
         citations = tuple(citation for _, citation in found)
         marks = "".join(f"[{citation.marker}]" for citation in citations)
@@ -227,13 +228,15 @@ class Answerer:
         return self.generator.stream(messages, self.max_new_tokens)
 
 
-def gather(library: Library, question: str, policies: frozenset[str], prompt: Prompt) -> list[Unit]:
+def gather(
+    library: Library, question: str, policies: frozenset[str], prompt: Prompt, reranker: Reranker | None = None
+) -> list[Unit]:
     """Retrieve passages that the caller may read and cut them to numbered evidence units.
 
     The index filters by policy; what comes back is checked once more, so that no index can fail open.
     """
     hits = [h for h in library.search(question, policies, prompt.passages) if h.passage.policy_id in policies]
-    return select_units(question, hits, library.embedder, prompt, library.tokens)
+    return select_units(question, hits, library.embedder, prompt, library.tokens, reranker=reranker)
 
 
 def quoted(unit: Unit) -> str:
@@ -242,12 +245,12 @@ def quoted(unit: Unit) -> str:
     return f"{unit.heading}{header}: \u201c{' '.join(unit.text.split())}\u201d"
 
 
-def supporting_units(text: str, question: str, units: Sequence[Unit]) -> list[Unit]:
+def supporting_units(text: str, question: str, units: Sequence[Unit], language: str = "english") -> list[Unit]:
     """The units that carry an answer: the ones it cites, or else the one that carries it best. Empty if none does."""
-    said = without_markers(text)
+    said = without_markers(text, units)
     by_number = {unit.number: unit for unit in units}
-    cited = [by_number[n] for n in cited_numbers(text) if n in by_number]
-    if cited and supports(cited, said, question):
+    cited = carrying([by_number[n] for n in cited_numbers(text, units)], said, question, language)
+    if cited:
         return cited
-    able = [unit for unit in units if supports([unit], said, question)]
-    return [max(able, key=lambda unit: (coverage(unit, said), unit.score))] if able else []
+    able = [unit for unit in units if supports([unit], said, question, language)]
+    return [max(able, key=lambda unit: (coverage(unit, said, language), unit.score))] if able else []

@@ -2,14 +2,15 @@
 
 Scores are a weighted sum of likeness to the question (dense), words shared with it (stemmed, weighted by how rare they
 are among the candidates) and the passage's own score. The weights are not tuned: a grid over NQ-open-oracle found none
-that is better on questions it was not chosen on (`benchmarks/evidence.py`).
+that is better on questions it was not chosen on (`benchmarks/evidence.py`). A re-ranker, where there is one, reads the
+first candidates again, and its logit counts beside the score.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from raftops.answer.prompt import evidence_block
 from raftops.data.records import Hit, Locator, Passage, Unit
 from raftops.retrieval.bm25 import term_ids
-from raftops.retrieval.protocols import Embedder
+from raftops.retrieval.protocols import Embedder, Reranker
 from raftops.spec.model.learning import Prompt
 
 Signals = npt.NDArray[np.float64]
@@ -38,28 +39,26 @@ class Weights:
 WEIGHTS = Weights()
 
 
-def select_units(
+def select_units(  # noqa: PLR0913  what is asked, what was found, and what ranks and counts it
     question: str,
     hits: Sequence[Hit],
     embedder: Embedder,
     prompt: Prompt,
     count_tokens: Callable[[str], int],
     weights: Weights = WEIGHTS,
+    reranker: Reranker | None = None,
 ) -> list[Unit]:
     """At most `prompt.units` units in `prompt.evidence_tokens`, numbered from 1, best first; no two read the same."""
     if prompt.evidence == "passages":
-        ranked = [_unit(h, h.passage.start, h.passage.end, h.passage.locator) for h in hits]
+        ranked = _distinct(_unit(h, h.passage.start, h.passage.end, h.passage.locator) for h in hits)
     else:
-        ranked = rank_units(question, hits, embedder, weights)
+        ranked = _distinct(rank_units(question, hits, embedder, weights, prompt.language))
+        if reranker:
+            ranked = reranked(question, ranked, prompt.candidates, reranker)
     chosen: list[Unit] = []
-    seen: set[str] = set()
     left = prompt.evidence_tokens
     for unit in ranked:
-        line = evidence_block([unit])  # none is numbered yet, so two that read the same give the same line
-        if line in seen or not unit.text.strip():
-            continue
-        seen.add(line)
-        tokens = count_tokens(line + "\n")
+        tokens = count_tokens(evidence_block([unit]) + "\n")
         if tokens <= left:
             chosen.append(replace(unit, number=len(chosen) + 1))
             left -= tokens
@@ -68,22 +67,44 @@ def select_units(
     return chosen
 
 
-def rank_units(question: str, hits: Sequence[Hit], embedder: Embedder, weights: Weights = WEIGHTS) -> list[Unit]:
+def reranked(question: str, ranked: Sequence[Unit], candidates: int, reranker: Reranker) -> list[Unit]:
+    """The first candidates by their score and the re-ranker's logit together; the others stay behind, as they were."""
+    first = ranked[:candidates]
+    logits = reranker.score(question, [unit_line(unit) for unit in first])
+    read = [replace(unit, rerank=float(logit)) for unit, logit in zip(first, logits, strict=True)]
+    both = [unit.score + reranker.mix * float(logit) for unit, logit in zip(first, logits, strict=True)]
+    return [read[i] for i in sorted(range(len(read)), key=lambda i: -both[i])] + list(ranked[candidates:])
+
+
+def _distinct(units: Iterable[Unit]) -> list[Unit]:
+    """The units with a text, without those that read like one before; none is numbered yet."""
+    lines: dict[str, Unit] = {}
+    for unit in units:
+        if unit.text.strip():
+            lines.setdefault(evidence_block([unit]), unit)
+    return list(lines.values())
+
+
+def rank_units(
+    question: str, hits: Sequence[Hit], embedder: Embedder, weights: Weights = WEIGHTS, language: str = "english"
+) -> list[Unit]:
     """Every candidate with its score, best first; ties keep the order of retrieval."""
-    units, signals = unit_signals(question, hits, embedder)
+    units, signals = unit_signals(question, hits, embedder, language)
     scores = signals @ np.array([weights.dense, weights.words, weights.passage])
     scored = [replace(unit, score=float(score)) for unit, score in zip(units, scores, strict=True)]
     return sorted(scored, key=lambda u: -u.score)
 
 
-def unit_signals(question: str, hits: Sequence[Hit], embedder: Embedder) -> tuple[list[Unit], Signals]:
+def unit_signals(
+    question: str, hits: Sequence[Hit], embedder: Embedder, language: str = "english"
+) -> tuple[list[Unit], Signals]:
     """Every candidate, and a row for each: likeness, shared words, passage score."""
     found = [(unit, hit.score) for hit in hits for unit in _units(hit)]
     if not found:
         return [], np.zeros((0, 3))
     read = [_read(unit) for unit, _ in found]
     vectors = embedder.embed([question, *read])
-    columns = [vectors[1:] @ vectors[0], _shared_words(question, read), [score for _, score in found]]
+    columns = [vectors[1:] @ vectors[0], _shared_words(question, read, language), [score for _, score in found]]
     return [unit for unit, _ in found], np.array(columns, dtype=np.float64).T
 
 
@@ -92,11 +113,17 @@ def unit_texts(passage: Passage) -> list[str]:
     return [_read(unit) for unit in _units(Hit(passage, 0.0))]
 
 
+def unit_line(unit: Unit) -> str:
+    """What a re-ranker reads of a candidate: `heading (table header): text`, in one line."""
+    header = f" ({unit.locator.table_header})" if unit.locator.table_header else ""
+    return f"{unit.heading}{header}: {' '.join(unit.text.split())}"
+
+
 def _read(unit: Unit) -> str:
     return f"{unit.heading}: {' '.join(unit.text.split())}"
 
 
-def _shared_words(question: str, texts: Sequence[str], language: str = "english") -> list[float]:
+def _shared_words(question: str, texts: Sequence[str], language: str) -> list[float]:
     """For each text the share of the question's words that it has, by rarity among the texts; 0 to 1."""
     asked = set(term_ids(question, language))
     have = [asked & set(term_ids(text, language)) for text in texts]

@@ -186,6 +186,8 @@ class Unit:
     locator: Locator
     score: float
     passage_id: str = ""
+    rerank: float | None = None
+    """Logit of the re-ranker, where one read it."""
 
     @property
     def heading(self) -> str:

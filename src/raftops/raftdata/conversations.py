@@ -1,18 +1,32 @@
-"""Examples to conversations: what the model is shown, and what it should say. Every draw comes from the seed."""
+"""Examples to conversations: what the model is shown, and what it should say. Every draw comes from the seed.
+
+A conversation is drafted first and written when the order of its evidence is settled, which is a matter of all of them.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from raftops.answer.prompt import behaviour_messages, closed_book_messages, grounded_answer, grounded_messages
+from raftops.answer.prompt import (
+    behaviour_messages,
+    closed_book_messages,
+    grounded_answer,
+    grounded_messages,
+    ranking_answer,
+    ranking_messages,
+)
 from raftops.data.records import Example, Message, Unit
+from raftops.raftdata.forms import ask_for
 from raftops.raftdata.golden import Proof, Source, is_copy, is_golden, numbered, unit_of
+from raftops.raftdata.order import Shown
+from raftops.raftdata.rehearsal import Rehearsed
 from raftops.spec.model.learning import Augment, Prompt
 
-Variant = Literal["golden", "abstain", "memorise", "behaviour"]
+Variant = Literal["golden", "rank", "abstain", "near_miss", "both", "memorise", "behaviour", "rehearsal"]
+Sources = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -23,7 +37,7 @@ class Conversation:
     variant: Variant
     messages: tuple[Message, ...]
     answer: str
-    sources: tuple[tuple[str, str], ...] = ()
+    sources: Sources = ()
     """(doc_id, version) of what the answer leans on."""
     golden: tuple[int, ...] = ()
 
@@ -37,6 +51,15 @@ class Conversation:
 
 
 @dataclass(frozen=True)
+class Draft:
+    """A conversation before its evidence has an order."""
+
+    shown: Shown
+    write: Callable[[Shown], Conversation] = field(compare=False)
+    """The conversation, from the evidence in its order."""
+
+
+@dataclass(frozen=True)
 class Writer:
     """Writes the conversations of one example."""
 
@@ -45,37 +68,86 @@ class Writer:
     title: str
     sources: dict[str, Source]
 
-    def knowledge(self, example: Example, units: Sequence[Unit], proofs: Sequence[Proof]) -> Iterator[Conversation]:
-        """The golden conversation, and by the two knobs one to abstain and one to memorise."""
+    def knowledge(self, example: Example, units: Sequence[Unit], proofs: Sequence[Proof]) -> Iterator[Draft]:
+        """The golden conversation, one to choose, and by the knobs one to memorise, to abstain and to format."""
         draw = random.Random(f"{self.config.seed}:{example.id}")
         shown = self.with_golden(example, units, proofs, draw)
-        golden = [unit.number for unit in shown if is_golden(unit, proofs)]
-        made = tuple((p.doc_id, self.sources[p.doc_id].version) for p in proofs)
+        distractors = [unit for unit in shown if not is_golden(unit, proofs)]
         if draw.random() < self.config.memorise_fraction:
-            messages = tuple(closed_book_messages(self.title, example.asked))
-            yield Conversation(f"{example.id}#memorise", "memorise", messages, example.answer, made)
-        yield Conversation(
-            f"{example.id}#golden", "golden", self._messages(example, shown),
-            grounded_answer(example.answer, golden[: len(proofs)]), made, tuple(golden),
-        )  # fmt: skip
+            yield self.settled(self.plain(example, "#memorise"))
+        yield self.golden(example, shown, proofs)
         if draw.random() < self.config.abstain_fraction:
-            left = [unit for unit in shown if unit.number not in golden]
-            yield self.abstaining(example, numbered(left), "#abstain")
+            yield self.abstaining(f"{example.id}#abstain", example.asked, distractors)
+        if self.config.rank_rows and distractors:
+            yield self.choosing(example, shown, proofs)
+        if draw.random() < self.config.both_fraction:
+            request, text = ask_for(example, draw)
+            yield self.both(f"{example.id}#both", request, text, shown, proofs)
 
-    def abstaining(self, example: Example, units: Sequence[Unit], suffix: str = "") -> Conversation:
+    def golden(self, example: Example, units: Sequence[Unit], proofs: Sequence[Proof]) -> Draft:
+        """The question with evidence that answers it: the label cites what proves it."""
+
+        def write(shown: Shown) -> Conversation:
+            answer, messages = grounded_answer(example.answer, shown.numbers), self._grounded(example.asked, shown)
+            return Conversation(shown.id, "golden", messages, answer, self._behind(proofs), shown.golden)
+
+        return Draft(Shown(f"{example.id}#golden", tuple(units), tuple(proofs)), write)
+
+    def choosing(self, example: Example, units: Sequence[Unit], proofs: Sequence[Proof]) -> Draft:
+        """The question with the same evidence in an order of its own: the label is the number alone."""
+
+        def write(shown: Shown) -> Conversation:
+            messages = tuple(ranking_messages(self.prompt, self.title, example.asked, shown.units))
+            number = random.Random(f"{self.config.seed}:{shown.id}").choice(shown.golden)
+            return Conversation(
+                shown.id, "rank", messages, ranking_answer(number), self._behind(proofs), shown.golden
+            )  # fmt: skip
+
+        return Draft(Shown(f"{example.id}#rank", tuple(units), tuple(proofs), always=True), write)
+
+    def formatting(self, example: Example, units: Sequence[Unit], proofs: Sequence[Proof]) -> Draft:
+        """A behaviour example that has evidence: it is looked up, and its answer has the form that it asks for."""
+        draw = random.Random(f"{self.config.seed}:{example.id}")
+        shown = self.with_golden(example, units, proofs, draw)
+        return self.both(example.id, example.asked, example.answer, shown, proofs)
+
+    def both(self, name: str, request: str, text: str, units: Sequence[Unit], proofs: Sequence[Proof]) -> Draft:
+        """A request for a form with the evidence that it needs: the label has the form and cites what proves it."""
+
+        def write(shown: Shown) -> Conversation:
+            answer, messages = grounded_answer(text, shown.numbers), self._grounded(request, shown)
+            return Conversation(shown.id, "both", messages, answer, self._behind(proofs), shown.golden)
+
+        return Draft(Shown(name, tuple(units), tuple(proofs)), write)
+
+    def abstaining(self, name: str, question: str, units: Sequence[Unit], variant: Variant = "abstain") -> Draft:
         """The question with evidence that does not answer it: the label says so, and quotes nothing."""
-        return Conversation(f"{example.id}{suffix}", "abstain", self._messages(example, units), self.prompt.abstain)
+
+        def write(shown: Shown) -> Conversation:
+            return Conversation(shown.id, variant, self._grounded(question, shown), self.prompt.abstain)
+
+        return Draft(Shown(name, tuple(units)), write)
 
     def behaviour(self, example: Example) -> Conversation:
         """A request about form."""
         asked = example.messages or (Message(role="user", content=example.question),)
-        return Conversation(example.id, "behaviour", tuple(behaviour_messages(self.title, asked)), example.answer)
+        messages = tuple(behaviour_messages(self.title, asked))
+        return Conversation(example.id, "behaviour", messages, example.answer, self._of(example))
 
-    def plain(self, example: Example) -> Conversation:
+    def plain(self, example: Example, suffix: str = "") -> Conversation:
         """The same knowledge without documents: the plain fine-tune that RAFT is compared with."""
         messages = tuple(closed_book_messages(self.title, example.asked))
-        sources = tuple((e.doc_id, self.sources[e.doc_id].version) for e in example.evidence)
-        return Conversation(example.id, "memorise", messages, example.answer or self.prompt.abstain, sources)
+        answer = example.answer or self.prompt.abstain
+        return Conversation(f"{example.id}{suffix}", "memorise", messages, answer, self._of(example))
+
+    def rehearsal(self, rehearsed: Rehearsed) -> Conversation:
+        """A general instruction, asked without any role, with the base model's own answer."""
+        messages = (Message(role="user", content=rehearsed.question),)
+        return Conversation(f"rehearsal-{rehearsed.id}", "rehearsal", messages, rehearsed.answer)
+
+    def settled(self, conversation: Conversation) -> Draft:
+        """A conversation that shows no evidence, as a draft."""
+        return Draft(Shown(conversation.id, ()), lambda _: conversation)
 
     def with_golden(
         self, example: Example, units: Sequence[Unit], proofs: Sequence[Proof], draw: random.Random
@@ -97,5 +169,12 @@ class Writer:
     def _copy(self, unit: Unit, golden: Sequence[Unit], example: Example) -> bool:
         return is_copy(unit, golden, example.answer, self.config.near_duplicate)
 
-    def _messages(self, example: Example, units: Sequence[Unit]) -> tuple[Message, ...]:
-        return tuple(grounded_messages(self.prompt, self.title, example.asked, units))
+    def _grounded(self, question: str, shown: Shown) -> tuple[Message, ...]:
+        return tuple(grounded_messages(self.prompt, self.title, question, shown.units))
+
+    def _behind(self, proofs: Sequence[Proof]) -> Sources:
+        return tuple((proof.doc_id, self.sources[proof.doc_id].version) for proof in proofs)
+
+    def _of(self, example: Example) -> Sources:
+        """Behind an example's answer, whatever its kind: weights remember a fact in a form, too."""
+        return tuple((e.doc_id, self.sources[e.doc_id].version) for e in example.evidence)

@@ -19,6 +19,7 @@ Weights = dict[str, npt.NDArray[np.float32]]
 PADDING = {"bert": None, "roberta": 1, "xlm-roberta": 1}
 """Families, and the usual id of the padding where positions begin behind it and count real tokens only."""
 UNUSED = ("pooler.", "embeddings.position_ids", "embeddings.token_type_ids")
+INPUTS = ("input_ids", "attention_mask")
 OPSET = 17
 MOST_BYTES = 2**31 - 2**24
 
@@ -36,29 +37,41 @@ def write_bert(folder: Path, config: dict[str, Any], pooling: str, out: Path) ->
         ValueError: the weights are not those of the family, or too many for one file.
     """
     graph = _Graph(_weights(folder), config.get("layer_norm_eps", 1e-12))
-    hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
-    usual = PADDING[config["model_type"]]
-    places = graph.positions(None if usual is None else config.get("pad_token_id", usual))
-    # The only token type is a constant: it is added to the table of positions.
-    table = (
-        graph.take("embeddings.position_embeddings.weight") + graph.take("embeddings.token_type_embeddings.weight")[0]
-    )
-    words = graph.node("Gather", graph.weight("embeddings.word_embeddings.weight"), "input_ids")
-    x = graph.norm(graph.add(words, graph.node("Gather", graph.constant(table), places)), "embeddings.LayerNorm")
-    mask = graph.node("Cast", "attention_mask", to=TensorProto.FLOAT)
-    # What is masked gets the lowest number before the softmax, as in transformers.
-    absent = graph.node("Unsqueeze", graph.node("Sub", graph.constant(np.float32(1)), mask), graph.constant([1, 2]))
-    bias = graph.node("Mul", absent, graph.constant(np.finfo(np.float32).min))
-    for layer in (f"encoder.layer.{number}" for number in range(config["num_hidden_layers"])):
-        seen = graph.attention(x, bias, f"{layer}.attention", heads, hidden)
-        x = graph.norm(graph.add(seen, x), f"{layer}.attention.output.LayerNorm")
-        inner = graph.gelu(graph.linear(x, f"{layer}.intermediate.dense"))
-        x = graph.norm(graph.add(graph.linear(inner, f"{layer}.output.dense"), x), f"{layer}.output.LayerNorm")
+    x, mask = graph.encoder(config, pairs=False)
     graph.unit(graph.first(x) if pooling == "cls" else graph.mean(x, mask))
-    if left := sorted(name for name in graph.weights if not name.startswith(UNUSED)):
-        raise ValueError(f"weights that its family does not have: {', '.join(left[:3])}")
-    onnx.save(graph.model(hidden), out)
+    graph.refuse_what_is_left()
+    hidden = int(config["hidden_size"])
+    onnx.save(graph.model("vectors", ["batch", hidden], INPUTS), out)
     return hidden
+
+
+def write_cross_encoder(folder: Path, config: dict[str, Any], learned: Weights, scale: float, out: Path) -> None:
+    """Write the graph from the ids, types and mask of pairs to one score each: mean of the last layer, linear head.
+
+    `learned` holds `head.weight`, `head.bias` and, for any linear layer of the encoder, `NAME.lora_A` and
+    `NAME.lora_B`, which are merged here: `W + scale * B A`.
+
+    Raises:
+        ValueError: the weights are not those of the family, or what was learned belongs to another encoder.
+    """
+    weights = _weights(folder)
+    merge(weights, learned, scale)
+    graph = _Graph(weights, config.get("layer_norm_eps", 1e-12))
+    x, mask = graph.encoder(config, pairs=True)
+    graph.score(graph.mean(x, mask), learned["head.weight"], learned["head.bias"])
+    graph.refuse_what_is_left()
+    onnx.save(graph.model("scores", ["batch"], (*INPUTS, "token_type_ids")), out)
+
+
+def merge(weights: Weights, learned: Weights, scale: float) -> None:
+    """Add each product of two low-rank matrices to the layer that it was learned for."""
+    names = {name.rpartition(".")[0] for name in learned if not name.startswith("head.")}
+    for name in sorted(names):
+        down, up = learned.get(f"{name}.lora_A"), learned.get(f"{name}.lora_B")
+        layer = weights.get(f"{name}.weight")
+        if layer is None or down is None or up is None or (up.shape[0], down.shape[1]) != layer.shape:
+            raise ValueError(f"{name} was learned for another encoder")
+        weights[f"{name}.weight"] = layer + np.float32(scale) * (up.astype(np.float32) @ down.astype(np.float32))
 
 
 def _weights(folder: Path) -> Weights:
@@ -103,6 +116,36 @@ class _Graph:
 
     def add(self, x: str, y: str) -> str:
         return self.node("Add", x, y)
+
+    def refuse_what_is_left(self) -> None:
+        """A weight that no node took belongs to another architecture."""
+        if left := sorted(name for name in self.weights if not name.startswith(UNUSED)):
+            raise ValueError(f"weights that its family does not have: {', '.join(left[:3])}")
+
+    def encoder(self, config: dict[str, Any], pairs: bool) -> tuple[str, str]:
+        """Token ids and mask, and for pairs the types of the tokens, to the last layer; and the mask as numbers."""
+        hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
+        usual = PADDING[config["model_type"]]
+        places = self.positions(None if usual is None else config.get("pad_token_id", usual))
+        table = self.take("embeddings.position_embeddings.weight")
+        kinds = self.take("embeddings.token_type_embeddings.weight")
+        if not pairs:  # the only token type is a constant: it is added to the table of positions
+            table = table + kinds[0]
+        words = self.node("Gather", self.weight("embeddings.word_embeddings.weight"), "input_ids")
+        x = self.add(words, self.node("Gather", self.constant(table), places))
+        if pairs:
+            x = self.add(x, self.node("Gather", self.constant(kinds), "token_type_ids"))
+        x = self.norm(x, "embeddings.LayerNorm")
+        mask = self.node("Cast", "attention_mask", to=TensorProto.FLOAT)
+        # What is masked gets the lowest number before the softmax, as in transformers.
+        absent = self.node("Unsqueeze", self.node("Sub", self.constant(np.float32(1)), mask), self.constant([1, 2]))
+        bias = self.node("Mul", absent, self.constant(np.finfo(np.float32).min))
+        for layer in (f"encoder.layer.{number}" for number in range(config["num_hidden_layers"])):
+            seen = self.attention(x, bias, f"{layer}.attention", heads, hidden)
+            x = self.norm(self.add(seen, x), f"{layer}.attention.output.LayerNorm")
+            inner = self.gelu(self.linear(x, f"{layer}.intermediate.dense"))
+            x = self.norm(self.add(self.linear(inner, f"{layer}.output.dense"), x), f"{layer}.output.LayerNorm")
+        return x, mask
 
     def positions(self, pad: int | None) -> str:
         """0, 1, 2, ... or, behind the padding's id, the number of each real token."""
@@ -152,11 +195,14 @@ class _Graph:
         length = self.node("Max", self.node("ReduceL2", x, axes=[1], keepdims=1), self.constant(np.float32(1e-12)))
         return self.node("Div", x, length, name="vectors")
 
-    def model(self, dimension: int) -> onnx.ModelProto:
-        inputs = [
-            helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "tokens"])
-            for name in ("input_ids", "attention_mask")
-        ]
-        outputs = [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["batch", dimension])]
+    def score(self, x: str, weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]) -> str:
+        """One number a row."""
+        turned = self.constant(weight.astype(np.float32).reshape(-1, 1))
+        logits = self.add(self.node("MatMul", x, turned), self.constant(bias.astype(np.float32).reshape(1)))
+        return self.node("Squeeze", logits, self.constant([1]), name="scores")
+
+    def model(self, output: str, shape: list[str | int], names: tuple[str, ...]) -> onnx.ModelProto:
+        inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "tokens"]) for name in names]
+        outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)]
         graph = helper.make_graph(self._nodes, "encoder", inputs, outputs, self._constants)
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)

@@ -32,7 +32,8 @@ Sparse = dict[int, float]
 
 
 @lru_cache(maxsize=1 << 17)
-def _stem(word: str, language: str) -> str:
+def stem(word: str, language: str) -> str:
+    """The Snowball stem of a word in lower case."""
     return str(_stemmer(language).stemWord(word))
 
 
@@ -59,7 +60,7 @@ def terms(text: str, language: str) -> list[str]:
     if language == "none":
         return list(words)
     stop = STOP_WORDS.get(language, frozenset())
-    return [_stem(w, language) for w in words if w not in stop]
+    return [stem(w, language) for w in words if w not in stop]
 
 
 def term_ids(text: str, language: str) -> list[int]:

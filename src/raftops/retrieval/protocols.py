@@ -27,6 +27,21 @@ class Embedder(Protocol):
         """Length of a text, in tokens of the encoder."""
 
 
+class Reranker(Protocol):
+    """A question and texts to one logit each."""
+
+    @property
+    def name(self) -> str:
+        """Digest and engine."""
+
+    @property
+    def mix(self) -> float:
+        """How much a logit counts beside the score by which the texts were ranked before."""
+
+    def score(self, question: str, texts: Sequence[str]) -> Vectors:
+        """Logits, float32, one for each text; none hangs on the other texts."""
+
+
 class Retriever(Protocol):
     """Questions to passages that a caller may read."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import ceil
+from typing import get_args
 
 from raftops.spec.explain import did_you_mean
 from raftops.spec.figures import metric_names
-from raftops.spec.model.base import ARMS, STEPS
+from raftops.spec.model.base import ARMS, STEPS, Language
 from raftops.spec.model.learning import Train
 from raftops.spec.model.serving import RouterClass
 from raftops.spec.position import quoted
@@ -20,12 +21,7 @@ TEMPLATE_TOKENS = 24
 """Role marks of the chat template, and the words around evidence and question."""
 LEAST_UNIT_TOKENS = 12
 """A short sentence with its number and heading."""
-STEMMERS = (
-    "none", "arabic", "armenian", "basque", "catalan", "danish", "dutch", "english", "esperanto", "estonian", "finnish",
-    "french", "german", "greek", "hindi", "hungarian", "indonesian", "irish", "italian", "lithuanian", "nepali",
-    "norwegian", "porter", "portuguese", "romanian", "russian", "serbian", "spanish", "swedish", "tamil", "turkish",
-    "yiddish",
-)  # fmt: skip
+STEMMERS: tuple[str, ...] = get_args(Language)
 
 
 def units_fit_the_evidence(project: Project) -> Iterator[Problem]:

@@ -1,7 +1,8 @@
 """augment: accepted examples and the index to RAFT conversations (Zhang et al. 2024, arXiv 2403.10131).
 
-Distractors are what our own retriever returns under the audience's access, in the order served. Departs from the paper
-where it trains fabrication: a conversation without golden evidence is labelled with abstention, never with a quote.
+Distractors are what our own retriever returns under the audience's access; half of the conversations show them in the
+order served, half in one drawn for each, so that a number is not learned for its place. Departs from the paper where it
+trains fabrication: a conversation without golden evidence is labelled with abstention, never with a quote.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +20,21 @@ import pyarrow.parquet as parquet
 
 from raftops.access import AccessPolicies
 from raftops.answer.answering import Library, gather
-from raftops.data.records import Example, Split
+from raftops.answer.evidence import select_units
+from raftops.data.records import Example, Locator, Split, Unit
 from raftops.errors import DataRejected
 from raftops.files import read_json, read_jsonl, sha256_json, write_json, write_jsonl
 from raftops.progress import progress
-from raftops.raftdata.conversations import Conversation, Writer
+from raftops.raftdata.conversations import Draft, Writer
 from raftops.raftdata.golden import Source, proofs_of
+from raftops.raftdata.near_miss import Vocabulary, answering, near_misses, search_without
+from raftops.raftdata.order import arranged, golden_first
+from raftops.raftdata.rehearsal import rehearsals_for
 from raftops.retrieval.hybrid import open_index
 from raftops.spec.model.learning import Augment, Prompt
 
+FORMAT = 2
+"""Raised when what is kept of a finished example changes."""
 EXTRA = 3
 """Passages and units fetched beyond those served, so that enough distractors stay when copies are taken out."""
 DEV = "dev.jsonl"
@@ -45,10 +53,12 @@ def augment(  # noqa: PLR0913  one argument per artifact
     conversations: Path,
     cache: Path,
     dev: bool = False,
+    base: str = "",
 ) -> dict[str, float]:
     """Write `raft.jsonl`, `plain.jsonl` and `refused.jsonl`. Finished examples are kept in `cache` and not redone.
 
     With `dev` also `dev.jsonl`: the RAFT conversations of the dev split, under the same rules, to choose adapters by.
+    `base` is the model to be trained, as the spec names it: what is rehearsed has to be its own.
 
     Raises:
         DataRejected: no example is left to train on, or to choose by.
@@ -59,9 +69,16 @@ def augment(  # noqa: PLR0913  one argument per artifact
         writer = Writer(config, prompt, title, _sources(built))
         # Both splits are chosen before a row is made: one that is empty ends the step before hours of work.
         chosen = {split: _choose(config, examples, split, writer, policies) for split in splits}
-        finished = _Finished(cache, built, _Settings(config, prompt, title, policies))
-        rows = {split: _raft_rows(chosen[split].allowed, writer, library, policies, finished) for split in splits}
-    train = chosen["train"]
+        finished = _Finished(cache, built, writer, policies)
+        finder = _Finder(writer, library, policies)
+        found = {split: finder.found(chosen[split].allowed, finished) for split in splits}
+    rows, first = {}, {}
+    for split in splits:
+        rows[split], first[split] = _written(chosen[split].allowed, found[split], writer)
+    train, rehearsed = chosen["train"], rehearsals_for(base, config.rehearsal)
+    rows["train"] += [writer.rehearsal(one).as_row() for one in rehearsed]
+    if config.rehearsal and not rehearsed:
+        progress("augment", 1, 1, f"no rehearsal: there are no answers of {base or 'this base'} against forgetting")
     write_jsonl(conversations / "raft.jsonl", rows["train"])
     _write_plain(writer, train.allowed, conversations)
     write_jsonl(conversations / "refused.jsonl", (row for split in splits for row in chosen[split].refused))
@@ -70,6 +87,7 @@ def augment(  # noqa: PLR0913  one argument per artifact
         "examples": float(len(train.allowed)),
         "conversations": float(len(rows["train"])),
         "refused": float(len(train.refused)),
+        "golden_first": round(first["train"], 4),
     }
     if dev:
         write_jsonl(conversations / DEV, rows["dev"])
@@ -162,75 +180,129 @@ def _sources(parsed: Path) -> dict[str, Source]:
     return {row["doc_id"]: Source(**{n: row[n] for n in names}) for row in table.to_pylist()}
 
 
-def _raft_rows(
-    examples: Sequence[Example], writer: Writer, library: Library, policies: frozenset[str], finished: _Finished
-) -> list[dict[str, Any]]:
-    """The conversations of all examples, in their order; each example is kept as soon as it is finished."""
-    rows = []
-    for done, example in enumerate(examples, 1):
-        known = finished.get(example)
-        if known is None:
-            known = [c.as_row() for c in _conversations(example, writer, library, policies)]
-            finished.put(example, known)
-        rows += known
-        if done % 10 == 0 or done == len(examples):
-            progress("augment", done, len(examples), "examples")
-    return rows
+@dataclass(frozen=True)
+class _Found:
+    """What the index brings for one example, and for a question made of it that the documents do not answer."""
 
-
-def _conversations(
-    example: Example, writer: Writer, library: Library, policies: frozenset[str]
-) -> Iterator[Conversation]:
-    if example.kind == "behaviour":
-        yield writer.behaviour(example)
-        return
-    served = writer.prompt
-    wider = served.model_copy(update={"passages": served.passages + EXTRA, "units": served.units + EXTRA})
-    units = gather(library, example.asked, policies, wider)
-    if example.unanswerable:
-        yield writer.abstaining(example, units[: served.units])
-    else:
-        yield from writer.knowledge(example, units, proofs_of(example, writer.sources))
+    units: Sequence[Unit]
+    """A few more than are served."""
+    near_miss: str = ""
+    near_units: Sequence[Unit] = ()
 
 
 @dataclass(frozen=True)
-class _Settings:
-    """What a conversation depends on, beside its example and the index."""
+class _Finder:
+    """Asks the index for the evidence of examples, as a caller who is any of the audience."""
 
-    config: Augment
-    prompt: Prompt
-    title: str
+    writer: Writer
+    library: Library
     policies: frozenset[str]
 
-    def as_json(self) -> list[Any]:
-        """For the key of the cache."""
-        config, prompt = self.config.model_dump(mode="json"), self.prompt.model_dump(mode="json")
-        return [config, prompt, self.title, sorted(self.policies)]
+    def found(self, examples: Sequence[Example], finished: _Finished) -> list[_Found]:
+        """What is found for each example; each is kept as soon as it is found."""
+        all_found = []
+        for done, example in enumerate(examples, 1):
+            one = finished.get(example)
+            if one is None:
+                one = self._one(example)
+                finished.put(example, one)
+            all_found.append(one)
+            if done % 10 == 0 or done == len(examples):
+                progress("augment", done, len(examples), "examples")
+        return all_found
+
+    def _one(self, example: Example) -> _Found:
+        if not _reads(example):
+            return _Found(())
+        served, config = self.writer.prompt, self.writer.config
+        wider = served.model_copy(update={"passages": served.passages + EXTRA, "units": served.units + EXTRA})
+        units = gather(self.library, example.asked, self.policies, wider)
+        asked_near = random.Random(f"{config.seed}:{example.id}:near").random() < config.near_miss_fraction
+        if example.unanswerable or example.kind != "knowledge" or not asked_near:
+            return _Found(units)
+        proofs = proofs_of(example, self.writer.sources)
+        golden, quotes = frozenset(proof.doc_id for proof in proofs), [proof.quote for proof in proofs]
+        made = near_misses(example.asked, golden, quotes, self.vocabulary, f"{config.seed}:{example.id}")
+        if not made:
+            return _Found(units)
+        miss = made[0]
+        hidden = answering(miss, self.library, self.policies, self.vocabulary)
+        hits = search_without(self.library, miss.question, self.policies, served.passages, hidden)
+        near = select_units(miss.question, hits, self.library.embedder, served, self.library.tokens)
+        return _Found(units, miss.question, near)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The words of the documents that the whole audience may read: no other's name gets into a question."""
+        readable = {name: one for name, one in self.writer.sources.items() if one.policy_id in self.policies}
+        return Vocabulary.of(readable, self.library.embedder)
+
+
+def _reads(example: Example) -> bool:
+    """Whether its answer needs evidence; a request about form alone is shown none."""
+    return example.kind == "knowledge" or bool(example.evidence)
+
+
+def _written(
+    examples: Sequence[Example], found: Sequence[_Found], writer: Writer
+) -> tuple[list[dict[str, Any]], float]:
+    """The conversations of a split, and in what share of those that show a golden unit it stands first."""
+    pairs = zip(examples, found, strict=True)
+    drafts = [draft for example, one in pairs for draft in _drafts(example, one, writer)]
+    shown = arranged([draft.shown for draft in drafts], writer.config)
+    rows = [draft.write(one).as_row() for draft, one in zip(drafts, shown, strict=True)]
+    return rows, golden_first(shown)
+
+
+def _drafts(example: Example, found: _Found, writer: Writer) -> Iterator[Draft]:
+    """The conversations of one example, before their evidence has an order."""
+    if not _reads(example):
+        yield writer.settled(writer.behaviour(example))
+    elif example.unanswerable:
+        yield writer.abstaining(example.id, example.asked, found.units[: writer.prompt.units])
+    else:
+        proofs = proofs_of(example, writer.sources)
+        if example.kind == "knowledge":
+            yield from writer.knowledge(example, found.units, proofs)
+        else:
+            yield writer.formatting(example, found.units, proofs)
+        if found.near_miss:
+            yield writer.abstaining(f"{example.id}#near_miss", found.near_miss, found.near_units, "near_miss")
 
 
 class _Finished:
-    """The rows of each example that was finished before, for this index and these settings, in a file of the cache."""
+    """What was found before for each example, for this index and these settings, in a file of the cache."""
 
-    def __init__(self, cache: Path, built: Path, settings: _Settings) -> None:
+    def __init__(self, cache: Path, built: Path, writer: Writer, policies: frozenset[str]) -> None:
         index = read_json(built / "index.json")
-        key = sha256_json([settings.as_json(), index.get("collection"), index["built_from"]])
+        config, prompt = writer.config, writer.prompt.model_dump(mode="json")
+        settings = [prompt, config.seed, config.near_miss_fraction, sorted(policies)]
+        key = sha256_json([FORMAT, settings, index.get("collection"), index["built_from"]])
         self._path = cache / "augment" / f"{key}.jsonl"
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._rows: dict[str, list[dict[str, Any]]] = {}
+        self._found: dict[str, _Found] = {}
         lines = self._path.read_text(encoding="utf-8").split("\n") if self._path.is_file() else []
         for line in lines:
             try:
                 row = json.loads(line)
             except ValueError:
                 continue  # a run was killed while it wrote this line
-            self._rows[row["example"]] = row["rows"]
+            units, near = ([_unit(value) for value in row[name]] for name in ("units", "near"))
+            self._found[row["example"]] = _Found(units, row["near_miss"], near)
 
-    def get(self, example: Example) -> list[dict[str, Any]] | None:
-        """The rows of an example, if it was finished."""
-        return self._rows.get(sha256_json(example.model_dump(mode="json")))
+    def get(self, example: Example) -> _Found | None:
+        """What was found for an example, if it was searched before."""
+        return self._found.get(sha256_json(example.model_dump(mode="json")))
 
-    def put(self, example: Example, rows: list[dict[str, Any]]) -> None:
-        """Add the rows of an example to the file."""
-        row = {"example": sha256_json(example.model_dump(mode="json")), "rows": rows}
+    def put(self, example: Example, found: _Found) -> None:
+        """Add what was found for an example to the file."""
+        row = {
+            "example": sha256_json(example.model_dump(mode="json")), "near_miss": found.near_miss,
+            "units": [asdict(unit) for unit in found.units], "near": [asdict(unit) for unit in found.near_units],
+        }  # fmt: skip
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _unit(value: dict[str, Any]) -> Unit:
+    return Unit(**value | {"locator": Locator.of(value["locator"])})

@@ -24,6 +24,14 @@ STEPS: tuple[StepName, ...] = (
 Arm = Literal["extract", "base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft", "oracle"]
 
 
+Language = Literal[
+    "none", "arabic", "armenian", "basque", "catalan", "danish", "dutch", "english", "esperanto", "estonian", "finnish",
+    "french", "german", "greek", "hindi", "hungarian", "indonesian", "irish", "italian", "lithuanian", "nepali",
+    "norwegian", "porter", "portuguese", "romanian", "russian", "serbian", "spanish", "swedish", "tamil", "turkish",
+    "yiddish",
+]  # fmt: skip
+
+
 ARMS: tuple[Arm, ...] = ("extract", "base", "base+rag", "fine-tuned", "fine-tuned+rag", "raft", "oracle")
 
 

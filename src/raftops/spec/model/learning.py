@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from raftops.spec.model.base import ARMS, Arm, Fraction, Label, Mark, Section
+from raftops.spec.model.base import ARMS, Arm, Fraction, Label, Language, Mark, Section
 
 
 class Prompt(Section):
@@ -21,10 +21,16 @@ class Prompt(Section):
     """System message; `{name}` becomes the assistant's description or name."""
     abstain: str = Field("I cannot find this in the documents.", min_length=1, max_length=300)
     """What the model says when nothing answers."""
+    language: Annotated[Language, Mark.LATER] = "english"
+    """Language of documents and answers, in which an answer is checked and words are compared; `none` for neither stems
+    nor stop words. English, German, French, Spanish, Italian, Dutch and Portuguese have tables of negations and number
+    words; any other is checked by its digits, names and words."""
     evidence: Literal["units", "passages"] = "units"
     """Evidence units (a sentence or a few, with heading) or whole passages."""
-    passages: int = Field(6, ge=1, le=50)
+    passages: int = Field(10, ge=1, le=50)
     """Passages retrieved for one question."""
+    candidates: int = Field(15, ge=1, le=100)
+    """Evidence units that the re-ranker reads, where a release has one: the first by today's signals."""
     units: int = Field(5, ge=1, le=50)
     """Most evidence units shown to the model."""
     evidence_tokens: int = Field(260, ge=32)
@@ -53,8 +59,20 @@ class Augment(Section):
     """Share shown without evidence at all and answered from memory, uncited (the paper's 1-P)."""
     near_duplicate: Fraction = 0.85
     """Word overlap from which a unit counts as a copy of the golden one and is not used as a distractor."""
+    near_miss_fraction: Annotated[Fraction, Mark.LATER] = 0.1
+    """Share of knowledge examples asked once more for what their documents do not say (another place or number)."""
     behaviour: bool = True
     """Mix the behaviour examples in."""
+    both_fraction: Annotated[Fraction, Mark.LATER] = 0.1
+    """Share of knowledge examples asked once more for a form: a notice, an e-mail, JSON."""
+    shuffle: Annotated[Fraction, Mark.LATER] = 0.5
+    """Share of the conversations whose evidence stands in an order drawn for each; the others keep the order served."""
+    golden_first: Annotated[Fraction, Mark.LATER] = 0.4
+    """Most of the conversations that show their golden unit may show it first: else "[1]" is all there is to learn."""
+    rank_rows: Annotated[bool, Mark.LATER] = True
+    """Ask each example once more for the number of the evidence alone, in an order drawn for it."""
+    rehearsal: Annotated[int, Mark.LATER] = Field(16, ge=0, le=64)
+    """General instructions with the base model's own answers, against forgetting; none for a base without a file."""
     seed: int = Field(7, ge=0)
     """Seed of every draw."""
 

@@ -1,0 +1,1 @@
+"""What a claim says, by subject: its words, quantities, dates, polarity and names. Deterministic, without a model."""
