@@ -24,7 +24,8 @@ def train(
     from raftops.spec.model.learning import Train
     from raftops.steps.train import Training, train_beside
 
-    work = Training(Train(**config["train"]), config["base"], Path(conversations.path), Path(config["cache"]))
+    places = Path(conversations.path), Path(config["cache"])
+    work = Training(Train(**config["train"]), config["base"], *places, embedder=config["embedder"])
     reported(fetch_missing)(config.get("source"), "train")
     metrics.metadata.update(reported(train_beside)(work, Path(plain.path), Path(adapters.path)))
     write_json(Path(metrics.path), metrics.metadata)

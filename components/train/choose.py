@@ -24,7 +24,8 @@ def train(
     from raftops.spec.model.learning import Train
     from raftops.steps.train import Training, train_choose
 
-    work = Training(Train(**config["train"]), config["base"], Path(conversations.path), Path(config["cache"]))
+    places = Path(conversations.path), Path(config["cache"])
+    work = Training(Train(**config["train"]), config["base"], *places, embedder=config["embedder"])
     trained = [Path(part.path) for part in parts]
     reported(fetch_missing)(config.get("source"), "train")
     metrics.metadata.update(reported(train_choose)(work, trained, Path(adapters.path)))

@@ -24,7 +24,9 @@ def train(
     from raftops.steps.train import Training, train
 
     settings = Train(**config["train"]), config["base"]
-    work = Training(*settings, Path(conversations.path), Path(config["cache"]), config.get("cluster"))
+    work = Training(
+        *settings, Path(conversations.path), Path(config["cache"]), config.get("cluster"), config["embedder"]
+    )
     reported(fetch_missing)(config.get("source"), "train")
     metrics.metadata.update(reported(train)(work, Path(adapters.path)))
     write_json(Path(metrics.path), metrics.metadata)

@@ -93,7 +93,8 @@ TABLE: Mapping[StepName, Step] = {
     ),
     "train": Step(
         needs=("augment",), follows=("augment",), content=("model base", "model init_from"),
-        given=("train", "base", "cache"), parts=(Part("candidate"), Part("plain")), unit="tokens", reads="init_from",
+        given=("train", "base", "embedder", "cache"), parts=(Part("candidate"), Part("plain")), unit="tokens",
+        reads="init_from",
         figures=("tokens", "tokens_per_second", "raft_final_loss", "raft_dev_loss", "peak_memory_mib"),
         page="adapters/loss.png",
     ),

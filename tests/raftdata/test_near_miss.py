@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 
 from raftops.raftdata.golden import Source
 from raftops.raftdata.near_miss import Vocabulary, answering, near_misses, search_without
+from raftops.retrieval.fusion import fuse
 from raftops.retrieval.memory import MemoryRetriever
+from raftops.spec.model.knowledge import Bm25
+from raftops.spec.model.learning import Prompt
 from tests.retrieval.tiny import passage
 
 KINDS = {"norway": 0, "spain": 0, "italy": 0, "malta": 0, "cars": 1, "bikes": 1, "trains": 1}
@@ -104,8 +107,25 @@ def test_a_document_that_answers_after_all_is_hidden_and_one_that_only_names_the
         miss = made(vocabulary, seed=str(seed))["name"]
         hidden[miss.new] = answering(miss, library, everyone, vocabulary)
     assert hidden == {"Spain": {"spain.md"}, "Italy": frozenset(), "Malta": frozenset()}
-    found = search_without(library, QUESTION, everyone, 3, hidden["Spain"])
+    found = search_without(library, QUESTION, everyone, Prompt(passages=3), hidden["Spain"])
     assert len(found) == 3 and "spain.md" not in {hit.passage.doc_id for hit in found}
+
+
+def test_a_hidden_document_leaves_no_trace_in_the_scores(library):
+    rest = [passage(n, text, title="", doc_id=doc_id) for n, (doc_id, text) in enumerate(TEXTS.items())]
+    without = MemoryRetriever([p for p in rest if p.doc_id != "norway.md"], Kinds(), bm25=Bm25(b=0))
+    prompt, everyone = Prompt(passages=3, dense_share=1.0), frozenset({"everyone"})
+    found = search_without(library, QUESTION, everyone, prompt, frozenset({"norway.md"}))
+    there = fuse(*_sides(without, everyone), 1.0, 3)
+    assert [(h.passage.doc_id, round(h.score, 5)) for h in found] == [
+        (h.passage.doc_id, round(h.score, 5)) for h in there
+    ]
+    assert found[0].score == 1.0
+
+
+def _sides(retriever, policies):
+    hits = retriever.search(QUESTION, policies, 10)
+    return {h.passage.passage_id: (h.passage, h.dense) for h in hits}, {}
 
 
 def test_a_question_without_anything_to_swap_is_left_alone(vocabulary):

@@ -122,10 +122,13 @@ class Answerer:
     trained_policies: frozenset[str] = frozenset()
     """Policies of the documents behind the weights: weights remember, so who talks to them may read all of these."""
     judgement: Judge | None = None
+    """Whether the evidence answers; without one the least score of the prompt says so."""
+    reranker: Reranker | None = None
+    """Reads the first candidates again."""
 
     def units(self, question: str, policies: frozenset[str]) -> list[Unit]:
         """The numbered evidence for a question: what training, evaluation and service all show the model."""
-        return gather(self.library, question, policies, self.prompt)
+        return gather(self.library, question, policies, self.prompt, self.reranker)
 
     def answer(self, question: str, policies: frozenset[str], history: Sequence[Message] = ()) -> Answer:
         """Answer one question for a caller who may read `policies`."""
@@ -147,7 +150,7 @@ class Answerer:
     def _outside(self, question: str, route: Route, policies: frozenset[str]) -> Answer:
         """What stands in the documents that the caller may read, found and quoted without anything that was tuned."""
         started = time.perf_counter()
-        plain = replace(self, judgement=None, prompt=self.prompt.model_copy(update={"answer": "quote"}))
+        plain = replace(self, judgement=None, reranker=None, prompt=self.prompt.model_copy(update={"answer": "quote"}))
         units = [] if route.name == "behaviour" else plain.units(question, policies)
         draft = Draft(route, units, {"retrieval": time.perf_counter() - started})
         if not plain._answerable(question, units):
@@ -156,7 +159,7 @@ class Answerer:
 
     def _answerable(self, question: str, units: Sequence[Unit]) -> bool:
         """Whether the evidence comes near enough to the question to answer from it."""
-        if self.judgement and units:
+        if self.judgement and units and self.prompt.evidence == "units":
             return self.judgement.answerable(question, units)
         if self.prompt.evidence == "passages":
             return bool(units)

@@ -17,11 +17,12 @@ from typing import Literal
 
 from raftops.answer.answering import Library
 from raftops.answer.evidence import unit_signals
-from raftops.answer.support import terms
 from raftops.data.records import Hit
 from raftops.raftdata.golden import Source
+from raftops.retrieval.bm25 import terms
+from raftops.retrieval.fusion import by_id, candidates, fuse
 from raftops.retrieval.protocols import Embedder
-from raftops.retrieval.stopwords import STOP_WORDS
+from raftops.spec.model.learning import Prompt
 
 Kind = Literal["name", "year", "word"]
 _WORD = re.compile(r"\w+(?:['’.-]\w+)*")
@@ -35,12 +36,16 @@ COMMON = 0.5
 """What stands in more of the documents than this is no other place: it is everywhere."""
 TOGETHER = 0.7
 """Two names that share more of the rarer one's documents than this may be one thing (a country and its town)."""
+FITTING = 100
+"""Most words that are compared by meaning: those that stand there most."""
 NEAREST = 8
 """Drawn among so many of the most alike."""
 LIKE, SAME = 0.35, 0.7
 """Likeness (cosine) of words of one kind; above it they may be two words for one thing."""
 WIDE = 40
-"""Passages that are looked at for an answer, and from which what is hidden is left out."""
+"""Passages that are looked at for an answer."""
+DEPTH = 2
+"""Times as much is searched where some of it is hidden."""
 COVERS = 0.34
 """A unit of a document that holds the new word may answer where it has this share of the other terms,"""
 CLOSE = 0.85
@@ -68,7 +73,7 @@ class Vocabulary:
     names: Mapping[str, str]
     """Names by their form in small letters; runs of capitalised words are one name."""
     size: int
-    stop: frozenset[str]
+    language: str
     embedder: Embedder
     """Tells which words mean something of the same kind."""
 
@@ -89,8 +94,11 @@ class Vocabulary:
                     forms.setdefault(key, place.text)
         names = {key: forms[key] for key, count in capital.items() if count >= MOSTLY * inside[key]}
         held = {key: frozenset(found) for key, found in documents.items()}
-        stop = STOP_WORDS.get(language, frozenset())
-        return cls(held, dict(beside), names, len(sources), stop, embedder)
+        return cls(held, dict(beside), names, len(sources), language, embedder)
+
+    def terms(self, text: str) -> frozenset[str]:
+        """Stems of a text's words, without stop words."""
+        return frozenset(terms(text, self.language))
 
     @cached_property
     def years(self) -> frozenset[str]:
@@ -107,12 +115,12 @@ def near_misses(
     """
     draw = random.Random(f"{seed}:near miss")
     made = []
-    about = terms(" ".join(quotes))
-    for kind, candidates in _CANDIDATES.items():
+    about = vocabulary.terms(" ".join(quotes))
+    for kind, others in _OTHERS.items():
         able = [
             (place.text, new)
             for place in _places(question)
-            for new in candidates(place, vocabulary, about)
+            for new in others(place, vocabulary, about)
             if not golden & vocabulary.documents.get(new.lower(), frozenset()) and new.lower() not in question.lower()
         ]
         if able:
@@ -130,21 +138,27 @@ def answering(miss: NearMiss, library: Library, policies: frozenset[str], vocabu
     holding = vocabulary.documents.get(miss.new.lower(), frozenset())
     units, signals = unit_signals(miss.question, library.search(miss.question, policies, WIDE), library.embedder)
     likeness = signals[:, 0]
-    rest, least = terms(miss.question) - terms(miss.new), CLOSE * max(likeness, default=0.0)
+    rest, least = vocabulary.terms(miss.question) - vocabulary.terms(miss.new), CLOSE * max(likeness, default=0.0)
     return frozenset(
         unit.doc_id
         for unit, near in zip(units, likeness, strict=True)
         if unit.doc_id in holding
-        and (near >= least or len(rest & terms(f"{unit.heading} {unit.text}")) >= COVERS * len(rest))
+        and (near >= least or len(rest & vocabulary.terms(f"{unit.heading} {unit.text}")) >= COVERS * len(rest))
     )
 
 
 def search_without(
-    library: Library, question: str, policies: frozenset[str], passages: int, hidden: frozenset[str]
+    library: Library, question: str, policies: frozenset[str], prompt: Prompt, hidden: frozenset[str]
 ) -> list[Hit]:
-    """What a search brings where some documents are not there: as many passages, if there are so many."""
-    hits = library.search(question, policies, passages if not hidden else max(WIDE, 3 * passages))
-    return [h for h in hits if h.passage.policy_id in policies and h.passage.doc_id not in hidden][:passages]
+    """What a search would bring if some documents were not there: fused anew, so that no score tells of them."""
+    if not hidden:
+        return [h for h in library.search(question, policies, prompt.passages) if h.passage.policy_id in policies]
+    limit = candidates(prompt.passages)
+    found = library.search(question, policies, DEPTH * limit)
+    left = [h for h in found if h.passage.policy_id in policies and h.passage.doc_id not in hidden]
+    dense = sorted(((h.passage, h.dense) for h in left if h.dense), key=lambda found: -found[1])
+    sparse = sorted(((h.passage, h.sparse) for h in left if h.sparse), key=lambda found: -found[1])
+    return fuse(by_id(dense[:limit]), by_id(sparse[:limit]), prompt.dense_share, prompt.passages)
 
 
 @dataclass(frozen=True)
@@ -201,10 +215,10 @@ def _other_years(place: _Place, vocabulary: Vocabulary, about: frozenset[str]) -
 def _other_words(place: _Place, vocabulary: Vocabulary, about: frozenset[str]) -> list[str]:
     """Words that stand where this one stands, before the same word and behind the same: a word that its proof has."""
     old = place.text
-    if not old.isalpha() or not old.islower() or old in vocabulary.stop or not terms(old) & about:
+    if not old.isalpha() or not old.islower() or not vocabulary.terms(old) & about:
         return []
     words = (key for key, places in vocabulary.beside.items() if key.isalpha() and places[place.beside[1]])
-    return _alike(place, vocabulary, [k for k in words if k not in vocabulary.names and k not in vocabulary.stop])
+    return _alike(place, vocabulary, [k for k in words if k not in vocabulary.names and vocabulary.terms(k)])
 
 
 def _alike(place: _Place, vocabulary: Vocabulary, keys: Sequence[str]) -> list[str]:
@@ -213,21 +227,22 @@ def _alike(place: _Place, vocabulary: Vocabulary, keys: Sequence[str]) -> list[s
     ours = vocabulary.documents.get(old, frozenset())
     if len(old) < LEAST_LETTERS or len(ours) > COMMON * vocabulary.size:
         return []
-    able = []
+    own, able = vocabulary.terms(old), []
     for key in keys:
-        theirs = vocabulary.documents[key]
+        theirs, fits = vocabulary.documents[key], vocabulary.beside[key][place.beside[0]]
         together = len(ours & theirs) > TOGETHER * min(len(ours), len(theirs)) if ours else False
-        fits = vocabulary.beside[key][place.beside[0]] and len(key) >= LEAST_LETTERS
-        if fits and not together and len(theirs) <= COMMON * vocabulary.size and not terms(key) & terms(old):
-            able.append(vocabulary.names.get(key, key))
-    if not able:
+        rare = len(theirs) <= COMMON * vocabulary.size
+        if fits and rare and not together and len(key) >= LEAST_LETTERS and not vocabulary.terms(key) & own:
+            able.append((-fits, vocabulary.names.get(key, key)))
+    words = [word for _, word in sorted(able)[:FITTING]]
+    if not words:
         return []
-    vectors = vocabulary.embedder.embed([place.text, *able])
-    near = sorted(zip((-(vectors[1:] @ vectors[0])).tolist(), able, strict=True))
+    vectors = vocabulary.embedder.embed([place.text, *words])
+    near = sorted(zip((-(vectors[1:] @ vectors[0])).tolist(), words, strict=True))
     return [word for likeness, word in near if LIKE <= -likeness <= SAME][:NEAREST]
 
 
-_CANDIDATES: Mapping[Kind, Callable[[_Place, Vocabulary, frozenset[str]], list[str]]] = {
+_OTHERS: Mapping[Kind, Callable[[_Place, Vocabulary, frozenset[str]], list[str]]] = {
     "name": _other_names,
     "year": _other_years,
     "word": _other_words,

@@ -20,6 +20,8 @@ SERVED = {"raft": "raft", "base+rag": "base", "fine-tuned+rag": "plain"}
 """Arms that answer with citations, and the model that each of them serves."""
 CHOSEN = {"answer": "policy", "least_confidence": "least_confidence"}
 """Settings of the prompt that an evaluation decides, and their names in a report's `answering`."""
+EVIDENCE, EVIDENCE_ACCOUNT, RERANKER = "evidence", "evidence.json", "reranker"
+"""Folder of adapters and of a release with what chooses the evidence; its file that says how, its folder that ranks."""
 PLACE_ONLY = {"smoke_questions", "keep_releases", "keep_indexes_days", "target", "signing", "kubernetes"}
 """Keys of `deploy` that change how a release is made, not what is served."""
 VOLATILE = {"created", "started", "machine", "path", "time", "seconds", "latency", "memory", "peak_memory_mib"}
@@ -69,6 +71,7 @@ def digests(config: Deploy, prompt: Prompt, router: Router, parts: Parts, arm: s
     return {
         "adapter": adapter_digest(parts.adapters, arm),
         "model": digest_of(model) if model else read_part(parts.adapters / "train.json")["base_digest"],
+        "evidence": evidence_digest(parts.adapters),
         "index": index_digest(parts.built),
         "prompt": sha256_json(prompt.model_dump(mode="json")),
         "router": sha256_json(router.model_dump(mode="json")),
@@ -95,6 +98,13 @@ def adapter_digest(adapters: Path, arm: str) -> str:
     kept["target_modules"] = modules if isinstance(modules, str) else sorted(modules)
     sources = sha256_file(needed(adapters / "sources.jsonl", "train"))
     return sha256_json([kept, sources, sha256_file(needed(folder / "adapter_model.safetensors", "train"))])
+
+
+def evidence_digest(adapters: Path) -> str:
+    """What chooses the evidence: the re-ranker and the judgement, without the account of what was tried."""
+    folder = adapters / EVIDENCE
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / EVIDENCE_ACCOUNT)
+    return sha256_json([[p.relative_to(folder).as_posix(), sha256_file(p)] for p in files] or None)
 
 
 def index_digest(built: Path) -> str:

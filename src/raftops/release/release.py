@@ -1,4 +1,4 @@
-"""A release: adapter, model, index, prompt, router, policies and report under one content hash, in one folder.
+"""A release: adapter, model, evidence, index, prompt, router, policies, report under one content hash, in one folder.
 
 Written beside the others and renamed whole; never changed afterwards; every byte is checked when it is opened. What the
 parts are and mean stands in `parts.py`; which release is served is decided in `current.py`.
@@ -19,6 +19,7 @@ from raftops.access import AccessPolicies
 from raftops.errors import ReleaseError
 from raftops.files import link_or_copy, read_jsonl, sha256_json, write_json, write_jsonl
 from raftops.release.parts import (
+    EVIDENCE,
     PLACE_ONLY,
     SERVED,
     Parts,
@@ -82,6 +83,11 @@ class Release:
     def model(self) -> Path | None:
         """The served weights, merged into one file, where there is one."""
         return self.path / self.model_file if self.model_file else None
+
+    @property
+    def evidence(self) -> Path:
+        """What chooses the evidence; not there where nothing was trained for it."""
+        return self.path / EVIDENCE
 
     @property
     def tokenizer(self) -> Path:
@@ -184,6 +190,8 @@ def _lay_out(draft: Path, prompt: Prompt, router: Router, parts: Parts, arm: str
     """Fill the folder; big files are linked, not copied. Returns the documents behind the weights."""
     _linked(parts.built, draft / "index")
     _linked(parts.report, draft / "report")
+    if (parts.adapters / EVIDENCE).is_dir():
+        _linked(parts.adapters / EVIDENCE, draft / EVIDENCE)
     (draft / "model").mkdir()
     if served := served_weights(parts.adapters, arm):
         link_or_copy(str(served), str(draft / "model" / served.name))

@@ -19,13 +19,13 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
 from raftops.errors import ModelError
-from raftops.files import read_json, sha256_file, sha256_json, write_json
+from raftops.files import link_or_copy, read_json, sha256_file, sha256_json, write_json
 from raftops.models import LocalModel
 from raftops.retrieval.bert import is_bert, write_cross_encoder
 from raftops.retrieval.engine import Engine, Run, chosen_engine, open_graph
 from raftops.retrieval.protocols import Vectors
 
-WEIGHTS, SETTINGS = "reranker.safetensors", "reranker.json"
+WEIGHTS, SETTINGS, SERVED = "reranker.safetensors", "reranker.json", "served.json"
 BATCH = 32
 STEP = 16
 """Texts are padded to a multiple of this, so that a score does not hang on the length of the others."""
@@ -106,17 +106,50 @@ def open_reranker(folder: Path, encoder: LocalModel, cache: Path, engine: Engine
             f"{folder}: a re-ranker of the encoder {settings['encoder'][:12]}, and this is {encoder.digest[:12]}",
             next_step="train again, or set models.embedder to the encoder that it was trained on",
         )
+    about = _about(folder, encoder)
+    graph = _made(cache / "rerankers" / about["digest"], lambda out: _write(folder, encoder.path, about, out))
+    return _opened(about, graph, encoder.path, engine)
+
+
+def write_served(folder: Path, encoder: LocalModel, cache: Path) -> None:
+    """Put beside a re-ranker what it takes to open it where its encoder is not: its graph, tokenizer and settings."""
+    about = _about(folder, encoder)
+    graph = _made(cache / "rerankers" / about["digest"], lambda out: _write(folder, encoder.path, about, out))
+    (folder / graph.name).unlink(missing_ok=True)
+    link_or_copy(str(graph), str(folder / graph.name))
+    shutil.copyfile(encoder.path / "tokenizer.json", folder / "tokenizer.json")
+    write_json(folder / SERVED, {name: value for name, value in about.items() if name != "config"})
+
+
+def open_served(folder: Path, engine: Engine = "auto") -> OnnxReranker:
+    """Open what `write_served` wrote."""
+    return _opened(read_json(folder / SERVED), folder / "model.onnx", folder, engine)
+
+
+def reranker_in(evidence: Path) -> OnnxReranker | None:
+    """The re-ranker of a folder `evidence/` of adapters or of a release, if it has one."""
+    folder = evidence / "reranker"
+    return open_served(folder) if (folder / SERVED).is_file() else None
+
+
+def _about(folder: Path, encoder: LocalModel) -> dict[str, Any]:
+    settings, config = read_json(folder / SETTINGS), read_json(encoder.path / "config.json")
     scale = settings["alpha"] / settings["rank"]
-    digest = sha256_json([FORM, encoder.digest, sha256_file(folder / WEIGHTS), scale])
-    config = read_json(encoder.path / "config.json")
-    graph = _made(cache / "rerankers" / digest, lambda out: _write(folder, encoder.path, config, scale, out))
+    return {
+        "digest": sha256_json([FORM, encoder.digest, sha256_file(folder / WEIGHTS), scale]), "scale": scale,
+        "mix": float(settings["mix"]), "max_tokens": int(settings["max_tokens"]),
+        "pad_id": int(config.get("pad_token_id") or 0), "config": config,
+    }  # fmt: skip
+
+
+def _opened(about: dict[str, Any], graph: Path, tokenizer: Path, engine: Engine) -> OnnxReranker:
     chosen = chosen_engine(engine)
     return OnnxReranker(
-        name=f"{digest[:12]}-{chosen}",
-        mix=float(settings["mix"]),
-        pairs=open_pairs(encoder.path, int(settings["max_tokens"])),
+        name=f"{about['digest'][:12]}-{chosen}",
+        mix=about["mix"],
+        pairs=open_pairs(tokenizer, about["max_tokens"]),
         run=open_graph(graph, chosen, "scores", f"remove {graph.parent}: it is made again"),
-        pad_id=int(config.get("pad_token_id") or 0),
+        pad_id=about["pad_id"],
     )
 
 
@@ -137,11 +170,12 @@ def _made(target: Path, write: Callable[[Path], None]) -> Path:
     return graph
 
 
-def _write(folder: Path, encoder: Path, config: dict[str, Any], scale: float, out: Path) -> None:
+def _write(folder: Path, encoder: Path, about: dict[str, Any], out: Path) -> None:
+    config = about["config"]
     try:
         if not is_bert(config):
             raise ValueError(f"{config.get('model_type', 'no model_type')} is not of the BERT family")
-        write_cross_encoder(encoder, config, load_file(folder / WEIGHTS), scale, out)
+        write_cross_encoder(encoder, config, load_file(folder / WEIGHTS), about["scale"], out)
     except (ValueError, KeyError, OSError, SafetensorError) as error:
         raise ModelError(f"{folder / WEIGHTS}: {error}", next_step="train the re-ranker again") from error
 

@@ -9,11 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from raftops.answer.answering import Answerer, gather
+from raftops.answer.judgement import judgement_in
 from raftops.answer.router import Router
 from raftops.data.records import Message
 from raftops.release.release import Release
 from raftops.retrieval.hybrid import open_index
 from raftops.retrieval.protocols import Generator
+from raftops.retrieval.reranker import reranker_in
 from raftops.service.live import Live
 from raftops.service.weights import Weights
 
@@ -35,7 +37,8 @@ class Loader:
             library = open_index(release.index, release.prompt.dense_share)
             try:
                 router = Router(release.router, library.embedder)
-                gather(library, _question(release), frozenset(release.access.policies), release.prompt)
+                reranker = reranker_in(release.evidence)
+                gather(library, _question(release), frozenset(release.access.policies), release.prompt, reranker)
                 answerer = Answerer(
                     library=library,
                     generator=model.result(),
@@ -44,6 +47,8 @@ class Loader:
                     title=release.title,
                     max_new_tokens=release.deploy.max_new_tokens,
                     trained_policies=release.trained_policies,
+                    judgement=judgement_in(release.evidence),
+                    reranker=reranker,
                 )
                 warm_up(answerer.generator, release)
             except BaseException:

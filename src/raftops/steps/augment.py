@@ -25,6 +25,8 @@ from raftops.data.records import Example, Locator, Split, Unit
 from raftops.errors import DataRejected
 from raftops.files import read_json, read_jsonl, sha256_json, write_json, write_jsonl
 from raftops.progress import progress
+from raftops.raftdata.choices import FILE as CHOICES
+from raftops.raftdata.choices import SPLITS, Chooser
 from raftops.raftdata.conversations import Draft, Writer
 from raftops.raftdata.golden import Source, proofs_of
 from raftops.raftdata.near_miss import Vocabulary, answering, near_misses, search_without
@@ -55,7 +57,7 @@ def augment(  # noqa: PLR0913  one argument per artifact
     dev: bool = False,
     base: str = "",
 ) -> dict[str, float]:
-    """Write `raft.jsonl`, `plain.jsonl` and `refused.jsonl`. Finished examples are kept in `cache` and not redone.
+    """Write `raft.jsonl`, `plain.jsonl`, `choices.jsonl` and `refused.jsonl`. What is finished is kept in `cache`.
 
     With `dev` also `dev.jsonl`: the RAFT conversations of the dev split, under the same rules, to choose adapters by.
     `base` is the model to be trained, as the spec names it: what is rehearsed has to be its own.
@@ -72,6 +74,11 @@ def augment(  # noqa: PLR0913  one argument per artifact
         finished = _Finished(cache, built, writer, policies)
         finder = _Finder(writer, library, policies)
         found = {split: finder.found(chosen[split].allowed, finished) for split in splits}
+        chooser = Chooser(library, prompt, policies, finder.vocabulary, config.seed)
+        both = (_knowledge(config, examples, split, random.Random(config.seed)) for split in SPLITS)
+        able = [e for some in both for e in some if not _refusal(e, writer.sources, policies)]
+        choices = chooser.all_rows(able, writer.sources, cache / "augment", finished.index)
+    write_jsonl(conversations / CHOICES, choices)
     rows, first = {}, {}
     for split in splits:
         rows[split], first[split] = _written(chosen[split].allowed, found[split], writer)
@@ -83,16 +90,22 @@ def augment(  # noqa: PLR0913  one argument per artifact
     _write_plain(writer, train.allowed, conversations)
     write_jsonl(conversations / "refused.jsonl", (row for split in splits for row in chosen[split].refused))
     variants = Counter(row["variant"] for row in rows["train"])
-    metrics = {f"variant_{name}": float(count) for name, count in sorted(variants.items())} | {
-        "examples": float(len(train.allowed)),
-        "conversations": float(len(rows["train"])),
-        "refused": float(len(train.refused)),
-        "golden_first": round(first["train"], 4),
-    }
+    metrics = (
+        {f"variant_{name}": float(count) for name, count in sorted(variants.items())}
+        | {
+            "examples": float(len(train.allowed)),
+            "conversations": float(len(rows["train"])),
+            "refused": float(len(train.refused)),
+            "golden_first": round(first["train"], 4),
+        }
+        | {f"choices_{kind}": float(n) for kind, n in sorted(Counter(row["kind"] for row in choices).items())}
+    )
     if dev:
         write_jsonl(conversations / DEV, rows["dev"])
         metrics |= {"dev_conversations": float(len(rows["dev"])), "dev_refused": float(len(chosen["dev"].refused))}
-    write_json(conversations / "augment.json", metrics | {"audience": list(audience), "policies": sorted(policies)})
+    shown = {name: getattr(prompt, name) for name in ("units", "evidence_tokens", "candidates")}
+    about = {"audience": list(audience), "policies": sorted(policies), "shown": shown}
+    write_json(conversations / "augment.json", metrics | about)
     return metrics
 
 
@@ -141,14 +154,12 @@ def _choose(
     config: Augment, examples: Sequence[Example], split: Split, writer: Writer, policies: frozenset[str]
 ) -> _Chosen:
     """One split: behaviour if the spec wants it, knowledge up to its limit, drawn by seed; at least one is allowed."""
-    wanted = [e for e in examples if e.split == split]
-    knowledge = [e for e in wanted if e.kind == "knowledge"]
-    behaviour = [e for e in wanted if e.kind == "behaviour"] if config.behaviour else []
-    if config.max_examples and len(knowledge) > config.max_examples:
-        share = config.max_examples / len(knowledge)
-        draw = random.Random(config.seed)
-        knowledge = draw.sample(knowledge, config.max_examples)
-        behaviour = draw.sample(behaviour, round(len(behaviour) * share))
+    draw = random.Random(config.seed)
+    knowledge = _knowledge(config, examples, split, draw)
+    behaviour = [e for e in examples if e.split == split and e.kind == "behaviour"] if config.behaviour else []
+    there = sum(e.split == split and e.kind == "knowledge" for e in examples)
+    if len(knowledge) < there:
+        behaviour = draw.sample(behaviour, round(len(behaviour) * len(knowledge) / there))
 
     drawn = sorted([*knowledge, *behaviour], key=lambda e: e.id)
     reasons = {e.id: reason for e in drawn if (reason := _refusal(e, writer.sources, policies))}
@@ -159,6 +170,13 @@ def _choose(
         advice = f"add examples to data.examples, or raise data.splits.{split}"
         raise DataRejected(_NONE_LEFT[split].format(len(drawn)), next_step=next(iter(reasons.values()), advice))
     return chosen
+
+
+def _knowledge(config: Augment, examples: Sequence[Example], split: Split, draw: random.Random) -> list[Example]:
+    """The knowledge examples of a split, up to the limit of the spec."""
+    found = [e for e in examples if e.split == split and e.kind == "knowledge"]
+    most = config.max_examples or len(found)
+    return draw.sample(found, most) if most < len(found) else found
 
 
 def _refusal(example: Example, sources: dict[str, Source], policies: frozenset[str]) -> str:
@@ -227,7 +245,7 @@ class _Finder:
             return _Found(units)
         miss = made[0]
         hidden = answering(miss, self.library, self.policies, self.vocabulary)
-        hits = search_without(self.library, miss.question, self.policies, served.passages, hidden)
+        hits = search_without(self.library, miss.question, self.policies, served, hidden)
         near = select_units(miss.question, hits, self.library.embedder, served, self.library.tokens)
         return _Found(units, miss.question, near)
 
@@ -275,9 +293,11 @@ class _Finished:
 
     def __init__(self, cache: Path, built: Path, writer: Writer, policies: frozenset[str]) -> None:
         index = read_json(built / "index.json")
+        self.index = [index.get("collection"), index["built_from"]]
+        """What the index is, for keys."""
         config, prompt = writer.config, writer.prompt.model_dump(mode="json")
         settings = [prompt, config.seed, config.near_miss_fraction, sorted(policies)]
-        key = sha256_json([FORMAT, settings, index.get("collection"), index["built_from"]])
+        key = sha256_json([FORMAT, settings, *self.index])
         self._path = cache / "augment" / f"{key}.jsonl"
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._found: dict[str, _Found] = {}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from raftops.access import AccessPolicies
 from raftops.answer.answering import Answerer
+from raftops.answer.judgement import judgement_in
 from raftops.answer.router import Router as Routing
 from raftops.data.records import Example
 from raftops.errors import DataRejected, StepError
@@ -26,7 +27,9 @@ from raftops.evaluation.summary import Summariser
 from raftops.files import read_json, read_jsonl, sha256_file, sha256_json, sha256_tree
 from raftops.generation.openvino import OpenVinoGenerator
 from raftops.models import resolve
+from raftops.release.parts import EVIDENCE
 from raftops.retrieval.hybrid import open_index
+from raftops.retrieval.reranker import reranker_in
 from raftops.spec.figures import MODELS
 from raftops.spec.model.learning import Evaluate, Prompt
 from raftops.spec.model.serving import Router
@@ -62,7 +65,11 @@ def evaluate(  # noqa: PLR0913  one argument per artifact
     models = Models(served_models(adapters, cache), cache)
     with open_index(built, prompt.dense_share) as library:
         single = {"bm25": Weighted(library, 0.0), "dense": Weighted(library, 1.0)}
-        answerer = Answerer(library, models["base"], prompt, Routing(router, library.embedder), title)
+        routing, choosing = Routing(router, library.embedder), adapters / EVIDENCE
+        answerer = Answerer(
+            library, models["base"], prompt, routing, title,
+            judgement=judgement_in(choosing), reranker=reranker_in(choosing),
+        )  # fmt: skip
         bench = Bench(answerer, single, models, access, sources)
         summariser = Summariser(config)
         findings = Study(config, bench, held).run(summariser.winner)

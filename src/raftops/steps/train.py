@@ -21,6 +21,7 @@ from raftops.spec.model.learning import Candidate, Train
 from raftops.training.base import load_tokenizer
 from raftops.training.candidates import Dev, Trials, try_all, try_one
 from raftops.training.curves import write_curves
+from raftops.training.evidence import Choosing, train_evidence
 from raftops.training.handing import give_out, relink, take_in
 from raftops.training.loop import set_threads
 from raftops.training.served import served_gguf, why_not
@@ -42,6 +43,8 @@ class Training:
     cache: Path
     cluster: Mapping[str, Any] | None = None
     """Where the nodes are (`raftops.cluster.train_job.Nodes`), if the spec asks for several."""
+    embedder: str = ""
+    """The encoder that a re-ranker stands on, as the spec names it."""
 
 
 def train(work: Training, adapters: Path) -> Metrics:
@@ -158,12 +161,15 @@ def _finish(work: Training, inputs: _Inputs, trials: Trials, adapters: Path) -> 
     load_tokenizer(base.folder).save_pretrained(adapters / "tokenizer")
     write_curves(tuned, trials, adapters)
     write_jsonl(adapters / "sources.jsonl", inputs.sources)
+    start = Path(config.init_from) if config.init_from else None
+    places = work.embedder, work.cache, config.seed, config.threads
+    evidence = train_evidence(Choosing(work.conversations, start, *places), adapters)
     not_served = why_not(base)
     if not not_served:
         for name, one in [("base", None), *tuned.items()]:
             relink(served_gguf(base, one, work.cache), adapters / "served" / f"{name}.gguf")
 
-    metrics = _totals(tuned, [one.adapter for one in trials.lost], inputs.began) | trials.metrics()
+    metrics = _totals(tuned, [one.adapter for one in trials.lost], inputs.began) | trials.metrics() | evidence
     report: dict[str, Any] = {name: adapter.figures | {"digest": adapter.digest} for name, adapter in tuned.items()}
     report |= {
         "base": work.base,
