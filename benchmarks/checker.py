@@ -4,7 +4,7 @@
 
 True claims: sentences of handbooks as they are and with their numbers and dates in another form, and real answers (of
 the sample, of PolicyQA, of NQ, of ClapNQ) with the sentences that prove them. Contradicted claims: the same, with one
-thing swapped (`claim_swaps.py`). The rules were written while looking at the sources named `developed on`; the others
+thing swapped (`_claim_swaps.py`). The rules were written while looking at the sources named `developed on`; the others
 were only measured. Beside the checker: the word overlap that was used before, always accepting, always refusing.
 Prints one JSON line for each figure, with Wilson's 95 % interval. Skips, with a reason, where the data is absent.
 """
@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from zlib import crc32
 
-from benchmarks.claim_swaps import SWAPS, Claim, restated
+from benchmarks._claim_swaps import SWAPS, Claim, restated
 from raftops.answer.support import contradiction, shown_text, supports, terms
 from raftops.answer.support import numbers as figures_of
 from raftops.data.records import Example, Locator, Unit
@@ -234,7 +234,7 @@ def interval(refused: Sequence[bool]) -> str:
     n, share, z = len(refused), sum(refused) / len(refused), 1.96
     middle, wide = share + z * z / (2 * n), z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     low, high = ((middle + sign * wide) / (1 + z * z / n) for sign in (-1, 1))
-    return f"{share:.3f} [{low:.3f}, {high:.3f}] of {n}"
+    return f"{share:.3f} [{max(0.0, low):.3f}, {min(1.0, high):.3f}] of {n}"
 
 
 def say(figure: str, value: float | str) -> None:

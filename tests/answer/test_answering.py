@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from raftops.answer.answering import Answerer, supporting_units
 from raftops.answer.router import Router
-from raftops.data.records import Generation, Hit, Locator, Passage, Span, Unit
+from raftops.data.records import Generation, Hit, Locator, Message, Passage, Span, Unit
 from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Router as RouterSpec
 
@@ -280,3 +280,58 @@ def test_evidence_far_from_the_question_is_not_put_to_the_model():
     answer = strict.answer("How much annual leave in Germany?", frozenset({"staff"}))
     assert (answer.abstained, answer.reason) == (True, "nothing found")
     assert not hasattr(one.generator, "messages")
+
+
+class Recorded(Says):
+    """A tuned generator that keeps who made it talk."""
+
+    def __init__(self):
+        super().__init__("30 working days. [1]")
+        self.calls = 0
+
+    def generate(self, messages, max_new_tokens):
+        self.calls += 1
+        return super().generate(messages, max_new_tokens)
+
+
+class Tuned:
+    """A judgement that was tuned on what outsiders may not read."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def probability(self, question, units):
+        self.calls += 1
+        return 1.0
+
+    def answerable(self, question, units):
+        return self.probability(question, units) > 0.5
+
+
+ASKED = [
+    "leave in Germany?",
+    "And in Ireland?",
+    "Rewrite this: a b c d",
+    "As JSON: how much annual leave?",
+    "merit budget?",
+]
+
+
+@settings(max_examples=200, deadline=None)
+@given(policies, policies, st.sampled_from(ASKED), st.booleans())
+def test_whoever_stands_outside_the_audience_never_makes_anything_tuned_talk(trained, may, question, talked):
+    generator, judgement = Recorded(), Tuned()
+    one = replace(
+        answerer(""), generator=generator, judgement=judgement, trained_policies=trained,
+        prompt=PROMPT.model_copy(update={"least_score": 0.0}),
+    )  # fmt: skip
+    history = [Message(role="user", content="How much annual leave in Germany?")] if talked else []
+    answer = one.answer(question, may, history)
+    for citation in answer.citations:
+        assert POLICY[citation.doc_id] in may
+        assert TEXTS[citation.doc_id][citation.start : citation.end] == citation.quote
+    assert all(POLICY[unit.doc_id] in may for unit in answer.units)
+    if not trained <= may:
+        assert generator.calls == judgement.calls == 0
+        assert answer.mode in ("quote", "declined")
+        assert answer.mode == "quote" or not may & set(POLICY.values()) or answer.route.name == "behaviour"

@@ -1,6 +1,6 @@
 """The bar of the checker, held without any data beside the repository: swapped claims over sentences written here.
 
-The swaps are the generators of `benchmarks/claim_swaps.py`; `python -m benchmarks.checker` holds the same bar over
+The swaps are the generators of `benchmarks/_claim_swaps.py`; `python -m benchmarks.checker` holds the same bar over
 handbooks and question sets that nobody here wrote.
 """
 
@@ -9,7 +9,7 @@ from itertools import product
 
 import pytest
 
-from benchmarks.claim_swaps import SWAPS, Claim, restated
+from benchmarks._claim_swaps import SWAPS, Claim, restated
 from raftops.answer.support import contradiction, supports, terms
 from raftops.data.records import Locator, Unit
 

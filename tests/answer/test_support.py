@@ -108,6 +108,12 @@ def test_a_decimal_is_read_in_the_language_of_the_spec():
     assert not supports([grant], "1500 Euro", "Wie hoch ist der Zuschuss?", "english")
 
 
+def test_a_german_date_is_no_end_of_a_sentence():
+    rest = unit("Resturlaub darf nicht über den 31. März hinaus übertragen werden.")
+    assert supports([rest], "Bis zum 31. März.", "Bis wann kann man Resturlaub übertragen?", "german")
+    assert not supports([rest], "Bis zum 30. März.", "Bis wann kann man Resturlaub übertragen?", "german")
+
+
 @pytest.mark.parametrize(
     ("text", "request_", "facts"),
     [

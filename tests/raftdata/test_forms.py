@@ -25,5 +25,4 @@ def test_every_form_is_drawn_and_holds_question_and_fact():
 
 def test_what_is_asked_for_as_json_is_json():
     (form,) = [form for form in FORMS if form.name == "json"]
-    held = json.loads(form.write('Who "signs"?', "The line manager."))
-    assert held == {"question": 'Who "signs"?', "answer": "The line manager."}
+    assert json.loads(form.write('The "line" manager.')) == {"answer": 'The "line" manager.'}

@@ -127,6 +127,15 @@ def test_whatever_changes_an_answer_changes_the_hash(tmp_path, change):
     assert change(tmp_path / "b").hash != write(tmp_path / "a").hash
 
 
+def test_the_router_that_was_calibrated_with_the_report_is_the_released_one(tmp_path):
+    parts = fake_parts(tmp_path / "a")
+    calibrated = Router(margin=0.3, knowledge={"questions": ["who approves travel?"]})
+    write_json(parts.report / "router.json", calibrated.model_dump(mode="json"))
+    made = write_release(Deploy(), Prompt(), Router(), parts, tmp_path / "releases")
+    assert made.router == calibrated == open_release(made.path).router
+    assert made.hash != write(tmp_path / "b").hash
+
+
 def test_how_a_release_is_made_does_not_change_it(tmp_path):
     config = Deploy(smoke_questions=("a?",), keep_releases=2)
     assert write(tmp_path / "a", config).hash == write(tmp_path / "b").hash
@@ -331,3 +340,17 @@ def test_a_document_that_was_deleted_restricts_nobody_and_one_that_no_rule_match
     (parts.adapters / "sources.jsonl").write_text('{"id": "1", "sources": [{"doc_id": "leave.md", "version": "v"}]}\n')
     closed = write_release(Deploy(), Prompt(), Router(), other, tmp_path / "releases")
     assert closed.trained_policies - frozenset(closed.access.policies), "a policy that nobody has"
+
+
+def test_what_chooses_the_evidence_is_a_part_and_the_account_of_it_is_not(tmp_path):
+    hashes = []
+    for name, (threshold, account) in enumerate([(0.5, "a"), (0.5, "b"), (0.6, "b")]):
+        parts = fake_parts(tmp_path / str(name))
+        write_json(parts.adapters / "evidence" / "judgement.json", {"threshold": threshold})
+        write_json(parts.adapters / "evidence" / "evidence.json", {"why": account})
+        made = write_release(Deploy(), Prompt(), Router(), parts, tmp_path / str(name) / "releases")
+        assert json.loads((made.evidence / "judgement.json").read_text()) == {"threshold": threshold}
+        hashes.append(made.hash)
+    assert hashes[0] == hashes[1] != hashes[2]
+    without = write(tmp_path / "none")
+    assert without.hash not in hashes and not without.evidence.exists()

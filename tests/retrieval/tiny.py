@@ -53,7 +53,7 @@ class HashEmbedder:
         vectors = np.full((len(texts), DIMENSION), 1e-6, dtype=np.float32)
         for row, text in enumerate(texts):
             for word in text.lower().split():
-                vectors[row, hashlib.md5(word.strip(".,:?").encode()).digest()[0] % DIMENSION] += 1
+                vectors[row, hashlib.md5(word.strip(".,:?()").encode()).digest()[0] % DIMENSION] += 1
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 

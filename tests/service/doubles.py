@@ -6,12 +6,14 @@ from contextlib import contextmanager
 
 from raftops.access import AccessPolicies
 from raftops.answer.answering import Answerer
+from raftops.answer.asker import asker_of
 from raftops.answer.router import Router
 from raftops.data.records import Generation
 from raftops.retrieval.memory import MemoryRetriever
 from raftops.service.identity import Caller, Denied
 from raftops.service.live import Live
 from raftops.spec.model.learning import Prompt
+from raftops.spec.model.serving import Identity
 from raftops.spec.model.serving import Router as RouterSpec
 from tests.retrieval.tiny import HashEmbedder
 
@@ -51,12 +53,15 @@ class Library(MemoryRetriever):
 
 
 class Tokens:
-    """A verifier: `a+b` is the token of somebody in the groups a and b; `stranger` is nobody."""
+    """A verifier: `a+b` is the token of somebody in the groups a and b, `a@Norway` of somebody who is in that country;
+    `stranger` is nobody."""
 
     def caller(self, token):
         if token == "stranger":
             raise Denied("unknown")
-        return Caller(frozenset(token.split("+")) - {"nogroup"})
+        groups, _, country = token.partition("@")
+        asker = asker_of({"country": country} if country else {}, Identity().boost_claims)
+        return Caller(frozenset(groups.split("+")) - {"nogroup"}, asker)
 
 
 class Held:

@@ -10,7 +10,7 @@ from raftops.service.app import create_app
 from raftops.service.guard import BODY_BYTES
 from raftops.service.live import Refused
 from raftops.service.metrics import Metrics
-from raftops.service.wire import HISTORY_CHARS, QUESTION_CHARS
+from raftops.service.wire import HISTORY_CHARS, MESSAGES, QUESTION_CHARS
 from raftops.spec.model.serving import Router
 from tests.retrieval.tiny import passage
 from tests.service.doubles import Held, Says, live
@@ -150,7 +150,8 @@ def test_a_stranger_is_refused_before_the_body_is_read():
         (b'{"messages": [{"role": "user", "content": "x"}], "n": 2}', 400, "n"),
         (b'{"messages": [{"role": "user", "content": "x"}], "model": "gpt-4"}', 404, "model"),
         (b'{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}', 400, "messages"),
-        (json.dumps({"messages": [{"role": "user", "content": "x"}] * 65}).encode(), 400, "messages"),
+        (json.dumps({"messages": [{"role": "user", "content": "x"}] * (MESSAGES + 1)}).encode(), 400, "messages"),
+        (b'{"messages": [{"role": "user", "content": "x"}], "stop": ["a", "b", "c", "d", "e"]}', 400, "stop"),
         (json.dumps({"messages": [{"role": "user", "content": "x" * (QUESTION_CHARS + 1)}]}).encode(), 400, "messages"),
         (b"x" * (BODY_BYTES + 1), 413, None),
     ],
@@ -163,7 +164,7 @@ def test_a_bad_request_gets_an_openai_error_that_does_not_repeat_it(body, status
 
 
 def test_a_long_body_without_a_length_is_cut_off():
-    parts = (b"x" * 8192 for _ in range(20))
+    parts = (b"x" * 8192 for _ in range(BODY_BYTES // 8192 + 2))
     answer = service().post("/v1/chat/completions", content=parts, headers=STAFF)
     assert answer.status_code == 413
 
@@ -204,6 +205,127 @@ def test_history_is_the_callers_user_and_assistant_turns_within_bounds():
     assert [role for role, _ in said] == ["system", "assistant", "user", "user"]
     assert said[1][1] == "an answer" and said[2][1] == "a part" and said[3][1].endswith(LEAVE)
     assert "obey" not in str(said) and "old" not in str(said)
+
+
+def talked(*said, then=LEAVE):
+    roles = ("user", "assistant")
+    return [{"role": roles[n % 2], "content": text} for n, text in enumerate(said)] + [
+        {"role": "user", "content": then}
+    ]
+
+
+def test_a_long_chat_is_answered_by_its_last_turns():
+    model = Says("27 days [1]")
+    answer = ask(service(model), messages=talked(*["hi there"] * 120, "x" * 70_000, "y" * 70_000))
+    assert answer.status_code == 200 and answer.json()["grounded"]
+    assert "yyyy" not in str(model.asked)
+
+
+def test_an_image_of_long_ago_does_not_end_the_conversation():
+    image = [{"type": "image_url", "image_url": {"url": "data:x"}}, {"type": "text", "text": "what is this?"}]
+    assert ask(service(), messages=talked(image, "a cat")).json()["grounded"]
+
+
+def test_what_is_shown_stops_where_the_client_wants_it():
+    assert ask(service(), stop=" days").json()["choices"][0]["message"]["content"] == "27"
+    assert ask(service(), stop=["never", "days"]).json()["choices"][0]["message"]["content"] == "27"
+    assert (
+        ask(service(), stop="").json()["choices"][0]["message"]["content"]
+        == ask(service()).json()["choices"][0]["message"]["content"]
+    )
+
+
+NORWAY = passage(3, "Employees in Norway hand in a sick note on day 4.", "open", "Sick notes in Norway", "norway.md")
+SWEDEN = passage(4, "Employees in Sweden hand in a sick note on day 8.", "open", "Sick notes in Sweden", "sweden.md")
+DENMARK = passage(5, "Employees in Denmark hand in a sick note on day 2.", "secret", "Sick notes in Denmark", "dk.md")
+SICK = "When do I hand in a sick note?"
+
+
+def northern(generator, **more):
+    held = Held(live([NORWAY, SWEDEN, DENMARK], generator, **more))
+    return TestClient(create_app(held, Metrics()), raise_server_exceptions=False)
+
+
+def first_unit(messages):
+    """A model that repeats the first piece of evidence."""
+    return messages[-1].content.split("[1] ")[1].split("\n")[0].split(": ", 1)[1] + " [1]"
+
+
+def test_a_follow_up_is_searched_as_a_question_that_stands_alone_and_says_which():
+    client = northern(Says(first_unit))
+    first = ask(client, "When is a sick note due in Norway?").json()
+    assert first["citations"][0]["doc_id"] == "norway.md" and "searched" not in first
+    then = ask(client, messages=talked("When is a sick note due in Norway?", "On day 4. [1]", then="And in Sweden?"))
+    assert then.json()["searched"] == "When is a sick note due in Sweden?"
+    assert then.json()["citations"][0]["doc_id"] == "sweden.md"
+    alone = ask(client, "And in Sweden?").json()
+    assert "searched" not in alone
+
+
+def test_who_asks_from_a_country_finds_that_country_and_is_told_so():
+    for country, document in (("Norway", "norway.md"), ("SE", "sweden.md")):
+        answer = ask(northern(Says(first_unit)), SICK, {"Authorization": f"Bearer staff@{country}"}).json()
+        assert answer["citations"][0]["doc_id"] == document
+        assert list(answer["assumed"]) == ["country"] and answer["assumed"]["country"] in answer["searched"]
+    plain = ask(northern(Says(first_unit)), SICK).json()
+    assert "assumed" not in plain and "searched" not in plain
+
+
+def test_a_country_that_the_question_names_is_kept():
+    asked = "When do I hand in a sick note in Sweden?"
+    answer = ask(northern(Says(first_unit)), asked, {"Authorization": "Bearer staff@Norway"}).json()
+    assert answer["citations"][0]["doc_id"] == "sweden.md" and "assumed" not in answer
+
+
+def test_a_country_opens_nothing():
+    answer = ask(northern(Says(first_unit)), SICK, {"Authorization": "Bearer staff@Denmark"})
+    assert "dk.md" not in answer.text and "day 2" not in answer.text and "Sick notes in Denmark" not in answer.text
+    boss = ask(northern(Says(first_unit)), SICK, {"Authorization": "Bearer boss@Denmark"}).json()
+    assert boss["citations"][0]["doc_id"] == "dk.md"
+
+
+def test_claims_are_written_to_no_log_and_no_metric(caplog):
+    caplog.set_level(logging.DEBUG)
+    client = northern(Says(first_unit))
+    assert ask(client, SICK, {"Authorization": "Bearer staff@Norway"}).json()["assumed"]
+    assert "Norway" not in caplog.text + client.get("/metrics").text
+
+
+@pytest.mark.parametrize("said", ["Hello!", "thanks", "Who are you?", "Danke schön"])
+def test_small_talk_gets_a_civil_sentence_without_model_or_citation(said):
+    model = Says("27 days [1]")
+    answer = ask(service(model), said).json()
+    assert (answer["mode"], answer["citations"], answer["abstained"], model.asked) == ("form", [], False, [])
+    assert answer["choices"][0]["message"]["content"]
+
+
+def test_a_declined_answer_names_the_nearest_documents_that_the_caller_may_read():
+    client = service(Says("I cannot find this in the documents."), answer="short")
+    declined = ask(client, "Is there a bonus pool of leave?").json()
+    assert declined["mode"] == "declined"
+    assert declined["nearest"] == [{"doc_id": "leave.md", "title": "Leave", "uri": "https://x/leave.md"}]
+    assert ask(service()).json()["nearest"] == []
+
+
+def test_two_tokens_one_inside_the_audience_and_one_outside():
+    """The one outside is quoted what is theirs to read, and never talks to the weights."""
+    model = Says("27 days [1]")
+    client = service(model, trained_policies=frozenset({"open", "secret"}))
+    outside = ask(client).json()
+    assert model.asked == [] and outside["mode"] == "quote" and outside["grounded"]
+    assert {c["doc_id"] for c in outside["citations"]} == {"leave.md"}
+    inside = ask(client, headers=BOSS).json()
+    assert len(model.asked) == 1 and inside["mode"] != "declined"
+    asked = ask(client, "How large is the bonus pool in percent of salaries?").json()
+    assert "4.2" not in json.dumps(asked) and len(model.asked) == 1
+
+
+def test_the_last_chunk_of_a_stream_says_how_it_was_answered():
+    body = {"messages": talked("When is a sick note due in Norway?", "day 4", then="And in Sweden?"), "stream": True}
+    with northern(Says(first_unit)).stream("POST", "/v1/chat/completions", headers=STAFF, json=body) as answer:
+        lines = [line.removeprefix("data: ") for line in answer.iter_lines() if line]
+    last = json.loads(lines[-2])
+    assert last["mode"] in ("short", "both", "quote") and last["nearest"] == [] and "Sweden" in last["searched"]
 
 
 def test_control_tokens_in_a_document_or_a_question_are_plain_text():

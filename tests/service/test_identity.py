@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raftops.errors import ServiceError
-from raftops.service.dev_tokens import EVERYONE, ensure_dev_tokens, load_dev_tokens
+from raftops.service.dev_tokens import EVERYONE, dev_user_with, ensure_dev_tokens, load_dev_tokens
 from raftops.service.identity import Denied, JwtVerifier, bearer, groups_of, is_loopback, open_verifier
 from raftops.service.key_set import AGAIN_SECONDS, FRESH_SECONDS, KeySet
-from raftops.spec.model.serving import Identity
+from raftops.spec.model.serving import BoostClaim, Identity
 
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
@@ -285,3 +285,40 @@ def test_loopback_is_known_by_every_name():
 def test_a_key_set_that_signs_for_others_too_is_not_enough(tmp_path, left_out):
     with pytest.raises(ServiceError, match="tokens for other applications"):
         open_verifier(WHO.model_copy(update={"jwks": str(tmp_path / "keys.json"), left_out: ""}), "0.0.0.0", ())
+
+
+CLAIMED = WHO.model_copy(
+    update={"boost_claims": {"country": BoostClaim(claim="address.country"), "department": BoostClaim()}}
+)
+
+
+def test_claims_come_from_the_verified_token_beside_the_groups():
+    caller = verifier(CLAIMED).caller(token(address={"country": "DE"}, department="Finance", language="de"))
+    assert caller.groups == {"staff"}
+    assert {claim.kind: claim.shown for claim in caller.asker.claims} == {"country": "Germany", "department": "Finance"}
+    assert "Finance" not in repr(caller)
+
+
+@pytest.mark.parametrize("value", [None, 7, "", " ", ["a", "b"], {"a": 1}, "x" * 200, "a\nb", "<|im_start|>", "; drop"])
+def test_a_claim_of_another_shape_is_left_out_and_denies_nobody(value):
+    caller = verifier(CLAIMED).caller(token(department=value))
+    assert caller.groups == {"staff"} and caller.asker.claims == ()
+
+
+def test_claims_that_the_spec_does_not_name_are_not_read():
+    assert verifier(WHO.model_copy(update={"boost_claims": {}})).caller(token(country="DE")).asker.claims == ()
+
+
+def test_a_development_user_may_have_claims_and_is_known_to_a_service_that_runs(tmp_path):
+    path = tmp_path / "t.json"
+    opened = open_verifier(Identity(dev_tokens=str(path)), "127.0.0.1", ("staff", "boss"))
+    ana = dev_user_with(path, load_dev_tokens(path), "staff", {"country": "IE"})
+    os.utime(path, ns=(1, 1))  # whatever the clock's grain: the file was changed
+    caller = opened.caller(ana.token)
+    assert caller.groups == {"staff"} and [c.shown for c in caller.asker.claims] == ["Ireland"]
+    assert dev_user_with(path, load_dev_tokens(path), "staff", {"country": "IE"}) == ana
+    assert opened.caller(load_dev_tokens(path)["staff"].token).asker.claims == ()
+    path.write_text("broken")
+    with pytest.raises(Denied):
+        opened.caller("unknown")
+    assert opened.caller(ana.token).groups == {"staff"}

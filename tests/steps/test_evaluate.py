@@ -63,7 +63,8 @@ SMALL = Evaluate(bootstrap=100, forgetting=2)
 def test_it_writes_the_report_and_returns_the_flat_figures(run, tmp_path, capsys):
     metrics = run(SMALL, base=babbles, plain=babbles, raft=reads)
     written = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert {p.name for p in (tmp_path / "report").iterdir()} == {"report.json", "report.html", "answers.jsonl"}
+    files = {"report.json", "report.html", "answers.jsonl", "router.json"}
+    assert {p.name for p in (tmp_path / "report").iterdir()} == files
     assert written["winner"] == "raft" and all(isinstance(v, float) for v in metrics.values())
     assert metrics["retrieval.hit@10"] == 1 and metrics["served.quote_validity"] == 1
     assert written["questions"]["answerable"] == {"asked": 6, "held_out": 6}

@@ -9,15 +9,17 @@ something else, the evidence itself is the answer, word for word; where that doe
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
+from raftops.answer.asker import NOBODY, Asker
 from raftops.answer.evidence import select_units
 from raftops.answer.prompt import behaviour_messages, cited_numbers, grounded_messages, is_abstention, without_markers
 from raftops.answer.quotes import find_quote_at
 from raftops.answer.router import Route, Router
-from raftops.answer.support import carrying, coverage, supports, terms
+from raftops.answer.support import asserts_facts, carrying, contradiction, coverage, supports, terms
+from raftops.answer.understanding import Turn, Understood, understood
 from raftops.data.records import Citation, Generation, Message, Unit
 from raftops.retrieval.protocols import Embedder, Generator, Reranker, Retriever
 from raftops.spec.model.learning import Prompt
@@ -66,7 +68,7 @@ class Answer:
     reason: str = ""
     """Why the model's words are not shown: `nothing found` (the evidence does not answer), `model` (it declined), `not
     sure`, `not supported` (the evidence does not carry them), or `audience`: the caller may not read all that the
-    weights were trained on."""
+    weights were trained on. Of words that rest on no document: `not grounded` where they state facts."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
@@ -74,6 +76,10 @@ class Answer:
     """False where the token limit cut it."""
     units: tuple[Unit, ...] = ()
     """The ranked evidence; all of it readable by the caller."""
+    searched: str = ""
+    """The question that was searched, where it is not the caller's own words."""
+    assumed: Mapping[str, str] = field(default_factory=dict)
+    """What the caller's token says of whose rules are meant, where the question left it open: `country: Germany`."""
 
     @property
     def grounded(self) -> bool:
@@ -130,19 +136,34 @@ class Answerer:
         """The numbered evidence for a question: what training, evaluation and service all show the model."""
         return gather(self.library, question, policies, self.prompt, self.reranker)
 
-    def answer(self, question: str, policies: frozenset[str], history: Sequence[Message] = ()) -> Answer:
+    def answer(
+        self, question: str, policies: frozenset[str], history: Sequence[Message] = (), asker: Asker = NOBODY
+    ) -> Answer:
         """Answer one question for a caller who may read `policies`."""
+        turn = Turn(question, policies, history, asker)
+        meant = understood(turn, self.router, self.library, self.title, self.language)
+        if meant.civil:
+            return Answer(meant.civil, (), meant.route, "form")
+        answer = self._answered(meant, policies, history)
+        return replace(answer, searched=meant.sought if meant.sought != question else "", assumed=meant.assumed)
+
+    @property
+    def language(self) -> str:
+        """Of questions and answers."""
+        return self.prompt.language
+
+    def _answered(self, meant: Understood, policies: frozenset[str], history: Sequence[Message]) -> Answer:
         started = time.perf_counter()
-        route = self.router.decide(question)
+        question, sought, route = meant.question, meant.sought, meant.route
         if not self.trained_policies <= policies:
-            return self._outside(question, route, policies)
-        units = [] if route.name == "behaviour" else self.units(question, policies)
+            return self._outside(sought, route, policies)
+        units = [] if route.name == "behaviour" else self.units(sought, policies)
         seconds = {"retrieval": time.perf_counter() - started}
         if route.name != "behaviour":
-            if not self._answerable(question, units):
+            if not self._answerable(sought, units):
                 return self._declined(Draft(route, units, seconds), "nothing found")
             if self.prompt.answer == "quote":
-                return self._quoted(question, Draft(route, units, seconds), "")
+                return self._quoted(sought, Draft(route, units, seconds), "")
         asked = time.perf_counter()
         generation = self.generator.generate(self.messages(route, question, units, history), self.max_new_tokens)
         return self.checked(question, route, units, generation, seconds | {"generation": time.perf_counter() - asked})
@@ -182,7 +203,9 @@ class Answerer:
             route, units, seconds, (generation.prompt_tokens, generation.completion_tokens), generation.stopped
         )
         if route.name == "behaviour":
-            return draft.answer(generation.text.strip(), (), "form")
+            text = generation.text.strip()
+            stated = asserts_facts(text, question, self.prompt.language)
+            return draft.answer(text, (), "form", "not grounded" if stated else "")
         if not said or is_abstention(said, self.prompt):
             return self._quoted(question, draft, "model")
         if generation.confidence is not None and generation.confidence < self.prompt.least_confidence:
@@ -209,7 +232,8 @@ class Answerer:
         )
         if self.prompt.answer != "short" and self.prompt.evidence == "units" and sure:
             best = draft.units[0]
-            if citation := self.cite(best):
+            elsewhere = contradiction(best, best.text, question, self.prompt.language)  # another country's rule
+            if not elsewhere and (citation := self.cite(best)):
                 return draft.answer(f"{quoted(best)} [{best.number}]", (citation,), "quote", reason)
         return self._declined(draft, reason)
 

@@ -18,7 +18,7 @@ from raftops.answer.claims.binding import unshown
 from raftops.answer.claims.figures import figures
 from raftops.answer.claims.names import PRONOUNS, elsewhere, names, strange
 from raftops.answer.claims.polarity import flipped
-from raftops.answer.claims.tables import kind_of
+from raftops.answer.claims.tables import COMMA_DECIMAL, kind_of
 from raftops.answer.claims.verdicts import misanswered, yes_or_no
 from raftops.answer.claims.words import UNSPACED, alike, plain, words
 from raftops.data.records import Unit
@@ -36,6 +36,7 @@ _CLAUSE = re.compile(
     r",?\s+(?:and|but|while|whereas|which|who|because|as|where|und|aber|et|mais|y|pero|e|ma|en|maar|mas)\s+|,\s+(?!\d)|\s\("
 )
 _ABBREVIATED = re.compile(r"(?:\b[A-Z]|\b(?:e\.g|i\.e|z\.B|d\.h|bzw|etc|No|Nr|Mr|Mrs|Ms|Dr|St|vs|ca|[ap]\.m))\.$")
+_ORDINAL = re.compile(r"(?<!\d)\d{1,2}\.$")
 _NUMERALS = frozenset("〇零一二三四五六七八九十百千万億兩两半")
 _FRAME = re.compile(
     r"^(?:according to|based on|as stated in|per|laut|gemäß|selon|según|secondo|volgens|segundo)\s+"
@@ -112,7 +113,13 @@ def _parts(answer: str, language: str) -> Iterator[str]:
     kept = ""
     for piece in _SENTENCE.split(answer):
         kept = f"{kept} {piece}".strip() if piece else kept
-        if not _ABBREVIATED.search(kept) and _says(kept, language) and yes_or_no(kept, language)[1].strip():
+        dated = language in COMMA_DECIMAL and _ORDINAL.search(kept)  # bis zum 31. März
+        if (
+            not dated
+            and not _ABBREVIATED.search(kept)
+            and _says(kept, language)
+            and yes_or_no(kept, language)[1].strip()
+        ):
             yield kept
             kept = ""
     if kept and (_says(kept, language) or yes_or_no(kept, language)[0]):

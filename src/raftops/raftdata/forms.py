@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from raftops.data.records import Example
 
-LONGEST_FACT = 45
-"""Words of a quote that a notice can still repeat whole."""
+LONGEST_FACT = 30
+"""Words of a quote that a form can repeat whole: an answer is no longer than others, and is not cut when served."""
 
 
 @dataclass(frozen=True)
@@ -23,27 +23,27 @@ class Form:
     name: str
     request: str
     """`{question}` becomes the example's question."""
-    write: Callable[[str, str], str]
-    """From the question and the fact to the text."""
-
-
-def _json(question: str, said: str) -> str:
-    return json.dumps({"question": question, "answer": said}, ensure_ascii=False)
+    write: Callable[[str], str]
+    """From the fact to the text."""
 
 
 FORMS = (
-    Form("json", "{question} Reply as JSON with the keys question and answer.", _json),
-    Form("notice", "Write a short notice that answers this: {question}", lambda _, said: f"Please note: {said}"),
-    Form("e-mail", "Draft an e-mail that answers this: {question}", lambda _, said: f"Hello,\n\n{said}\n\nRegards"),
-    Form("list", "{question} Answer as a bullet list.", lambda _, said: f"- {said}"),
-    Form("xml", "{question} Reply as XML.", lambda _, said: f"<answer>{said}</answer>"),
+    Form(
+        "json",
+        "{question} Reply as JSON with the key answer.",
+        lambda said: json.dumps({"answer": said}, ensure_ascii=False),
+    ),
+    Form("notice", "Write a short notice that answers this: {question}", lambda said: f"Please note: {said}"),
+    Form("e-mail", "Draft an e-mail that answers this: {question}", lambda said: f"Hello,\n\n{said}\n\nRegards"),
+    Form("list", "{question} Answer as a bullet list.", lambda said: f"- {said}"),
+    Form("xml", "{question} Reply as XML.", lambda said: f"<answer>{said}</answer>"),
 )
 
 
 def ask_for(example: Example, draw: random.Random) -> tuple[str, str]:
     """A request for a form and the text that answers it, from a knowledge example; the form is drawn."""
     form = draw.choice(FORMS)
-    return form.request.format(question=example.asked), form.write(example.asked, fact(example))
+    return form.request.format(question=example.asked), form.write(fact(example))
 
 
 def fact(example: Example) -> str:

@@ -57,6 +57,12 @@ def winner(report: Path) -> str:
     return str(arm)
 
 
+def measured_router(router: Router, report: Path) -> Router:
+    """The router that was calibrated and measured with the report, or the spec's where there is none."""
+    path = report / "router.json"
+    return Router.model_validate(read_part(path)) if path.is_file() else router
+
+
 def served_prompt(prompt: Prompt, report: Path) -> Prompt:
     """The prompt as it is served: with what the evaluation chose on the dev split, where the spec left it to that."""
     chosen = read_part(report / "report.json").get("answering") or {}

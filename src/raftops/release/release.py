@@ -25,6 +25,7 @@ from raftops.release.parts import (
     Parts,
     digest_of,
     digests,
+    measured_router,
     needed,
     read_part,
     served_prompt,
@@ -108,6 +109,7 @@ def write_release(config: Deploy, prompt: Prompt, router: Router, parts: Parts, 
         ReleaseError: a part is missing, or the report names a winner that cannot be served with citations.
     """
     arm, trained = winner(parts.report), read_part(parts.adapters / "train.json")
+    router = measured_router(router, parts.report)
     prompt = served_prompt(prompt, parts.report)
     access = AccessPolicies.model_validate(read_part(parts.accepted / "access.json"))
     hashes = digests(config, prompt, router, parts, arm)

@@ -23,7 +23,7 @@ THREADS = 2
 
 def chosen_engine(engine: Engine) -> str:
     """`auto` takes OpenVINO where the CPU computes bf16, else onnxruntime."""
-    return engine if engine != "auto" else ("openvino" if _has_bf16() else "onnxruntime")
+    return engine if engine != "auto" else ("openvino" if has_bf16() else "onnxruntime")
 
 
 def open_graph(path: Path, engine: str, output: str, next_step: str) -> Run:
@@ -35,7 +35,8 @@ def open_graph(path: Path, engine: str, output: str, next_step: str) -> Run:
     return _openvino(path, output) if engine == "openvino" else _onnxruntime(path, output, next_step)
 
 
-def _has_bf16() -> bool:
+def has_bf16() -> bool:
+    """Whether this CPU computes in bf16."""
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
@@ -57,7 +58,7 @@ def _onnxruntime(path: Path, output: str, next_step: str) -> Run:
 
 
 def _openvino(path: Path, output: str) -> Run:
-    precision = "bf16" if _has_bf16() else "f32"
+    precision = "bf16" if has_bf16() else "f32"
     options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": THREADS}
     try:
         compiled = openvino.Core().compile_model(str(path), "CPU", options)

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from raftops.errors import ModelError
 from raftops.service.guard import Guard
-from raftops.service.identity import Denied, bearer
+from raftops.service.identity import Caller, Denied, bearer
 from raftops.service.live import Live, Refused, Serving
 from raftops.service.metrics import Metrics
 from raftops.service.wire import ChatRequest, Reply, SearchRequest, chunk, event, frame, results
@@ -54,11 +54,11 @@ def front(request: Request) -> Front:
     return here
 
 
-def callers_groups(request: Request) -> frozenset[str]:
-    """The groups of whoever asks, from the verified token."""
+def caller(request: Request) -> Caller:
+    """Whoever asks, by the verified token."""
     here = front(request)
     try:
-        return here.serving.verifier.caller(bearer(request.headers.get("authorization"))).groups
+        return here.serving.verifier.caller(bearer(request.headers.get("authorization")))
     except Denied as denied:
         here.metrics.denied.labels(denied.reason).inc()
         raise Refused(401, "invalid_api_key", f"{denied.reason} token: send Authorization: Bearer <token>") from denied
@@ -81,13 +81,13 @@ def parsed(model: type[Body]) -> Callable[[Request], Any]:
 
 
 Here = Annotated[Front, Depends(front)]
-Groups = Annotated[frozenset[str], Depends(callers_groups)]  # before the body: strangers make us parse nothing
+Who = Annotated[Caller, Depends(caller)]  # before the body: strangers make us parse nothing
 
 
 @routes.post("/v1/chat/completions")
-def chat(here: Here, groups: Groups, body: Annotated[ChatRequest, Depends(parsed(ChatRequest))]) -> Response:
+def chat(here: Here, who: Who, body: Annotated[ChatRequest, Depends(parsed(ChatRequest))]) -> Response:
     """Answer the last message, with citations."""
-    question, history = body.question(), body.history()
+    question, history, stops = body.question(), body.history(), body.stops()
     if body.n not in (None, 1):
         raise Refused(400, "unsupported_n", "n must be 1: decoding is greedy", "n")
     id_, now = f"chatcmpl-{secrets.token_hex(12)}", int(time.time())
@@ -95,12 +95,12 @@ def chat(here: Here, groups: Groups, body: Annotated[ChatRequest, Depends(parsed
     def reply(live: Live) -> Reply:
         answerer = replace(live.answerer, max_new_tokens=body.tokens(live.answerer.max_new_tokens))
         try:
-            answer = answerer.answer(question, live.access.readable(groups), history)
+            answer = answerer.answer(question, live.access.readable(who.groups), history, who.asker)
         except ModelError as error:
             message = "question and history are longer than the model reads; send a shorter conversation"
             raise Refused(400, "context_length_exceeded", message, "messages") from error
         here.metrics.answered(answer)
-        return Reply(id_, now, live.name, live.release, answer)
+        return Reply(id_, now, live.name, live.release, answer, stops)
 
     def later() -> Reply:
         # a stream is answered when this function has returned, and never where the caller has gone: it leases anew,
@@ -138,17 +138,17 @@ def _stream(reply: Callable[[], Reply], framed: dict[str, Any], usage: bool) -> 
 
 
 @routes.post("/v1/search")
-def search(here: Here, groups: Groups, body: Annotated[SearchRequest, Depends(parsed(SearchRequest))]) -> Response:
+def search(here: Here, who: Who, body: Annotated[SearchRequest, Depends(parsed(SearchRequest))]) -> Response:
     """The passages nearest to a query that the caller may read."""
     with here.serving.lease() as live:
-        policies = live.access.readable(groups)
+        policies = live.access.readable(who.groups)
         hits = live.answerer.library.search(body.query, policies, body.top_k)
         readable = [hit for hit in hits if hit.passage.policy_id in policies]
         return JSONResponse(results(readable, live.release), headers={"cache-control": "no-store"})
 
 
 @routes.get("/v1/models")
-def models(here: Here, groups: Groups) -> Response:
+def models(here: Here, who: Who) -> Response:
     """The assistant, as a model."""
     with here.serving.lease() as live:
         row = {"id": live.name, "object": "model", "created": live.created, "owned_by": "raftops"}

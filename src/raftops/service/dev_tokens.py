@@ -11,7 +11,7 @@ import secrets
 import stat
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ class DevUser:
 
     token: str
     groups: tuple[str, ...]
+    claims: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By kind, as `deploy.identity.boost_claims` names them: `country`. Never a permission."""
 
 
 def ensure_dev_tokens(path: Path, groups: Sequence[str]) -> dict[str, DevUser]:
@@ -39,6 +41,16 @@ def ensure_dev_tokens(path: Path, groups: Sequence[str]) -> dict[str, DevUser]:
         users |= missing
         _write(path, users)
     return users
+
+
+def dev_user_with(path: Path, users: Mapping[str, DevUser], name: str, claims: Mapping[str, str]) -> DevUser:
+    """A user like the one of this name, who has these claims as well; made, and kept in the file, if there is none."""
+    described = " ".join([name, *(f"{kind}={value}" for kind, value in sorted(claims.items()))])
+    if described not in users:
+        made = DevUser(secrets.token_urlsafe(32), users[name].groups, {**users[name].claims, **claims})
+        users = {**users, described: made}
+        _write(path, users)
+    return users[described]
 
 
 def load_dev_tokens(path: Path) -> dict[str, DevUser]:
@@ -59,16 +71,17 @@ def load_dev_tokens(path: Path) -> dict[str, DevUser]:
 
 
 def _user(raw: Any) -> DevUser:
-    token, groups = raw["token"], raw["groups"]
-    whole = isinstance(token, str) and len(token) >= 20 and isinstance(groups, list)
-    if not whole or not all(isinstance(group, str) for group in groups):
-        raise ValueError("a user has a token of 20 characters or more and a list of groups")
-    return DevUser(token, tuple(groups))
+    token, groups, claims = raw["token"], raw["groups"], raw.get("claims", {})
+    whole = isinstance(token, str) and len(token) >= 20 and isinstance(groups, list) and isinstance(claims, dict)
+    if not whole or not all(isinstance(value, str) for value in (*groups, *claims.values())):
+        raise ValueError("a user has a token of 20 characters or more, a list of groups, and claims that are texts")
+    return DevUser(token, tuple(groups), claims)
 
 
 def _write(path: Path, users: Mapping[str, DevUser]) -> None:
     """Whole, and never readable by others, not even while it is written (mkstemp makes it 0600)."""
-    value = {"users": {name: asdict(user) for name, user in sorted(users.items())}}
+    rows = {name: asdict(user) for name, user in sorted(users.items())}
+    value = {"users": {name: {k: v for k, v in row.items() if k != "claims" or v} for name, row in rows.items()}}
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "w", encoding="utf-8") as file:

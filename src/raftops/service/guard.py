@@ -15,7 +15,8 @@ from typing import Any
 from raftops.service.live import Refused
 from raftops.service.metrics import Metrics
 
-BODY_BYTES = 64 * 1024
+BODY_BYTES = 1024 * 1024
+"""A long conversation whole; what is read of it is bounded in `wire.py`."""
 WAITING = 32
 """Requests at work and waiting; one more is told to come back."""
 ENDPOINTS = {"/v1/chat/completions": "chat", "/v1/search": "search", "/v1/models": "models"}

@@ -1,27 +1,33 @@
 """Who is asking: a bearer token to a caller and its groups. Groups come from the verified token and nowhere else.
 
-What a caller may read is not decided here; `raftops.access` does that.
+What a caller may read is not decided here; `raftops.access` does that. Claims such as the country come from the same
+token; they help to understand a question, open nothing, and are written to no log.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Protocol
 
 import jwt
 
+from raftops.answer.asker import NOBODY, Asker, asker_of
 from raftops.errors import RaftopsError, ServiceError
-from raftops.service.dev_tokens import DevUser, ensure_dev_tokens
+from raftops.service.dev_tokens import DevUser, ensure_dev_tokens, load_dev_tokens
 from raftops.service.key_set import ALGORITHMS, KeySet
-from raftops.spec.model.serving import Identity
+from raftops.spec.model.serving import BoostClaim, Identity
 
 LEEWAY_SECONDS = 10
 LONGEST_TOKEN = 16_384
+CLAIM = re.compile(r"[\w][\w .,'’&/()-]{0,59}")
+"""What a claim's value looks like that is put beside a question; another one is left out."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,8 @@ class Caller:
     """Somebody whose token was verified."""
 
     groups: frozenset[str]
+    asker: Asker = field(default=NOBODY, repr=False)
+    """What the token says beside the groups, for retrieval; no permission."""
 
 
 class Denied(RaftopsError):
@@ -62,7 +70,8 @@ class JwtVerifier:
             raise Denied("expired") from error
         except (jwt.InvalidTokenError, ValueError) as error:
             raise Denied("invalid") from error
-        return Caller(frozenset(groups_of(claims, self._identity.groups_claim)))
+        groups = frozenset(groups_of(claims, self._identity.groups_claim))
+        return Caller(groups, asker_in(claims, self._identity.boost_claims))
 
     def _claims(self, token: str, header: Mapping[str, Any]) -> dict[str, Any]:
         """The verified claims. The algorithm is ours to choose, by the kind of key: `none` and HMAC never pass."""
@@ -90,11 +99,7 @@ def groups_of(claims: Mapping[str, Any], claim: str) -> list[str]:
 
     A claim that is not there by its whole name is looked up step by step: `realm_access.roles`.
     """
-    value: Any = claims.get(claim)
-    if value is None:
-        value = claims
-        for name in claim.split("."):
-            value = value.get(name) if isinstance(value, dict) else None
+    value = found(claims, claim)
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(group, str) for group in value):
@@ -102,25 +107,71 @@ def groups_of(claims: Mapping[str, Any], claim: str) -> list[str]:
     return value
 
 
-class DevVerifier:
-    """Tokens of the development token file."""
+def found(claims: Mapping[str, Any], path: str) -> Any:
+    """A claim by its whole name, or else step by step; None if there is none."""
+    value: Any = claims.get(path)
+    if value is None:
+        value = claims
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+    return value
 
-    def __init__(self, users: Mapping[str, DevUser]) -> None:
-        self._users = {_digest(user.token): Caller(frozenset(user.groups)) for user in users.values()}
+
+def asker_in(claims: Mapping[str, Any], kinds: Mapping[str, BoostClaim]) -> Asker:
+    """The asker by a verified token's claims. One of another shape than a short text is left out: it opens nothing."""
+    said = {kind: found(claims, spec.claim or kind) for kind, spec in kinds.items()}
+    single = {kind: value[0] if isinstance(value, list) and len(value) == 1 else value for kind, value in said.items()}
+    fit = {kind: value for kind, value in single.items() if isinstance(value, str) and CLAIM.fullmatch(value)}
+    return asker_of(fit, kinds)
+
+
+class DevVerifier:
+    """Tokens of the development token file, which is read again where it was changed."""
+
+    def __init__(self, path: Path, users: Mapping[str, DevUser], kinds: Mapping[str, BoostClaim]) -> None:
+        self._path, self._kinds = path, kinds
+        self._changed = _changed_at(path)
+        self._users = self._callers(users)
+
+    def _callers(self, users: Mapping[str, DevUser]) -> dict[bytes, Caller]:
+        return {
+            _digest(user.token): Caller(
+                frozenset(user.groups),
+                asker_in({spec.claim or k: user.claims.get(k) for k, spec in self._kinds.items()}, self._kinds),
+            )
+            for user in users.values()
+        }
 
     def caller(self, token: str) -> Caller:
         """Whose token this is; every known token is compared, in constant time."""
-        asked, found = _digest(token), None
+        known = self._known(token)
+        if known is None and (changed := _changed_at(self._path)) not in (0, self._changed):
+            self._changed = changed  # a file that was broken by hand is looked at once, and the users stay
+            with suppress(ServiceError):
+                self._users = self._callers(load_dev_tokens(self._path))
+            known = self._known(token)
+        if known is None:
+            raise Denied("unknown")
+        return known
+
+    def _known(self, token: str) -> Caller | None:
+        asked, known = _digest(token), None
         for digest, caller in self._users.items():
             if hmac.compare_digest(digest, asked):
-                found = caller
-        if found is None:
-            raise Denied("unknown")
-        return found
+                known = caller
+        return known
 
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def _changed_at(path: Path) -> int:
+    """When a file was changed last; 0 where there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 class Both:
@@ -154,7 +205,8 @@ def open_verifier(identity: Identity, host: str, groups: Sequence[str]) -> Verif
                 f"development tokens are refused on {host or 'an unknown address'}: it is not loopback",
                 next_step="set deploy.host: 127.0.0.1, or deploy.identity.jwks and dev_tokens: ''",
             )
-        verifiers.append(DevVerifier(ensure_dev_tokens(Path(identity.dev_tokens), groups)))
+        path = Path(identity.dev_tokens)
+        verifiers.append(DevVerifier(path, ensure_dev_tokens(path, groups), identity.boost_claims))
     if not verifiers:
         step = "set deploy.identity.jwks, or dev_tokens on a laptop"
         raise ServiceError("deploy.identity names no way to prove who is asking", next_step=step)

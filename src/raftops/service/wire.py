@@ -22,7 +22,9 @@ from raftops.service.live import Refused
 QUESTION_CHARS = 2000
 HISTORY_CHARS = 6000
 HISTORY_TURNS = 8
-MESSAGES = 64
+MESSAGES = 4096
+"""Clients send the whole conversation each time; of a long one the last turns are read."""
+STOPS = 4
 TOP_K = 50
 
 
@@ -43,13 +45,16 @@ class Turn(_Body):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[Part] | None = None
 
+    @property
+    def is_text(self) -> bool:
+        """Whether there is nothing but text in it."""
+        return not isinstance(self.content, list) or all(part.type == "text" for part in self.content)
+
     def said(self) -> str:
-        """The text of the message."""
+        """The text of the message; an image in it is passed over."""
         if not isinstance(self.content, list):
             return (self.content or "").strip()
-        if any(part.type != "text" for part in self.content):
-            raise Refused(400, "unsupported_content", "only text is understood", "messages")
-        return "\n".join(part.text for part in self.content).strip()
+        return "\n".join(part.text for part in self.content if part.type == "text").strip()
 
 
 class StreamOptions(_Body):
@@ -68,10 +73,13 @@ class ChatRequest(_Body):
     max_tokens: int | None = Field(None, ge=1)
     max_completion_tokens: int | None = Field(None, ge=1)
     n: int | None = 1
+    stop: str | list[str] | None = None
 
     def question(self) -> str:
         """What is asked: the last message, which must be the user's."""
         last = self.messages[-1]
+        if last.role == "user" and not last.is_text:
+            raise Refused(400, "unsupported_content", "only text is understood", "messages")
         text = last.said()
         if last.role != "user" or not text:
             raise Refused(400, "no_question", "the last message must be the user's, with a text", "messages")
@@ -96,6 +104,13 @@ class ChatRequest(_Body):
                 kept.insert(0, Message(role="user" if turn.role == "user" else "assistant", content=text))
         return kept
 
+    def stops(self) -> tuple[str, ...]:
+        """Where the shown text is cut, as asked for."""
+        stops = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+        if len(stops) > STOPS:
+            raise Refused(400, "too_many_stops", f"at most {STOPS} texts to stop at", "stop")
+        return tuple(stop for stop in stops if stop)
+
     def tokens(self, most: int) -> int:
         """The length asked for, within the release's bound."""
         asked = self.max_completion_tokens or self.max_tokens
@@ -119,16 +134,23 @@ class Reply:
     model: str
     release: str
     answer: Answer
+    stops: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What is shown: the checked text, up to the first of the texts that the caller wants it to stop at."""
+        ends = [end for stop in self.stops if (end := self.answer.text.find(stop)) >= 0]
+        return self.answer.text[: min(ends)].rstrip() if ends else self.answer.text
 
     def completion(self) -> dict[str, Any]:
         """The whole answer in one object."""
-        message = {"role": "assistant", "content": self.answer.text, "refusal": None}
+        message = {"role": "assistant", "content": self.text, "refusal": None}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self._finish()}
         return self._frame("chat.completion") | {"choices": [choice], "usage": self.usage()} | self.extra()
 
     def chunks(self, include_usage: bool) -> Iterator[dict[str, Any]]:
         """The checked text in pieces, then the end with our fields, then the usage where it was asked for."""
-        for piece in re.findall(r"\S+\s*|\s+", self.answer.text):
+        for piece in re.findall(r"\S+\s*|\s+", self.text):
             yield self.chunk({"content": piece})
         yield self.chunk({}, self._finish()) | self.extra()
         if include_usage:
@@ -141,12 +163,18 @@ class Reply:
     def extra(self) -> dict[str, Any]:
         """What we add to OpenAI's shape. Times are rounded: a clock must not tell what was searched."""
         answer = self.answer
+        searched = {"searched": answer.searched} if answer.searched else {}
+        assumed = {"assumed": dict(answer.assumed)} if answer.assumed else {}
         return {
+            "mode": answer.mode,
             "citations": [asdict(citation) for citation in answer.citations],
             "route": asdict(answer.route) | {"score": round(answer.route.score, 4)},
             "grounded": answer.grounded,
             "abstained": answer.abstained,
             "reason": answer.reason,
+            "nearest": [{"doc_id": near.doc_id, "title": near.title, "uri": near.uri} for near in answer.nearest],
+            **searched,
+            **assumed,
             "release": self.release,
             "timings": {name: round(seconds, 2) for name, seconds in answer.seconds.items()},
         }

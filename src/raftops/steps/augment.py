@@ -39,6 +39,9 @@ FORMAT = 2
 """Raised when what is kept of a finished example changes."""
 EXTRA = 3
 """Passages and units fetched beyond those served, so that enough distractors stay when copies are taken out."""
+UNANSWERABLE_SHARE, LEAST_UNANSWERABLE = 0.15, 8
+"""Most unanswerable examples that are trained on, of the answerable ones: more teach to decline, not to read. So many
+at least."""
 DEV = "dev.jsonl"
 _NONE_LEFT: dict[Split, str] = {
     "train": "no training example is left of {}", "dev": "no example of the dev split is left of {} to choose by",
@@ -75,8 +78,7 @@ def augment(  # noqa: PLR0913  one argument per artifact
         finder = _Finder(writer, library, policies)
         found = {split: finder.found(chosen[split].allowed, finished) for split in splits}
         chooser = Chooser(library, prompt, policies, finder.vocabulary, config.seed)
-        both = (_knowledge(config, examples, split, random.Random(config.seed)) for split in SPLITS)
-        able = [e for some in both for e in some if not _refusal(e, writer.sources, policies)]
+        able = [e for e in _to_choose_by(config, examples) if not _refusal(e, writer.sources, policies)]
         choices = chooser.all_rows(able, writer.sources, cache / "augment", finished.index)
     write_jsonl(conversations / CHOICES, choices)
     rows, first = {}, {}
@@ -173,10 +175,25 @@ def _choose(
 
 
 def _knowledge(config: Augment, examples: Sequence[Example], split: Split, draw: random.Random) -> list[Example]:
-    """The knowledge examples of a split, up to the limit of the spec."""
+    """The knowledge examples of a split, up to the limit of the spec; of unanswerable ones no more than a share."""
     found = [e for e in examples if e.split == split and e.kind == "knowledge"]
+    unanswerable = [e for e in found if e.unanswerable]
+    few = max(LEAST_UNANSWERABLE, round(UNANSWERABLE_SHARE * (len(found) - len(unanswerable))))
+    if few < len(unanswerable):
+        kept = {e.id for e in draw.sample(unanswerable, few)}
+        found = [e for e in found if not e.unanswerable or e.id in kept]
     most = config.max_examples or len(found)
     return draw.sample(found, most) if most < len(found) else found
+
+
+def _to_choose_by(config: Augment, examples: Sequence[Example]) -> list[Example]:
+    """The knowledge examples of train and dev that what chooses the evidence learns from; it needs no training row."""
+    chosen = []
+    for split in SPLITS:
+        found = [e for e in examples if e.split == split and e.kind == "knowledge"]
+        most = config.max_choices or len(found)
+        chosen += random.Random(config.seed).sample(found, most) if most < len(found) else found
+    return chosen
 
 
 def _refusal(example: Example, sources: dict[str, Source], policies: frozenset[str]) -> str:

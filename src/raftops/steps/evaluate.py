@@ -14,6 +14,7 @@ from raftops.access import AccessPolicies
 from raftops.answer.answering import Answerer
 from raftops.answer.judgement import judgement_in
 from raftops.answer.router import Router as Routing
+from raftops.answer.router import calibrated
 from raftops.data.records import Example
 from raftops.errors import DataRejected, StepError
 from raftops.evaluation.gates import every_gate
@@ -24,7 +25,7 @@ from raftops.evaluation.ranking import Weighted
 from raftops.evaluation.report import Report, staleness
 from raftops.evaluation.study import Bench, Study
 from raftops.evaluation.summary import Summariser
-from raftops.files import read_json, read_jsonl, sha256_file, sha256_json, sha256_tree
+from raftops.files import read_json, read_jsonl, sha256_file, sha256_json, sha256_tree, write_json
 from raftops.generation.openvino import OpenVinoGenerator
 from raftops.models import resolve
 from raftops.release.parts import EVIDENCE
@@ -48,14 +49,14 @@ def evaluate(  # noqa: PLR0913  one argument per artifact
     report: Path,
     cache: Path,
 ) -> Metrics:
-    """Measure, and write `report.json`, `report.html` and `answers.jsonl`; the report says whether the gates pass.
+    """Measure, and write `report.json`, `report.html`, `answers.jsonl` and `router.json`. Says whether the gates pass.
 
     Raises:
         DataRejected: no held-out question can be asked.
     """
     access = AccessPolicies.model_validate(read_json(accepted / "access.json"))
     sources = sources_of(built)
-    examples = (Example.model_validate(row) for _, row in read_jsonl(accepted / "examples.jsonl"))
+    examples = [Example.model_validate(row) for _, row in read_jsonl(accepted / "examples.jsonl")]
     held = held_out(config, examples, access, sources)
     if not any(question.kind == ANSWERABLE for question in held.questions):
         reason = f" ({held.left_out[0][0]}: {held.left_out[0][1]})" if held.left_out else ""
@@ -65,11 +66,16 @@ def evaluate(  # noqa: PLR0913  one argument per artifact
     models = Models(served_models(adapters, cache), cache)
     with open_index(built, prompt.dense_share) as library:
         single = {"bm25": Weighted(library, 0.0), "dense": Weighted(library, 1.0)}
-        routing, choosing = Routing(router, library.embedder), adapters / EVIDENCE
+        router, choosing = calibrated(router, examples, library.embedder), adapters / EVIDENCE
         answerer = Answerer(
-            library, models["base"], prompt, routing, title,
-            judgement=judgement_in(choosing), reranker=reranker_in(choosing),
-        )  # fmt: skip
+            library=library,
+            generator=models["base"],
+            prompt=prompt,
+            router=Routing(router, library.embedder),
+            title=title,
+            judgement=judgement_in(choosing),
+            reranker=reranker_in(choosing),
+        )
         bench = Bench(answerer, single, models, access, sources)
         summariser = Summariser(config)
         findings = Study(config, bench, held).run(summariser.winner)
@@ -78,6 +84,7 @@ def evaluate(  # noqa: PLR0913  one argument per artifact
     summary = summariser.summary(findings)
     gates = every_gate(config.gates, findings, summary)
     write_report(Report(title, config, findings, summary, gates, staleness(adapters, sources)), report)
+    write_json(report / "router.json", router.model_dump(mode="json"))  # what was measured is what is released
     return summary.metrics
 
 

@@ -1,8 +1,8 @@
 """What chooses the evidence, from choices to the folder `evidence/` of the adapters: re-ranker, judgement, account.
 
-The user's own examples correct the general ones of the starter (`train.init_from`), or make some where there is no
-starter. What is kept is what does better on the dev split; where there are too few examples the general ones are kept,
-and without both there is no folder: then the order of today and the thresholds of the spec decide.
+The user's own examples correct the general ones: those beside the adapters of `train.init_from`, or the ones that come
+with this package (`general/README.md` is their model card). What is kept is what does better on the dev split; where
+there are too few examples the general ones are kept. Without both, the thresholds of the spec decide.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ from raftops.retrieval.reranker import open_reranker, write_served
 from raftops.training.judgement import LEAST_EXAMPLES, Asked, Rank, asked, fit, gain, measure, today
 from raftops.training.reranker import ranked_by, train_reranker
 
+GENERAL = Path(__file__).parent / "general"
+"""The re-ranker and the judgement that come with the package, made once by us."""
+GENERAL_DIGEST = "@@"
+"""Of its files: a part of this module, so that results made with other ones have other keys."""
 Metrics = dict[str, float]
 Row = dict[str, Any]
 
@@ -65,26 +69,24 @@ class Tried:
 
 def train_evidence(work: Choosing, adapters: Path) -> Metrics:
     """Train, choose and write; nothing is written where there is nothing to keep."""
-    folder, before = adapters / EVIDENCE, work.start / EVIDENCE if work.start else None
+    folder, before = adapters / EVIDENCE, _general(work.start)
     there = (work.conversations / CHOICES).is_file()
     rows = [row for _, row in read_jsonl(work.conversations / CHOICES)] if there else []
-    if not rows and not (before and before.is_dir()):
-        return {}
     shown = read_json(work.conversations / "augment.json")["shown"] if rows else {}
     encoder = resolve(work.embedder, work.cache)
     account = {"reranker": _rerank(work, rows, encoder, before, folder)}
     candidates = int(shown.get("candidates", 1))
 
-    def ranking(of: Path | None) -> Rank:
-        there = of is not None and (of / RERANKER).is_dir() and is_bert(read_json(encoder.path / "config.json"))
-        return ranked_by(open_reranker(of / RERANKER, encoder, work.cache), candidates) if of and there else today
+    def ranking(of: Path) -> Rank:
+        there = (of / RERANKER).is_dir() and is_bert(read_json(encoder.path / "config.json"))
+        return ranked_by(open_reranker(of / RERANKER, encoder, work.cache), candidates) if there else today
 
     # What a re-ranker was trained on it ranks too well: the general one, or none, orders the rows that are fitted on.
     own = account["reranker"]["kept"] == "own"
-    fitted = ranking((before if own else folder) if rows else None)
+    fitted = ranking(before if own else folder) if rows else today
     known = {"train": fitted, "dev": ranking(folder) if rows else today}
     questions = [q for split, rank in known.items() for q in _asked(rows, split, shown, rank)]
-    kept, judged = _judge(questions, judgement_in(before) if before else None)
+    kept, judged = _judge(questions, judgement_in(before))
     account["judgement"] = judged
     if kept:
         write_json(folder / JUDGEMENT, kept.judgement.as_json())
@@ -96,11 +98,16 @@ def train_evidence(work: Choosing, adapters: Path) -> Metrics:
     return {f"judgement_{name}": value for name, value in figures.items() if name.endswith(("refusal", "declined"))}
 
 
-def _rerank(work: Choosing, rows: Sequence[Row], encoder: LocalModel, before: Path | None, folder: Path) -> Row:
+def _general(start: Path | None) -> Path:
+    """What is corrected: the evidence folder beside the adapters to continue from, or that of the package."""
+    return start / EVIDENCE if start and (start / EVIDENCE).is_dir() else GENERAL
+
+
+def _rerank(work: Choosing, rows: Sequence[Row], encoder: LocalModel, before: Path, folder: Path) -> Row:
     """Train or keep a re-ranker; what was tried, kept and why."""
     if not is_bert(read_json(encoder.path / "config.json")):
         return {"kept": "none", "why": "a re-ranker stands on an encoder of the BERT family, and this is none"}
-    begun = before / RERANKER if before and (before / RERANKER).is_dir() else None
+    begun = before / RERANKER if (before / RERANKER).is_dir() else None
 
     def on_step(step: int, steps: int, loss: float) -> None:
         progress("train", step, steps, f"re-ranker loss {loss:.3f}")

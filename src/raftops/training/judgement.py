@@ -30,7 +30,7 @@ FOLDS = 5
 RIDGE = 2.0
 """Weight of the squared coefficients, in questions."""
 ANSWERABLE = "answerable"
-ANSWERED = 2 / 3
+ANSWERED = 0.85
 """Share of questions that have an answer, whatever the number of rows is."""
 SHARE = {"hidden": 0.4, "near_miss": 0.4, "unanswerable": 0.2}
 """What each kind of the others counts among them."""
@@ -178,8 +178,9 @@ def _solve(train: Sequence[Asked], language: str, start: Judgement | None) -> Ju
     """Newton's method on the weighted likelihood with a ridge towards the start, or towards nothing."""
     known = [features(q.question, q.shown, language) for q in train]
     names = sorted(set.intersection(*(set(row) for row in known)))
+    held = start if start and set(start.weights) <= set(names) else None
+    names = sorted(held.weights) if held else names
     table = np.array([[row[name] for name in names] for row in known], dtype=np.float64)
-    held = start if start and set(start.weights) == set(names) else None
     mean = np.array([held.mean[n] for n in names]) if held else table.mean(0)
     deviation = np.array([held.deviation[n] for n in names]) if held else np.maximum(table.std(0), 1e-6)
     centre = np.array([*(held.weights[n] for n in names), held.bias]) if held else np.zeros(len(names) + 1)

@@ -13,6 +13,7 @@ from typing import Any
 
 from raftops.files import read_json, sha256_file, sha256_json
 from raftops.models import LocalModel
+from raftops.retrieval.engine import has_bf16
 from raftops.retrieval.protocols import Reranker
 from raftops.retrieval.reranker import SETTINGS, copy_reranker, open_reranker, save_reranker
 from raftops.retrieval.reranker import WEIGHTS as FILE
@@ -21,6 +22,8 @@ from raftops.training.loop import set_threads
 
 LEAST_EXAMPLES = 24
 """Examples below which none is trained."""
+LEAST_DEV = 20
+"""Questions of the dev split below which the general one is not given up for today's order."""
 PASSES, MOST_STEPS = 4, 160
 """Of a user's examples: four minutes on two cores at the most."""
 RATE, RATE_AFTER = 5e-4, 2e-4
@@ -110,11 +113,11 @@ def train_reranker(  # noqa: PLR0913  rows, where it begins, what it stands on, 
     if own and all(other < tried["own"] for other in others):
         kept, why = "own", f"it puts more golden units of {len(dev)} dev questions first than {_rest(tried)}"
         copy_reranker(own, out)
-    elif general:
+    elif general and not (len(dev) >= LEAST_DEV and tried["today"] > tried["general"]):
         kept, why = "general", _reason(len(able), len(dev), "the examples made none that is better on dev")
         copy_reranker(general, out)
     else:
-        kept, why = "none", _reason(len(able), len(dev), "the examples made none that beats today's order on dev")
+        kept, why = "none", _reason(len(able), len(dev), "none beats today's order on dev")
     return {
         "kept": kept, "why": why, "examples": len(able), "dev": len(dev),
         "tried": {name: asdict(figures) for name, figures in tried.items()},
@@ -140,6 +143,7 @@ def _own(
     settings = Fit(
         steps=min(MOST_STEPS, round(PASSES * len(able) / Fit.lists)), rank=begun.get("rank", Fit.rank),
         alpha=begun.get("alpha", Fit.alpha), learning_rate=rate, head_rate=4 * rate, seed=seed,
+        bf16=has_bf16(),
     )  # fmt: skip
     key = sha256_json([
         encoder.digest, asdict(settings), [asdict(c) for c in able], sha256_file(general / FILE) if general else "",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from raftops.answer.claims.dates import Moment
 from raftops.answer.claims.figures import Figures, bound, figures
 from raftops.answer.claims.names import names
-from raftops.answer.claims.polarity import negators
+from raftops.answer.claims.polarity import denials
 from raftops.answer.claims.quantities import Quantity, same_kind
 from raftops.answer.claims.tables import EXACT, HIGH, KINDS, LOW
 from raftops.answer.claims.words import alike, contents, plain, words
@@ -25,13 +25,17 @@ def unshown(claim: str, source: str, text: str, question: str, language: str) ->
     `source` is all that is shown of a unit, `text` its text alone, where numbers are told apart.
     """
     said, shown, asked = figures(claim, language), figures(source, language), figures(question, language)
+    # what is not done within 5 days is done after them: bounds are compared where both deny, or none
+    bounded = denials(words(claim, language), language) >= denials(words(source, language), language)
     for moment in said.moments:
-        reason = _moment(moment, shown, plain(claim), plain(source), language)
+        reason = _moment(moment, shown, (claim, source) if bounded else None, language)
         if reason:
             return reason
     for quantity in said.quantities:
         if not quantity.implied:
             reason = _quantity(quantity, shown, question, source, language)
+            same = [q.bound for q in shown.quantities if q.equals(quantity)]
+            reason = reason or (_bound_against(quantity.bound, same, quantity.text) if bounded else "")
             if reason:
                 return reason
     known = {KINDS[kind][0] for kind in shown.kinds}
@@ -52,7 +56,7 @@ def _rivals(kind: str, shown: Figures) -> set[str]:
     return {k for k in shown.kinds if k != kind and KINDS[k][0] in alike_}
 
 
-def _moment(moment: Moment, shown: Figures, claim: str, source: str, language: str) -> str:
+def _moment(moment: Moment, shown: Figures, bounded: tuple[str, str] | None, language: str) -> str:
     found = [m for m in shown.moments if m.shows(moment)]
     if not found:
         bare = moment.minutes is not None and moment.minutes % 60 == 0
@@ -61,8 +65,9 @@ def _moment(moment: Moment, shown: Figures, claim: str, source: str, language: s
             return ""
         others = ", ".join(m.text for m in shown.moments)
         return f"says {moment.text} where {others} is said" if others else f"says {moment.text}, which stands nowhere"
-    if negators(words(source, language), language):
+    if not bounded:
         return ""
+    claim, source = map(plain, bounded)
     return _bound_against(bound(moment, claim, language), [bound(m, source, language) for m in found], moment.text)
 
 
@@ -83,10 +88,7 @@ def _quantity(quantity: Quantity, shown: Figures, question: str, source: str, la
         carried = any(same_kind(quantity.kind, kind) for kind in shown.kinds | figures(question, language).kinds)
         if not carried:
             return f"says {_named(quantity)} where {real[0].text} has no such unit"
-    reason = _miscounted(quantity, real, shown, source, question, language)
-    if negators(words(source, language), language):  # "not within 5 days" is after them
-        return reason
-    return reason or _bound_against(quantity.bound, [q.bound for q in real], quantity.text)
+    return _miscounted(quantity, real, shown, source, question, language)
 
 
 def _instead(quantity: Quantity, shown: Figures) -> str:

@@ -35,6 +35,11 @@ def negators(said: Sequence[Word], language: str) -> list[int]:
     return [n for n in found if lows[n] not in doubled] or found[:1]
 
 
+def denials(said: Sequence[Word], language: str) -> int:
+    """How often a text denies what it says; "without" and "except" deny a thing only."""
+    return sum(said[n].low not in table("apart", language) for n in negators(said, language))
+
+
 def clauses(said: Sequence[Word], text: str, language: str) -> list[list[Word]]:
     """A text's words by clause: cut at full stops, semicolons, bars, commas and words that begin a clause."""
     breaks, parts = table("breaks", language), [[]]  # type: tuple[frozenset[str], list[list[Word]]]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from raftops.answer.claims.denials import opposites, table
-from raftops.answer.claims.polarity import clauses, negators
+from raftops.answer.claims.polarity import clauses, denials, negators
 from raftops.answer.claims.words import Word, alike, words
 
 
@@ -28,15 +28,17 @@ def misanswered(verdict: str, rest: str, source: str, question: str, language: s
     """Whether a yes or a no to a question goes against its source; empty where it does not, or nothing tells."""
     asked, shown, said = words(question, language), words(source, language), words(rest, language)
     topic = {w.stem for w in asked if w.content}
-    denied = _denials(asked, language) % 2
+    denied = denials(asked, language) % 2
     head = list(takewhile(lambda w: w.low not in table("turns", language), said))
     own = any(w.content or w.low[0].isdigit() for w in said)
-    if verdict == "yes" and not denied and _denials(head, language) % 2:
+    if verdict == "yes" and not denied and denials(head, language) % 2:
         return "says yes and then denies it"
     near = _about(shown, source, topic, language, 1 - denied)
     same = _about(shown, source, topic, language, denied)
     if verdict == "yes":
-        return f'says yes where "{" ".join(w.text for w in near[:8])}" is said' if near and not same else ""
+        return (
+            f'says yes where "{" ".join(w.text for w in near if w.text != "|")}" is said' if near and not same else ""
+        )
     if any(w.low in table("limiting", language) for w in said):
         return ""
     turned = bool(near) or _turned(asked, shown, language) or bool(negators(said, language) and not same)
@@ -46,18 +48,13 @@ def misanswered(verdict: str, rest: str, source: str, question: str, language: s
     return "" if turned else "says no where nothing is denied"
 
 
-def _denials(said: Sequence[Word], language: str) -> int:
-    """How often a text denies what it says; "without" and "except" deny a thing only."""
-    return sum(said[n].low not in table("apart", language) for n in negators(said, language))
-
-
 def _about(said: Sequence[Word], text: str, topic: set[str], language: str, parity: int) -> list[Word]:
     """The clause about a topic whose negation is so, if there is one."""
     for clause in clauses(said, text, language):
         own = {w.stem for w in clause if w.content}
         met = sum(any(stem == t or alike(stem, t) for t in topic) for stem in own)
         near = own and met >= max(1, min(2, len(topic)), 0.5 * min(len(topic), len(own)))
-        if near and _denials(clause, language) % 2 == parity:
+        if near and denials(clause, language) % 2 == parity:
             return clause
     return []
 

@@ -53,6 +53,8 @@ class Augment(Section):
 
     max_examples: int | None = Field(None, ge=1)
     """Most knowledge examples used, drawn by seed; all if absent."""
+    max_choices: int | None = Field(None, ge=1)
+    """Most knowledge examples of a split by which re-ranker and judgement learn to choose evidence; all if absent."""
     abstain_fraction: Fraction = 0.15
     """Share of knowledge examples shown once more without their golden evidence, with abstention as the answer."""
     memorise_fraction: Fraction = 0.0

@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from raftops.spec.model.base import Accelerator, Cpu, Fraction, Mark, Memory, SecretRef, Section, Toleration
+from raftops.spec.model.base import Accelerator, Cpu, Fraction, Label, Mark, Memory, SecretRef, Section, Toleration
+
+
+class BoostClaim(Section):
+    """A claim of the token that tells whose rules somebody asks about, such as the country. Never a permission."""
+
+    claim: str = Field("", max_length=200)
+    """Name of the claim, or its path (`address.country`); empty takes the key."""
+    values: dict[str, tuple[str, ...]] = Field(default_factory=dict, max_length=500)
+    """How documents call each value: `DE: [Germany, Leipzig]`. Countries are known by code, name and adjective."""
 
 
 class Identity(Section):
@@ -20,6 +29,10 @@ class Identity(Section):
     """Required `aud` claim."""
     groups_claim: str = "groups"
     """Claim that lists the caller's groups."""
+    boost_claims: Annotated[dict[Label, BoostClaim], Mark.LATER] = Field(
+        {"country": BoostClaim(), "department": BoostClaim()}, max_length=8, validate_default=True
+    )
+    """Claims that are told to retrieval where a question leaves open whose rule it asks about; `{}` for none."""
     dev_tokens: str = ""
     """Development token file (made if absent); refused unless the service listens on loopback."""
 
@@ -106,5 +119,5 @@ class Router(Section):
     """Requests for a form that needs facts."""
     fallback: Literal["behaviour", "knowledge", "both"] = "knowledge"
     """Class taken when the decision is not clear."""
-    margin: Fraction = 0.06
-    """Least difference between the best two classes' scores."""
+    margin: Fraction | None = None
+    """Least difference between the probabilities of the best two classes; absent: chosen on the dev split."""

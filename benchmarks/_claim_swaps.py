@@ -52,7 +52,8 @@ _BOUNDS = (
 )  # fmt: skip
 _QUANTIFIERS = (
     ("all", "some"), ("every", "no"), ("always", "never"), ("each", "no"), ("any", "no"), ("most", "few"),
-    ("many", "few"), ("some", "all"), ("both", "neither"), ("often", "rarely"), ("everyone", "no one"), ("usually", "rarely"),
+    ("many", "few"), ("some", "all"), ("both", "neither"), ("often", "rarely"), ("everyone", "no one"),
+    ("usually", "rarely"),
 )  # fmt: skip
 _ROLES = _list(
     """manager supervisor employee contractor director user visitor customer client designer engineer developer writer
@@ -66,8 +67,8 @@ _FIRST = _list(
     most all each every and but for from then thus yes not only one two three"""
 )
 _EMPTY = _list(
-    """about their there these those which where would could should other after before under within through because while
-    being during every still always often never without between until since among might using makes also yourself
+    """about their there these those which where would could should other after before under within through because
+    while being during every still always often never without between until since among might using makes also yourself
     themselves itself becomes things follow people actions"""
 )
 _OBJECTS = re.compile(r"(?<![.!?] )(?<!^)\b[a-z]{5,}\b")
