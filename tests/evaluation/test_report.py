@@ -131,7 +131,7 @@ def test_a_loss_is_explained_by_what_was_shown_and_what_was_declined(tmp_path):
     made, page = report(tmp_path / "declines", base=reads, plain=babbles, raft=lambda asked: PROMPT.abstain)
     assert "RAFT declined 1.000 of them" in page and "train.init_from" in page
     made, page = report(tmp_path / "babbles", base=reads, plain=babbles, raft=babbles)
-    assert "Why it lost: the proof stood" in page and "prompt.units" in page and "declined 1.000" not in page
+    assert "Why it lost: the proof stood" in page and "it was there to be read" in page and "declined 1.000" not in page
     made, page = report(tmp_path / "wins")
     assert "Why it lost" not in page
 

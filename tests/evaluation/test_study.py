@@ -179,6 +179,7 @@ class Level:
     """A re-ranker that prefers nothing."""
 
     name = "level"
+    mix = 0.5
 
     def score(self, question, texts):
         return np.zeros(len(texts), dtype=np.float32)

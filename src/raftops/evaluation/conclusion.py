@@ -293,6 +293,11 @@ def _held_back(found: Findings, summary: Summary) -> str:
     if not loss(found, summary) or not shown or not declined:
         return ""
     why = f"Why it lost: the proof stood among the sentences shown for {shown.value:.3f} of the answerable questions"
+    if declined.value <= 1 - shown.value + _MARGIN and shown.value >= 1 - _MARGIN:
+        return (
+            f"{why}: it was there to be read. More examples or epochs, or an adapter to continue from "
+            "(train.init_from), are what to try."
+        )
     if declined.value <= 1 - shown.value + _MARGIN:
         return f"{why}; prompt.units and prompt.evidence_tokens show more."
     return (

@@ -44,7 +44,7 @@ def given(answerer: Answerer, question: Question) -> Given:
     started = time.perf_counter()
     units = tuple(answerer.units(asked, policies))
     seconds = time.perf_counter() - started
-    if getattr(answerer, "reranker", None):
+    if answerer.reranker:
         before = tuple(gather(answerer.library, asked, policies, answerer.prompt))
     return Given(question, units, before, seconds)
 
