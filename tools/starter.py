@@ -1,12 +1,15 @@
 """The starter adapter: its conversations from public sets and the sample's training split, its training, its curve.
 
-    python -m tools.starter rows     build/starter/{choices,mixed}.jsonl, from `python -m tools.reranker rows`
-    python -m tools.starter choices  first stage: several questions on the same evidence, each answered by a number
-    python -m tools.starter mixed    second stage: answers, choices, abstentions, forms and rehearsal
+    python -m tools.starter rows     build/starter/*.jsonl, from what `python -m tools.reranker rows` wrote
+    python -m tools.starter numbers  a stage: single choices, easy ones first, loss on the number alone
+    python -m tools.starter choices  a stage: several questions on the same evidence, each answered by a number
+    python -m tools.starter mixed    a stage: answers, choices, abstentions, forms and rehearsal
     python -m tools.starter measure  accuracy of the chosen number, beside constant [1] and chance
     python -m tools.starter answer   the sample's dev questions, answered by the served weights
 
-A stage continues after a kill. No row comes from a dev or test split, from the public half of PolicyQA or from a
+A stage goes on from `--adapter` and continues after a kill. Two processes of one thread each are twice as fast as one
+of two threads: `OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE python -m torch.distributed.run --nproc-per-node 2 -m
+tools.starter mixed --threads 1`. No row comes from a dev or test split, from the public half of PolicyQA or from a
 question of the forgetting probe. What the sample's rows are is decided by the product's own step `augment`.
 """
 
