@@ -1,12 +1,15 @@
 """The starter adapter: its conversations from public sets and the sample's training split, its training, its curve.
 
-    python -m tools.starter rows     build/starter/{choices,mixed}.jsonl, from `python -m tools.reranker rows`
-    python -m tools.starter choices  first stage: several questions on the same evidence, each answered by a number
-    python -m tools.starter mixed    second stage: answers, choices, abstentions, forms and rehearsal
+    python -m tools.starter rows     build/starter/*.jsonl, from what `python -m tools.reranker rows` wrote
+    python -m tools.starter numbers  a stage: single choices, easy ones first, loss on the number alone
+    python -m tools.starter choices  a stage: several questions on the same evidence, each answered by a number
+    python -m tools.starter mixed    a stage: answers, choices, abstentions, forms and rehearsal
     python -m tools.starter measure  accuracy of the chosen number, beside constant [1] and chance
     python -m tools.starter answer   the sample's dev questions, answered by the served weights
 
-A stage continues after a kill. No row comes from a dev or test split, from the public half of PolicyQA or from a
+A stage goes on from `--adapter` and continues after a kill. Two processes of one thread each are twice as fast as one
+of two threads: `OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE python -m torch.distributed.run --nproc-per-node 2 -m
+tools.starter mixed --threads 1`. No row comes from a dev or test split, from the public half of PolicyQA or from a
 question of the forgetting probe. What the sample's rows are is decided by the product's own step `augment`.
 """
 
@@ -211,6 +214,16 @@ def abstaining(one: Question, draw: random.Random) -> dict[str, Any]:
     return row(f"{one.id}#abstain", "abstain", messages, PROMPT.abstain)
 
 
+def easy(one: Question, others: Sequence[Question], draw: random.Random) -> dict[str, Any]:
+    """A choice among units of other subjects: which number stands for which unit is learned before what answers."""
+    drawn = [other for other in draw.sample(others, 3) if not one.may_answer(other.golden[0])]
+    text, *wrong = (min(each.golden, key=len) for each in (one, *drawn))
+    units = shown(list(dict.fromkeys([text, *wrong])), draw)
+    number = next(u.number for u in units if line(u) == text)
+    messages = ranking_messages(PROMPT, draw.choice(TITLES), one.question, units)
+    return row(f"{one.id}#easy", "rank", messages, ranking_answer(number), numbers=[number])
+
+
 def answers(data: Path) -> dict[str, list[str]]:
     """Short answers of the public sets, by the id of the question."""
     found: dict[str, list[str]] = {}
@@ -250,6 +263,10 @@ def make_rows(options: argparse.Namespace) -> None:
     # Held out, and all of it shuffled: what a constant [1] gets right there is chance.
     held = Augment(shuffle=1, golden_first=1, abstain_fraction=0.5, near_miss_fraction=0.12)
     augment(held, PROMPT, SAMPLE, ["employees"], *where[:2], OUT / "sample-dev", options.cache, dev=True)
+    simple = [q for q in public if len(min(q.golden, key=len).split()) <= 30]
+    write_jsonl(OUT / "easy.jsonl", (easy(q, simple, draw) for q in simple))
+    ranked = [value for _, value in read_jsonl(OUT / "sample/raft.jsonl") if value["variant"] == "rank"]
+    write_jsonl(OUT / "hard.jsonl", [*ranked, *(single(q, draw) for q in public)])
     said = answers(options.data)
     mixed = [value for _, value in read_jsonl(OUT / "sample/raft.jsonl")]
     for one in public:
@@ -265,8 +282,8 @@ def make_rows(options: argparse.Namespace) -> None:
     write_json(OUT / "rows.json", {"sample": counted, "several": len(stage), "mixed": len(mixed)})
 
 
-def tokens_of(value: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> Row:
-    """A conversation as a row: loss on what the assistant says, in each of its turns."""
+def tokens_of(value: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, digits: bool = False) -> Row:
+    """A conversation as a row: loss on what the assistant says, in each of its turns, or on the number alone."""
     messages = [*value["messages"], {"role": "assistant", "content": value["answer"]}]
     ids: list[int] = []
     labels: list[int] = []
@@ -278,7 +295,8 @@ def tokens_of(value: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> R
         end = completion.index(tokenizer.eos_token) + len(tokenizer.eos_token)
         before, said = encode(tokenizer, prompt[len(consumed) :]), encode(tokenizer, completion[:end])
         ids += before + said
-        labels += [IGNORED] * len(before) + said
+        kept = [t if not digits or tokenizer.decode([t]).isdigit() else IGNORED for t in said]
+        labels += [IGNORED] * len(before) + kept
         consumed = prompt + completion[:end]
     return Row(str(value["id"]), ids, labels)
 
@@ -303,6 +321,21 @@ def stage_rows(name: str, budget: int, tokenizer: PreTrainedTokenizerBase) -> tu
             left[value["variant"]] -= len(kept[-1][0])
     fitting = [(one, value) for one, value in kept if len(one) <= SEQUENCE]
     return [one for one, _ in fitting], [{"id": value["id"], "sources": value["sources"]} for _, value in fitting]
+
+
+def number_rows(budget: int, tokenizer: PreTrainedTokenizerBase) -> tuple[list[Row], list[dict[str, Any]]]:
+    """Single choices, the easy ones first: a third of the tokens; then the sample's and as many public ones as fit."""
+    rows: list[Row] = []
+    sources: list[dict[str, Any]] = []
+    for name, share in (("easy", 0.2), ("hard", 0.8)):
+        part: list[Row] = []
+        for _, value in read_jsonl(OUT / f"{name}.jsonl"):
+            one = tokens_of(value, tokenizer, digits=True)
+            if len(one) <= SEQUENCE // 2 and sum(map(len, part)) < share * budget:
+                part.append(one)
+                sources.append({"id": value["id"], "sources": value["sources"]})
+        rows += arrange(part, len(part), 2, 7)
+    return rows, sources
 
 
 @dataclass(frozen=True)
@@ -370,12 +403,15 @@ def train(options: argparse.Namespace) -> None:
         audience=("employees",), rank=options.rank, alpha=2 * options.rank, learning_rate=options.rate,
         batch_size=options.batch, checkpoint_steps=25, threads=options.threads,
     )  # fmt: skip
-    rows, sources = stage_rows(stage, options.tokens, tokenizer)
+    numbers = stage == "numbers"
+    rows, sources = number_rows(options.tokens, tokenizer) if numbers else stage_rows(stage, options.tokens, tokenizer)
     if ranks.is_first():
         write_jsonl(OUT / f"{stage}-sources.jsonl", sources)
     micro = 2
     count = len(rows) // options.batch * options.batch
-    todo = Plan(arrange(rows, count, micro, 7), count // options.batch, options.batch, micro)
+    todo = Plan(
+        rows[:count] if numbers else arrange(rows, count, micro, 7), count // options.batch, options.batch, micro
+    )
     work = OUT / f"work-{stage}-{sha256_json([stage, options.tokens, options.rank, options.rate, options.batch])[:8]}"
     if ranks.is_first():
         say({"stage": stage, "rows": len(rows), "tokens": todo.tokens, "steps": todo.steps, "work": str(work)})
@@ -447,7 +483,7 @@ def answer(options: argparse.Namespace) -> None:
 def main() -> None:
     """Run one part."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["rows", "choices", "mixed", "measure", "answer"])
+    parser.add_argument("part", choices=["rows", "choices", "numbers", "mixed", "measure", "answer"])
     parser.add_argument("--rows", type=Path, default=Path("build/reranker/rows.jsonl"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--sample", type=Path, default=Path("build/rerank/sample"))

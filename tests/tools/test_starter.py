@@ -11,7 +11,7 @@ from raftops.spec.model.knowledge import Models
 from raftops.training.base import load_tokenizer
 from raftops.training.dataset import IGNORED
 from raftops.training.tune import find_base
-from tools.starter import Question, abstaining, answered, as_served, questions, several, single, tokens_of
+from tools.starter import Question, abstaining, answered, as_served, easy, questions, several, single, tokens_of
 
 TOPICS = ("badges", "travel", "laptops", "leave", "gifts", "parking")
 LINES = {topic: f"Handbook > {topic}: Whoever asks about {topic} gets an answer here." for topic in TOPICS}
@@ -49,6 +49,15 @@ def test_a_unit_that_may_answer_is_never_shown_as_wrong():
         made = [single(one, random.Random(seed)), abstaining(one, random.Random(seed))]
         made += list(several([one, question("gifts"), question("travel")], random.Random(seed)))[:1]
         assert not [row for row in made if doubtful in row["messages"][1]["content"]]
+
+
+def test_an_easy_choice_is_among_units_of_other_subjects():
+    asked = [question(topic) for topic in TOPICS]
+    for seed in range(10):
+        row = easy(asked[0], asked, random.Random(seed))
+        evidence = row["messages"][-1]["content"]
+        assert line_of(evidence, *cited_numbers(row["answer"])) == LINES["badges"]
+        assert evidence.count(LINES["badges"]) == 1 and evidence.count("\n[") >= 3
 
 
 def test_abstaining_rows_lack_what_answers():
@@ -95,3 +104,6 @@ def test_loss_lies_on_every_turn_of_the_assistant_and_on_nothing_else(tmp_path):
         [*row["messages"], {"role": "assistant", "content": row["answer"]}], tokenize=False
     )
     assert tokenizer.decode(made.input_ids) == whole.rstrip("\n")
+    (number,) = cited_numbers(row["answer"])
+    alone = tokens_of({**row, "messages": row["messages"][:2]}, tokenizer, digits=True)
+    assert [tokenizer.decode([label]) for label in alone.labels if label != IGNORED] == [str(number)]
