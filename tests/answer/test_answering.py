@@ -335,3 +335,14 @@ def test_whoever_stands_outside_the_audience_never_makes_anything_tuned_talk(tra
         assert generator.calls == judgement.calls == 0
         assert answer.mode in ("quote", "declined")
         assert answer.mode == "quote" or not may & set(POLICY.values()) or answer.route.name == "behaviour"
+
+
+def test_words_that_another_sentence_carries_do_not_stand_in_the_place_of_the_best_one():
+    answer = ask("25 working days in Ireland. [2]")
+    assert (answer.mode, [c.doc_id for c in answer.citations]) == ("quote", ["germany.md"])
+
+
+def test_a_model_that_has_learned_to_choose_is_believed_where_the_spec_says_so():
+    by_model = PROMPT.model_copy(update={"choice": "model"})
+    answer = ask("25 working days in Ireland. [2]", "How much annual leave?", prompt=by_model)
+    assert (answer.mode, [c.doc_id for c in answer.citations]) == ("both", ["ireland.md"])

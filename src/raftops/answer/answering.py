@@ -213,6 +213,9 @@ class Answerer:
             return self._quoted(question, draft, "not sure")
         language = self.prompt.language
         cited = supporting_units(generation.text, question, units, language)
+        if self.prompt.choice == "evidence" and units[0] not in cited:
+            # the order of the evidence knows better than a model which unit answers
+            cited = [units[0]] if supports(units[:1], said, question, language) else []
         found = [(unit, citation) for unit in cited if (citation := self.cite(unit))]
         # what is left of the evidence has to carry the answer without what was not found
         if not supports([unit for unit, _ in found], said, question, language):

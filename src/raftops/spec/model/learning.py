@@ -40,6 +40,9 @@ class Prompt(Section):
     answer: Annotated[Literal["auto", "short", "both", "quote"], Mark.SERVED, Mark.LATER] = "auto"
     """What a reader gets: the model's words, those and the sentence that proves them, or that sentence alone. `auto`
     takes what wins on the dev split, and `both` where nothing was measured."""
+    choice: Annotated[Literal["evidence", "model"], Mark.SERVED, Mark.LATER] = "evidence"
+    """Who chooses the sentence that an answer stands on: the order of the evidence, or the model by the numbers that it
+    cites, for one whose report shows a citation lift."""
     least_quote: Annotated[Fraction, Mark.SERVED, Mark.LATER] = 0.5
     """Probability that the evidence answers, from which its best sentence stands in for a model that declined."""
     least_score: Annotated[float, Mark.SERVED] = Field(1.0, ge=0, le=3)
