@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from raftops.answer.answering import Answerer
@@ -103,3 +105,24 @@ def test_the_evidence_is_gathered_once_for_all_choices():
 def test_what_was_chosen_is_applied_to_the_prompt():
     made = choose_answering(answerer(lambda asked: (Prompt().abstain, 1.0), answer="quote"), (), JUDGE, "both")
     assert made.applied(Prompt()).answer == "quote"
+
+
+class Doubts:
+    """A judgement that is surer of what the documents answer."""
+
+    def probability(self, question, units):
+        return 0.75 if "dog" in question or "Spain" in question else 0.9
+
+    def answerable(self, question, units):
+        return True
+
+
+def test_how_likely_a_quote_has_to_answer_is_calibrated_too():
+    """The model declines everything; a bound between 0.75 and 0.9 quotes what is answered and nothing else."""
+    absent = [e.model_copy(update={"split": "dev"}) for e in EXAMPLES if e.unanswerable]
+    questions = (*QUESTIONS, *held_out(Evaluate(), absent, ACCESS, SOURCES).dev)
+    silent = replace(answerer(lambda asked: (Prompt().abstain, 0.9), answer="both"), judgement=Doubts())
+    made = choose_answering(silent, questions, JUDGE, "both")
+    assert 0.75 < made.least_quote <= 0.9 and made.applied(silent.prompt).least_quote == made.least_quote
+    tried = next(t for t in made.tried if t.least_quote == made.least_quote)
+    assert tried.wrong == 0 and tried.right == pytest.approx(12 / 14)

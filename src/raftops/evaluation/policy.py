@@ -1,5 +1,6 @@
 """What an answer is made of, chosen on the dev split: the model's words, those with the sentence that proves them, or
-that sentence alone; and how sure the model has to be. No held-out question is looked at.
+that sentence alone; how sure the model has to be, and how likely it that a sentence answers which stands for it. No
+held-out question is looked at.
 
 Each dev question is answered once by the model; every choice is then tried on the same words. The measure is right
 answers, strictly counted, minus wrong ones: to decline costs nothing and gains nothing.
@@ -23,6 +24,8 @@ POLICIES: tuple[Policy, ...] = ("both", "quote", "short")
 """In the order in which they win a tie."""
 LEVELS = (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 """Least confidences that are tried."""
+QUOTES = (0.0, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)
+"""Least probabilities of a quote that are tried beside the prompt's, with the kind of answer that was best."""
 LEAST_QUESTIONS = 10
 """Answerable dev questions below which nothing is chosen by them."""
 
@@ -33,6 +36,7 @@ class Tried:
 
     policy: Policy
     least_confidence: float
+    least_quote: float
     right: float
     """Of all questions, strictly."""
     wrong: float
@@ -45,6 +49,7 @@ class Answering:
 
     policy: Policy
     least_confidence: float
+    least_quote: float
     on: int
     """Dev questions that it was chosen on."""
     chosen_by: str
@@ -53,7 +58,8 @@ class Answering:
 
     def applied(self, prompt: Prompt) -> Prompt:
         """The prompt with what was chosen."""
-        return prompt.model_copy(update={"answer": self.policy, "least_confidence": self.least_confidence})
+        chosen = {"least_confidence": self.least_confidence, "least_quote": self.least_quote}
+        return prompt.model_copy(update={"answer": self.policy, **chosen})
 
 
 def choose_answering(answerer: Answerer, questions: Sequence[Question], judge: Judge, fallback: Policy) -> Answering:
@@ -68,29 +74,39 @@ def choose_answering(answerer: Answerer, questions: Sequence[Question], judge: J
     if answerable < LEAST_QUESTIONS:
         few = f"the dev split has too few questions to choose by: {answerable} that are answerable"
         if prompt.answer != "auto":
-            return Answering(prompt.answer, prompt.least_confidence, 0, f"the spec ({few})")
+            return Answering(prompt.answer, prompt.least_confidence, prompt.least_quote, 0, f"the spec ({few})")
         why = "the held-out questions, where quoting came out better" if fallback == "quote" else "default"
-        return Answering(fallback, prompt.least_confidence, 0, f"{why} ({few})")
+        return Answering(fallback, prompt.least_confidence, prompt.least_quote, 0, f"{why} ({few})")
     usual = Prompt.model_fields["least_confidence"].default
     levels = LEVELS if prompt.least_confidence == usual else (prompt.least_confidence,)
     once = _Once(**{each.name: getattr(answerer, each.name) for each in fields(Answerer)}, asks=answerer)
     tried = [
-        _tried(once, policy, level, questions, judge)
+        _tried(once, policy, level, prompt.least_quote, questions, judge)
         for policy in policies
         for level in (levels if policy != "quote" else (prompt.least_confidence,))  # quotes ask no model
     ]
     best = max(tried, key=lambda t: (round(t.right - t.wrong, 9), -POLICIES.index(t.policy), -_far(t, prompt)))
+    if (
+        answerer.judgement
+        and best.policy != "short"
+        and prompt.least_quote == Prompt.model_fields["least_quote"].default
+    ):
+        tried += [_tried(once, best.policy, best.least_confidence, least, questions, judge) for least in QUOTES]
+        best = max([best, *tried[-len(QUOTES) :]], key=lambda t: (round(t.right - t.wrong, 9), -_far(t, prompt)))
     who = f"{len(questions)} questions of the dev split"
     who = who if len(policies) > 1 else f"the spec, and least_confidence by {who}"
-    return Answering(best.policy, best.least_confidence, len(questions), who, tuple(tried))
+    return Answering(best.policy, best.least_confidence, best.least_quote, len(questions), who, tuple(tried))
 
 
 def _far(tried: Tried, prompt: Prompt) -> float:
-    return abs(tried.least_confidence - prompt.least_confidence)
+    return abs(tried.least_confidence - prompt.least_confidence) + abs(tried.least_quote - prompt.least_quote)
 
 
-def _tried(once: _Once, policy: Policy, level: float, questions: Sequence[Question], judge: Judge) -> Tried:
-    prompt = once.prompt.model_copy(update={"answer": policy, "least_confidence": level})
+def _tried(  # noqa: PLR0913  a choice, and what it is tried on
+    once: _Once, policy: Policy, level: float, least_quote: float, questions: Sequence[Question], judge: Judge
+) -> Tried:
+    chosen = {"answer": policy, "least_confidence": level, "least_quote": least_quote}
+    prompt = once.prompt.model_copy(update=chosen)
     answerer = replace(once, prompt=prompt)
     replies: list[tuple[Reply, Question]] = []
     for question in questions:
@@ -104,7 +120,7 @@ def _tried(once: _Once, policy: Policy, level: float, questions: Sequence[Questi
             [reply.abstained for reply, _ in replies],
         )
     ]
-    return Tried(policy, level, *shares)
+    return Tried(policy, level, least_quote, *shares)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from raftops.spec.model.serving import Deploy, Router
 
 SERVED = {"raft": "raft", "base+rag": "base", "fine-tuned+rag": "plain"}
 """Arms that answer with citations, and the model that each of them serves."""
-CHOSEN = {"answer": "policy", "least_confidence": "least_confidence"}
+CHOSEN = {"answer": "policy", "least_confidence": "least_confidence", "least_quote": "least_quote"}
 """Settings of the prompt that an evaluation decides, and their names in a report's `answering`."""
 EVIDENCE, EVIDENCE_ACCOUNT, RERANKER = "evidence", "evidence.json", "reranker"
 """Folder of adapters and of a release with what chooses the evidence; its file that says how, its folder that ranks."""
