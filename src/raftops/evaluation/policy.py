@@ -3,7 +3,8 @@ that sentence alone; how sure the model has to be, and how likely it that a sent
 held-out question is looked at.
 
 Each dev question is answered once by the model; every choice is then tried on the same words. The measure is right
-answers, strictly counted, minus wrong ones: to decline costs nothing and gains nothing.
+answers, strictly counted, minus wrong ones: to decline costs nothing and gains nothing. Unanswerable questions count as
+if they were one in seven, however many were put: that is what the judgement takes for the usual share, too.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ LEVELS = (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 """Least confidences that are tried."""
 QUOTES = (0.0, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)
 """Least probabilities of a quote that are tried beside the prompt's, with the kind of answer that was best."""
+ANSWERABLE_SHARE = 6 / 7
+"""Of the questions that readers put."""
 LEAST_QUESTIONS = 10
 """Answerable dev questions below which nothing is chosen by them."""
 
@@ -38,7 +41,7 @@ class Tried:
     least_confidence: float
     least_quote: float
     right: float
-    """Of all questions, strictly."""
+    """Share of all questions as readers put them, strictly."""
     wrong: float
     declined: float
 
@@ -112,8 +115,9 @@ def _tried(  # noqa: PLR0913  a choice, and what it is tried on
     for question in questions:
         answer = answerer.answer(question.example.asked, question.policies)
         replies.append((reply_of(answer, question.example.id), question))
+    weights = _weights(questions)
     shares = [
-        sum(counted) / len(questions)
+        sum(weight * float(count) for weight, count in zip(weights, counted, strict=True))
         for counted in (
             [judge.strictly_right(*pair) for pair in replies],
             [judge.wrong(*pair) for pair in replies],
@@ -121,6 +125,15 @@ def _tried(  # noqa: PLR0913  a choice, and what it is tried on
         )
     ]
     return Tried(policy, level, least_quote, *shares)
+
+
+def _weights(questions: Sequence[Question]) -> list[float]:
+    """What each question counts; together 1."""
+    answerable = sum(question.kind == ANSWERABLE for question in questions)
+    if answerable in (0, len(questions)):
+        return [1 / len(questions)] * len(questions)
+    each = ANSWERABLE_SHARE / answerable, (1 - ANSWERABLE_SHARE) / (len(questions) - answerable)
+    return [each[question.kind != ANSWERABLE] for question in questions]
 
 
 @dataclass(frozen=True)
