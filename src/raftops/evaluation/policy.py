@@ -9,6 +9,7 @@ if they were one in seven, however many were put: that is what the judgement tak
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Literal
@@ -95,10 +96,18 @@ def choose_answering(answerer: Answerer, questions: Sequence[Question], judge: J
         and prompt.least_quote == Prompt.model_fields["least_quote"].default
     ):
         tried += [_tried(once, best.policy, best.least_confidence, least, questions, judge) for least in QUOTES]
-        best = max([best, *tried[-len(QUOTES) :]], key=lambda t: (round(t.right - t.wrong, 9), -_far(t, prompt)))
+        best = _plainest([best, *tried[-len(QUOTES) :]], prompt, len(questions))
     who = f"{len(questions)} questions of the dev split"
     who = who if len(policies) > 1 else f"the spec, and least_confidence by {who}"
     return Answering(best.policy, best.least_confidence, best.least_quote, len(questions), who, tuple(tried))
+
+
+def _plainest(tried: Sequence[Tried], prompt: Prompt, questions: int) -> Tried:
+    """The one nearest to the prompt of those within a standard error of the best (Breiman et al. 1984, CART)."""
+    top = max(tried, key=lambda t: t.right - t.wrong)
+    error = math.sqrt(max(0.0, top.right + top.wrong - (top.right - top.wrong) ** 2) / questions)
+    able = [t for t in tried if t.right - t.wrong >= top.right - top.wrong - error]
+    return min(able, key=lambda t: _far(t, prompt))
 
 
 def _far(tried: Tried, prompt: Prompt) -> float:
