@@ -122,7 +122,9 @@ def test_how_likely_a_quote_has_to_answer_is_calibrated_too():
     absent = [e.model_copy(update={"split": "dev"}) for e in EXAMPLES if e.unanswerable]
     questions = (*QUESTIONS, *held_out(Evaluate(), absent, ACCESS, SOURCES).dev)
     silent = replace(answerer(lambda asked: (Prompt().abstain, 0.9), answer="both"), judgement=Doubts())
-    made = choose_answering(silent, questions, JUDGE, "both")
+    few = choose_answering(silent, questions, JUDGE, "both")
+    assert few.least_quote == silent.prompt.least_quote, "fourteen questions do not tell it from the spec's"
+    made = choose_answering(silent, questions * 4, JUDGE, "both")
     assert 0.75 < made.least_quote <= 0.9 and made.applied(silent.prompt).least_quote == made.least_quote
     tried = next(t for t in made.tried if t.least_quote == made.least_quote)
     assert tried.wrong == 0 and tried.right == pytest.approx(6 / 7)
