@@ -29,7 +29,7 @@ class SiteQuestion:
 
 
 def is_held_out(site: str) -> bool:
-    """Whether a site is of the public half (seven of twenty): the SHA-256 of its name begins with an even number."""
+    """Whether a site is of the public half (six of twenty): the SHA-256 of its name begins with an even number."""
     return int(hashlib.sha256(site.encode()).hexdigest()[:8], 16) % 2 == 0
 
 

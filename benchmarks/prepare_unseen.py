@@ -17,7 +17,6 @@ Unanswerable ones by a rule: what is asked about a site that is not there (near 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import random
 import shutil
@@ -28,6 +27,7 @@ from typing import Any
 
 import yaml
 
+from benchmarks.policyqa import is_held_out
 from raftops.answer.support import terms
 from raftops.errors import StepError
 from raftops.files import read_jsonl, write_jsonl, write_text
@@ -193,11 +193,6 @@ def _policy_questions(sites: Sequence[Row], held_out: bool) -> Iterator[tuple[st
 def _sentence(text: str, place: int) -> str:
     """The sentence that stands at a place."""
     return next((text[a:b].strip() for a, b in sentences(text, 0, len(text)) if a <= place < b), "")
-
-
-def is_held_out(site: str) -> bool:
-    """Whether a site is of the public half: the SHA-256 of its name begins with an even number (as in policyqa.py)."""
-    return int(hashlib.sha256(site.encode()).hexdigest()[:8], 16) % 2 == 0
 
 
 def _answerable(key: str, question: str, said: Sequence[str], doc_id: str) -> Row:
