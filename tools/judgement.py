@@ -63,7 +63,7 @@ class Pool(MemoryRetriever):
 def rows(pool: Sequence[Passage], questions: Sequence[Public], embedder: Cached) -> Iterator[dict[str, Any]]:
     """The choices of questions of a public set."""
     library, by_id = Pool(pool, embedder), {p.passage_id: p for p in pool}
-    names = {q.policies: Vocabulary.of(_sources(pool, q.policies), embedder) for q in questions}
+    names = {one: Vocabulary.of(_sources(pool, one), embedder) for one in {q.policies for q in questions}}
     for question in questions:
         chooser = Chooser(library, Prompt(), question.policies, names[question.policies], SEED)
         there = [hit for hit in library.search(question.question, question.policies, 2 * Prompt().passages)]
