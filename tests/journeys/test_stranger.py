@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 ANSWERABLE = [one for one in QUESTIONS if one[1]]
 RIGHT, WRONG = 0.6, 2 / 12
 """At least and at most, of the twelve questions. The bar for wrong ones is 0.1: a question beside what the documents
-answer (a parrot's night for a cat's) still gets an answer. The first sentence, always quoted, is wrong for four at least.
+answer (a parrot's night for a cat's) still gets an answer. Quoting the first sentence always is wrong for four or more.
 """
 
 
