@@ -88,19 +88,26 @@ def judged(figures, leaks=(), gates=(), n=40, winner="raft", policy="both"):
 
 GOOD = {
     "served.wrong": 0.1, "served.over_refusal": 0.05, "choice.gain": 0.08, "forgetting.base": 0.5,
-    "forgetting.raft": 0.41,
+    "forgetting.raft": 0.41, "router.recall_knowledge": 0.99, "router.recall_behaviour": 0.95,
 }  # fmt: skip
 
 
 def test_a_good_report_passes_every_standard_gate():
     made = judged(GOOD, leaks=((), ()))
-    assert {gate.verdict for gate in made.values()} == {"passed"} and len(made) == 5
+    assert {gate.verdict for gate in made.values()} == {"passed"} and len(made) == 7
     assert reasons(list(made.values())) == [] and all(gate.reason for gate in made.values())
 
 
 @pytest.mark.parametrize(
     ("metric", "value"),
-    [("served.wrong", 0.3), ("served.over_refusal", 0.32), ("choice.gain", 0.0), ("forgetting.raft", 0.39)],
+    [
+        ("served.wrong", 0.3),
+        ("served.over_refusal", 0.32),
+        ("choice.gain", 0.0),
+        ("forgetting.raft", 0.39),
+        ("router.recall_knowledge", 0.89),
+        ("router.recall_behaviour", 0.89),
+    ],  # fmt: skip
 )
 def test_each_standard_gate_can_fail_and_says_why(metric, value):
     made = judged(GOOD | {metric: value}, leaks=((),))

@@ -28,6 +28,8 @@ LEAST_QUESTIONS = 20
 """Questions from which a standard gate judges."""
 MOST_WRONG, MOST_REFUSED = 0.25, 0.3
 LEAST_GAIN = 0.001
+LEAST_RECALL = 0.9
+"""Of the router, for each kind of request."""
 _NOT_SERVED = "no arm that cites was measured, so nothing is served"
 
 
@@ -89,6 +91,14 @@ def standard_gates(found: Findings, summary: Summary) -> list[Gate]:
             metric="choice.gain", min=LEAST_GAIN,
             reason="something has to choose the evidence: citations of the model that are better than always [1], or a "
             "re-ranker that puts the proof first more often",
+        ),
+        Gate(
+            metric="router.recall_knowledge", min=LEAST_RECALL,
+            reason="a question that is taken for a matter of form alone is answered without the documents",
+        ),
+        Gate(
+            metric="router.recall_behaviour", min=LEAST_RECALL,
+            reason="a request for a form that is taken for a question is declined, or answered by a quote",
         ),
         Gate(metric="leaks", max=0, reason="no document may reach somebody who may not read it"),
     ]  # fmt: skip
