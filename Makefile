@@ -10,6 +10,7 @@ STEPS ?=
 BASE ?=
 BUILDER ?=
 TORCH ?= cuda
+EXTRAS ?=
 RELEASE ?=
 PUSH ?=
 KEY ?=
@@ -89,9 +90,9 @@ bars: setup data  ## the bars: two projects as `raftops init` makes them, on doc
 	for spec in 18f policyqa; do test ! -d build/unseen/$$spec || $(BIN)/raftops run build/unseen/$$spec/raftops.yaml || exit 1; done
 	$(BIN)/python -m benchmarks.answers
 
-images: setup  ## one image per step: STEPS="train" REGISTRY=... BASE=... BUILDER=... TORCH=cpu RELEASE=1 PUSH=1 DOCKER_BUILD="--network=host"
+images: setup  ## one image per step: STEPS="train" REGISTRY=... BASE=... BUILDER=... TORCH=cpu EXTRAS=generation RELEASE=1 PUSH=1 DOCKER_BUILD="--network=host"
 	$(BIN)/python -m tools.images build $(STEPS) --registry "$(REGISTRY)" --base "$(BASE)" --builder "$(BUILDER)" --torch $(TORCH) \
-	  --more="$(DOCKER_BUILD)" $(if $(RELEASE),--release) $(if $(PUSH),--push)
+	  --extras "$(EXTRAS)" --more="$(DOCKER_BUILD)" $(if $(RELEASE),--release) $(if $(PUSH),--push)
 
 sbom: setup  ## what is in the images: build/sbom/<step>.cdx.json (CycloneDX, by syft)
 	@mkdir -p build/sbom

@@ -44,6 +44,8 @@ class Build:
     """Image that installs, where the base has no pip; the base if empty."""
     torch: str = "cuda"
     """cpu takes PyTorch's wheels without CUDA, which are a tenth of the size."""
+    extras: tuple[str, ...] = ()
+    """Extras of the package beside the step's own: `generation` where a GPU, or PyTorch, runs the model."""
     release: bool = False
     """Refuse a base without a digest."""
     more: tuple[str, ...] = ()
@@ -66,6 +68,7 @@ def build_command(step: str, build: Build, root: Path, labels: Mapping[str, str]
     """The call of `docker build` for a step; `labels` are the build arguments that become labels."""
     base = base_of(build, root)
     arguments = {"STEP": step, "BASE": base, "BUILDER": build.builder or base, "TORCH": build.torch, **labels}
+    arguments |= {"EXTRAS": " ".join(build.extras)} if build.extras else {}
     return [
         "docker", "build", "--file", str(DOCKERFILE), "--tag", image(step, build.registry),
         *(word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")),
@@ -154,6 +157,7 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--base", default="")
     parser.add_argument("--builder", default="")
     parser.add_argument("--torch", choices=["cuda", "cpu"], default="cuda")
+    parser.add_argument("--extras", default="", help="further extras to install, in one word")
     parser.add_argument("--release", action="store_true", help="refuse a base without a digest")
     parser.add_argument("--push", action="store_true", help=f"push, and write the digests to {DIGESTS}")
     parser.add_argument("--more", default="", help="further arguments of docker build, in one word")
@@ -171,7 +175,8 @@ def main(words: Sequence[str]) -> int:
             sys.stdout.write(f"{pin_base(root)}\n")
             return 0
         more = tuple(options.more.split())
-        build = Build(options.registry, options.base, options.builder, options.torch, options.release, more)
+        torch, extras = options.torch, tuple(options.extras.split())
+        build = Build(options.registry, options.base, options.builder, torch, extras, options.release, more)
         build_images(steps, build, root)
         if options.push:
             sys.stdout.write(f"{push_images(steps, options.registry, root)}\n")

@@ -30,6 +30,7 @@ from pipelines.local.handler import Ending, Handler, Tasks
 from pipelines.runs.events import Listener
 from pipelines.runs.history import new_record
 from pipelines.runs.record import RunRecord, StepRecord, Store
+from pipelines.runs.run_page import keep_spec, write_page
 from pipelines.wiring.compile import Compiled
 from pipelines.wiring.ir_text import ir_text
 from raftops.files import write_text
@@ -98,6 +99,7 @@ def run_local(
         for step in again:
             store.forget(step, record.steps[step].key)
         write_text(folder / "pipeline.yaml", compiled.text)
+        keep_spec(store, record, loaded.assistant)
         store.write(record)
         for step in STEPS:
             state = record.steps[step]
@@ -123,6 +125,7 @@ def run_local(
                 _fill(record.steps[step], step, store)
             store.write(record)
         store.link(record)
+        write_page(store, record)
         store.prune()
     return record
 

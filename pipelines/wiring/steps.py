@@ -96,7 +96,7 @@ TABLE: Mapping[StepName, Step] = {
         given=("train", "base", "embedder", "cache"), parts=(Part("candidate"), Part("plain")), unit="tokens",
         reads="init_from",
         figures=("tokens", "tokens_per_second", "raft_final_loss", "raft_dev_loss", "peak_memory_mib"),
-        page="adapters/loss.png",
+        page="adapters/loss.svg",
     ),
     "evaluate": Step(
         needs=("validate", "index", "train"), follows=("index", "train"),

@@ -21,16 +21,28 @@ from raftops.spec.model.base import STEPS
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
 _MODULE = re.compile(r"^(raftops(?:\.\w+)+)(?::\w+)?$")
 _FURTHER = {"components", "kfp", "pipelines"}
+_OPTIONAL = re.compile(r'of_extra\(\s*"([\w.]+)", "(\w+)"')
+OPTIONAL = {
+    found
+    for path in Path(str(source("raftops"))).parent.rglob("*.py")
+    for found in _OPTIONAL.findall(path.read_text(encoding="utf-8"))
+}
+"""(module, extra) of what is asked for by name, with a message where it is not installed."""
 
 
 def imported(step: str) -> dict[str, str]:
     """Third-party packages by name, each with a module that imports it, behind a step and the modules it leads to."""
+    return behind(f"components.{step}.component", frozenset(module for module, _ in OPTIONAL))
+
+
+def behind(first: str, without: frozenset[str] = frozenset()) -> dict[str, str]:
+    """The same of a module; what is imported by the modules `without` alone is not counted."""
     found: dict[str, str] = {}
     seen: set[str] = set()
-    waiting = [f"components.{step}.component"]
+    waiting = [first]
     while waiting:
         module = waiting.pop()
-        if module in seen or not (path := source(module)):
+        if module in seen or module in without or not (path := source(module)):
             continue
         seen.add(module)
         for name in _named(ast.parse(path.read_text(encoding="utf-8"))):
@@ -103,7 +115,29 @@ def test_what_a_step_imports_is_in_its_extra(step: str) -> None:
 
 def test_the_reading_finds_what_is_imported_late_and_by_name() -> None:
     found = imported("deploy")
-    assert {"bentoml", "torch"} <= set(found)
+    assert {"bentoml", "openvino_genai"} <= set(found)
+
+
+def test_what_not_every_image_has_is_in_the_extra_that_its_message_names() -> None:
+    assert {("raftops.generation.transformers", "generation"), ("onnxruntime", "onnxruntime")} <= OPTIONAL
+    by_import = packages_distributions()
+    for module, extra in sorted(OPTIONAL):
+        needs = behind(module) if module.startswith("raftops.") else {module: module}
+        for step in ("evaluate", "deploy"):
+            have = installed(requirements(step, PROJECT, [extra]))
+            assert {name for name in needs if not any(_plain(package) in have for package in by_import[name])} == set()
+
+
+@pytest.mark.parametrize("step", [step for step in STEPS if step != "train"])
+def test_torch_is_in_the_image_of_the_training_alone(step: str) -> None:
+    assert not installed(requirements(step, PROJECT)) & {"torch", "bitsandbytes", "transformers", "onnxruntime"}
+    assert {"torch", "bitsandbytes"} <= installed(requirements("train", PROJECT))
+
+
+def test_no_image_draws_by_a_library_and_what_judges_data_is_in_its_image_alone() -> None:
+    have = {step: installed(requirements(step, PROJECT)) for step in STEPS}
+    assert not any("matplotlib" in names for names in have.values())
+    assert [step for step in STEPS if have[step] & {"great-expectations", "scipy", "altair"}] == ["validate"]
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -121,6 +155,7 @@ def test_our_own_extras_are_resolved_through_others() -> None:
         }
     }
     assert requirements("a", project) == ["pydantic>=2", "x", "y>=1", "z"]
+    assert requirements("b", project, ["s3"]) == ["pydantic>=2", "y>=1", "z"]
 
 
 def test_an_extra_that_does_not_exist_is_an_error() -> None:

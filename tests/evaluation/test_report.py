@@ -1,5 +1,7 @@
+import csv
 import json
 import re
+from base64 import b64decode
 from dataclasses import replace
 from functools import partial
 from html import unescape
@@ -12,8 +14,10 @@ from raftops.evaluation.gates import every_gate
 from raftops.evaluation.page import write_report
 from raftops.evaluation.questions import HeldOut
 from raftops.evaluation.report import Report, limits, staleness
+from raftops.evaluation.shown import show
 from raftops.evaluation.study import Findings
 from raftops.files import write_jsonl
+from raftops.spec.figures import LATENCIES
 from raftops.spec.model.base import ARMS
 from raftops.spec.model.learning import Evaluate, Gate
 from tests.evaluation.doubles import PROMPT, SOURCES, Turned, babbles, chooses, reads, study
@@ -93,6 +97,7 @@ def test_readers_that_are_mostly_turned_away_are_an_alarm_with_what_to_do(tmp_pa
 
 def test_the_page_begins_with_what_readers_get_beside_the_first_sentence(tmp_path):
     _, page = report(tmp_path, ALL)
+    page = page.partition("</nav>")[2]
     places = [page.index(said) for said in ("What readers get", "the first sentence found, no model", "The arms")]
     assert places == sorted(places)
     # four questions that are answered, two that nothing answers: both arms are right for the four
@@ -158,7 +163,86 @@ def test_the_page_stands_alone_and_is_well_formed(tmp_path):
     assert tags.open == []
     assert not [a for tag, a in tags.seen if tag in ("script", "link", "iframe", "img")]
     assert not re.search(r"(?:src|href)=[\"']https?:", page) and "url(http" not in page
-    assert page.count("<svg") >= 4 and "#010101" not in page
+    assert page.count("<svg") >= 4 and "default-src 'none'" in page
+    named = set(re.findall(r"var\(--(\w+)\)", page))
+    light, dark = (part.partition("}")[0] for part in re.split("color-scheme: dark", page.partition(":root")[2])[:2])
+    assert {"good", "accent", "tint"} <= named
+    assert all(f"--{name}: #" in light and f"--{name}: #" in dark for name in named), "a colour of one scheme only"
+
+
+def test_the_contents_name_every_section_and_lead_there(tmp_path):
+    _, page = report(tmp_path, ALL)
+    contents = page[page.index("<nav") : page.index("</nav>")]
+    linked = re.findall(r'<li><a href="#(\w+)">([^<]+)</a></li>', contents)
+    assert [id_ for id_, _ in linked] == re.findall(r'<section id="(\w+)"', page)
+    assert {"What readers get", "Was RAFT worth it?", "The arms", "Retrieval", "How it was measured"} <= {
+        heading for _, heading in linked
+    }
+
+
+def test_every_figure_and_every_answer_is_there_as_csv(tmp_path):
+    made, page = report(tmp_path, ALL)
+    with (tmp_path / "report" / "figures.csv").open(encoding="utf-8", newline="") as file:
+        figures = {row["figure"]: row for row in csv.DictReader(file)}
+    right = made.summary.figures["raft.right"]
+    assert float(figures["raft.right"]["value"]) == right.value and figures["raft.right"]["questions"] == str(right.n)
+    assert figures.keys() >= {*made.summary.latencies, *made.summary.figures, "raft - base+rag right", "leaks"}
+    inside = re.search(r'download="figures.csv" href="data:text/csv;charset=utf-8;base64,([^"]+)"', page)
+    assert inside and b64decode(inside[1]) == (tmp_path / "report" / "figures.csv").read_bytes()
+    with (tmp_path / "report" / "answers.csv").open(encoding="utf-8", newline="") as file:
+        answers = list(csv.DictReader(file))
+    rows = list(made.rows())
+    assert [(row["arm"], row["id"], row["text"]) for row in answers] == [(r["arm"], r["id"], r["text"]) for r in rows]
+    cited = next(row for row in answers if row["arm"] == "raft" and row["cites"])
+    assert cited["cites"].startswith("[1] ") and float(cited["right"]) == 1
+
+
+def test_what_a_model_writes_is_no_formula_of_a_spreadsheet(tmp_path):
+    report(tmp_path, base=lambda asked: '=HYPERLINK("http://example.org")', plain=babbles, raft=reads)
+    with (tmp_path / "report" / "answers.csv").open(encoding="utf-8", newline="") as file:
+        texts = {row["text"] for row in csv.DictReader(file) if row["arm"] == "base"}
+    assert texts == {'\'=HYPERLINK("http://example.org")'}
+
+
+def test_links_to_what_lies_beside_the_page_are_taken_out_of_a_copy_elsewhere(tmp_path):
+    _, page = report(tmp_path)
+    links = re.findall(r'<a (?:download )?href="([^"#:]+)"', page)
+    folder = tmp_path / "report"
+    assert [link for link in links if (folder / link).is_file()] == ["answers.csv", "answers.jsonl", "report.json"]
+    assert [link for link in links if link.startswith("../")] == [
+        "../../index.html",
+        "../../validate/report/index.html",
+    ]
+    show(folder, tmp_path / "page", tmp_path / "summary")
+    copy = (tmp_path / "page").read_text(encoding="utf-8")
+    assert not re.findall(r'<a (?:download )?href="([^"#:]+)"', copy) and "Every figure as CSV" in copy
+    assert re.sub("<!-- (beside|run) -->.*?<!-- end -->", "", page) == copy
+
+
+def test_the_seconds_of_an_answer_are_told_by_percentile(tmp_path):
+    made, page = report(tmp_path, ALL)
+    latencies = made.summary.latencies
+    for part in ("retrieval", "answer"):
+        three = [latencies[f"latency.{part}_{point}_seconds"] for point in ("p50", "p95", "p99")]
+        assert three == sorted(three)
+    assert latencies["latency.answer_p50_seconds"] >= latencies["latency.retrieval_p50_seconds"]
+    assert set(latencies) <= set(LATENCIES) and "99 % take at most" in page
+
+
+def test_the_router_table_says_which_way_is_right(tmp_path):
+    made, page = report(tmp_path, ALL)
+    table = page[page.index("Sent the right way") :].partition("</table>")[0]
+    rows = re.findall(r"<tr><td>([^<]+)</td>(.*?)</tr>", table, re.DOTALL)
+    assert [name for name, _ in rows] == [
+        "answerable from documents", "form alone (behaviour)", "unanswerable from documents",
+    ]  # fmt: skip
+    asked = sum(made.found.routed.confusion["behaviour"].values())
+    right = made.found.routed.confusion["behaviour"]["behaviour"]
+    form = dict(rows)["form alone (behaviour)"]
+    assert f"<td>{right} of {asked}<small>{100 * right / asked:.1f} %</small></td>" in form
+    assert len(re.findall('class="pass"', table)) + len(re.findall('class="fail"', table)) == sum(
+        bool(count) for routes in made.found.routed.confusion.values() for count in routes.values()
+    )
 
 
 def test_the_page_says_who_may_read_it_and_what_was_limited(tmp_path):

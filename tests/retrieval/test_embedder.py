@@ -10,6 +10,7 @@ from raftops.errors import ModelError
 from raftops.models import resolve
 from raftops.retrieval.embedder import open_embedder
 from raftops.retrieval.encoder import FILES, onnx_form
+from raftops.retrieval.engine import chosen_engine
 from tests.retrieval.tiny import DIMENSION, TOPICS, tiny_encoder
 
 TEXTS = [" ".join(TOPICS[: n % 14 + 1]) + f" {n}" for n in range(80)]
@@ -43,6 +44,23 @@ def test_both_engines_agree_and_say_who_they_are(folder):
 
 def test_auto_is_one_of_the_engines(folder):
     assert open_embedder(folder, "auto").engine in ("onnxruntime", "openvino")
+
+
+@pytest.mark.parametrize(
+    ("bf16", "there", "engine"),
+    [(True, True, "openvino"), (True, False, "openvino"), (False, False, "openvino"), (False, True, "onnxruntime")],
+)
+def test_openvino_is_the_one_engine_that_is_needed(monkeypatch, bf16, there, engine):
+    monkeypatch.setattr("raftops.retrieval.engine.has_bf16", lambda: bf16)
+    monkeypatch.setattr("raftops.retrieval.engine.find_spec", lambda name: object() if there else None)
+    assert chosen_engine("auto") == engine
+
+
+def test_an_index_of_onnxruntime_says_what_is_missing_where_it_is_not_installed(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ModelError, match="index.engine is onnxruntime, and onnxruntime is not installed") as caught:
+        open_embedder(folder, "onnxruntime")
+    assert "raftops[onnxruntime]" in caught.value.next_step
 
 
 def test_a_long_text_is_cut_at_the_limit(folder):

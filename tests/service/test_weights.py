@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from raftops.errors import ReleaseError
+from raftops.errors import ModelError, ReleaseError
 from raftops.service import weights
 from raftops.service.weights import Weights
 
@@ -47,6 +47,22 @@ def test_a_release_that_cannot_be_opened_is_left_to_whoever_serves_it(opened):
 def test_torch_is_not_imported_beside_other_imports(opened):
     Weights().begin(SimpleNamespace(open=lambda: release("a", "transformers")))
     assert opened == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "model", "why"),
+    [
+        ("transformers", "x.gguf", "deploy.engine is transformers"),
+        ("auto", None, "hf://odd has no GGUF form for OpenVINO"),
+    ],
+)
+def test_an_image_without_torch_says_which_extra_brings_it(monkeypatch, asked, model, why):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "raftops.generation.transformers", raising=False)
+    served = SimpleNamespace(deploy=SimpleNamespace(engine=asked), parts={"model": "m"}, model=model, base="hf://odd")
+    with pytest.raises(ModelError, match=f"{why}, and torch is not installed here") as caught:
+        Weights().of(served)
+    assert "raftops[generation]" in caught.value.next_step and "EXTRAS=generation" in caught.value.next_step
 
 
 def test_a_service_that_cannot_start_says_so_and_ends():

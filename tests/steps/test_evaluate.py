@@ -1,12 +1,14 @@
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
-from raftops.errors import DataRejected, StepError
+from raftops.errors import DataRejected, ModelError, StepError
 from raftops.evaluation.generations import Model
 from raftops.evaluation.shown import router_matrix, show
 from raftops.files import write_json, write_jsonl
+from raftops.release.parts import BESIDE, RUN, without_links
 from raftops.spec.model.knowledge import Index
 from raftops.spec.model.learning import Evaluate, Gate, Prompt
 from raftops.spec.model.platform import Milvus
@@ -63,7 +65,7 @@ SMALL = Evaluate(bootstrap=100, forgetting=2)
 def test_it_writes_the_report_and_returns_the_flat_figures(run, tmp_path, capsys):
     metrics = run(SMALL, base=babbles, plain=babbles, raft=reads)
     written = json.loads((tmp_path / "report" / "report.json").read_text())
-    files = {"report.json", "report.html", "answers.jsonl", "router.json"}
+    files = {"report.json", "report.html", "answers.jsonl", "answers.csv", "figures.csv", "router.json"}
     assert {p.name for p in (tmp_path / "report").iterdir()} == files
     assert written["winner"] == "raft" and all(isinstance(v, float) for v in metrics.values())
     assert metrics["retrieval.hit@10"] == 1 and metrics["served.quote_validity"] == 1
@@ -97,7 +99,9 @@ def test_the_report_is_shown_as_a_page_a_summary_and_a_matrix(run, tmp_path):
     run(config, base=babbles, plain=babbles, raft=reads)
     report = tmp_path / "report"
     show(report, tmp_path / "shown" / "page", tmp_path / "shown" / "summary")
-    assert (tmp_path / "shown" / "page").read_bytes() == (report / "report.html").read_bytes()
+    page = (report / "report.html").read_text(encoding="utf-8")
+    assert (tmp_path / "shown" / "page").read_text(encoding="utf-8") == without_links(page, BESIDE, RUN)
+    assert "<h2>What was measured</h2>" in page and "Documents by hash" not in page, "nothing is there to be hashed"
     summary = (tmp_path / "shown" / "summary").read_text()
     assert "Best cited arm: **raft**" in summary and "Released: 2 of " in summary
     assert "Not judged: served.wrong (7 questions are too few" in summary
@@ -123,6 +127,16 @@ def test_served_weights_are_known_by_content(tmp_path):
     models = served_models(tmp_path / "one", tmp_path)
     assert list(models) == ["base", "raft"] and models["base"].digest != models["raft"].digest
     assert models["raft"].digest == served_models(tmp_path / "one", tmp_path)["raft"].digest
+
+
+def test_a_base_without_a_gguf_form_says_which_extra_is_missing(tmp_path: Path, monkeypatch):
+    write_json(tmp_path / "train.json", {"base": "hf://org/odd", "not_served": "the architecture odd"})
+    (tmp_path / "raft").mkdir()
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "raftops.generation.transformers", raising=False)
+    with pytest.raises(ModelError, match=r"hf://org/odd has no GGUF form.*architecture odd.*torch is not") as caught:
+        served_models(tmp_path, tmp_path)
+    assert "pip install 'raftops[generation]'" in caught.value.next_step
 
 
 def test_adapters_without_weights_are_an_error_with_a_next_step(tmp_path: Path):

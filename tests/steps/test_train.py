@@ -72,7 +72,7 @@ def test_everything_that_a_release_needs_is_written(trained: Path) -> None:
     assert made >= {
         "raft/adapter_model.safetensors", "raft/adapter_config.json", "plain/adapter_model.safetensors",
         "tokenizer/tokenizer.json", "served/base.gguf", "served/raft.gguf", "served/plain.gguf",
-        "loss.jsonl", "loss.png", "sources.jsonl", "train.json",
+        "loss.jsonl", "loss.svg", "sources.jsonl", "train.json",
     }  # fmt: skip
     assert not {path.suffix for path in trained.rglob("*")} & {".bin", ".pt", ".pkl", ".pth"}
 
@@ -84,7 +84,8 @@ def test_the_loss_falls_and_is_kept_as_data_and_as_a_picture(trained: Path) -> N
     assert raft[-1]["loss"] < 0.7 * raft[0]["loss"]
     assert raft[0]["learning_rate"] > 0
     assert [row["tokens"] for row in raft] == sorted(row["tokens"] for row in raft)
-    assert (trained / "loss.png").read_bytes().startswith(b"\x89PNG")
+    picture = (trained / "loss.svg").read_text(encoding="utf-8")
+    assert picture.startswith("<svg ") and f"raft: {raft[0]['loss']:.3f} to {raft[-1]['loss']:.3f}" in picture
 
 
 def test_adapters_are_kept_in_full_precision(trained: Path) -> None:

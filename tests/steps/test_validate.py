@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def test_two_runs_write_the_same_bytes(world: World) -> None:
     assert outputs[0] == outputs[1]
 
 
-def test_the_data_docs_and_the_report_name_every_expectation_and_every_bad_row(world: World) -> None:
+def test_the_page_and_the_report_name_every_expectation_and_every_bad_row(world: World) -> None:
     world.add(example("leave", 3, id="bad", evidence=[{"doc_id": "company/leave.md", "quote": "Rule 3 gives a car."}]))
     world.run()
     report = world.report()
@@ -126,9 +127,12 @@ def test_the_data_docs_and_the_report_name_every_expectation_and_every_bad_row(w
     ]
     assert [(e["column"], e["where"]) for e in failed] == [("quote_is_verbatim", ["examples.jsonl:13"])]
     assert [r["where"] for r in report["rows"]] == ["examples.jsonl:13"]
-    pages = "".join(p.read_text() for p in (world.root / "report").rglob("*.html"))
-    assert "every quote stands verbatim in its document" in pages
-    assert (world.root / "report/index.html").is_file()
+    page = unescape((world.root / "report/index.html").read_text(encoding="utf-8"))
+    assert all(check["says"] in page for table in report["tables"] for check in table["expectations"])
+    assert report["idle_rules"] == [
+        {"where": "access.yaml: documents.0", "match": "finance/**", "policy": "finance-only", "why": "it matches none"}
+    ]
+    assert "finance/**" in page
 
 
 DOCUMENT_FAULTS: dict[str, tuple[Callable[[World], Any], str, str]] = {
@@ -235,12 +239,26 @@ def test_a_link_inside_the_folder_is_a_document(world: World) -> None:
     assert copies["where"] == ["documents/company/copy.md", "documents/company/leave.md"]
 
 
-def test_files_that_no_glob_takes_are_counted(world: World) -> None:
+def test_files_that_no_glob_takes_are_counted_and_named_with_their_reason(world: World) -> None:
     world.write("documents/company/a.png", b"x")
     world.write("documents/company/.hidden.md", "x")
     world.write("documents/company/draft-b.md", "x")
     metrics = world.run(data={"documents": {"path": "documents", "exclude": ["**/draft-*"]}})
     assert metrics["files_left_out"] == 3
+    assert {(row["file"], row["why"]) for row in world.report()["files_left_out"]} == {
+        ("company/.hidden.md", "its name begins with a dot"),
+        ("company/a.png", "data.documents.include has no pattern for it, and files of type .png cannot be parsed"),
+        ("company/draft-b.md", "data.documents.exclude has **/draft-*"),
+    }
+    page = (world.root / "report/index.html").read_text(encoding="utf-8")
+    assert "3 files were left out" in page and "company/a.png" in page and "**/draft-*" in page
+
+
+def test_a_changed_document_makes_no_liar_of_whoever_quoted_it(world: World) -> None:
+    world.write("documents/company/leave.md", "# Leave\n\nThe rules of leave have changed: ask the people team.\n")
+    world.run()
+    reasons = [reason for reason in world.reasons().values() if "company/leave.md" in reason]
+    assert reasons and all("no longer stands" in reason and "fabricated" not in reason for reason in reasons)
 
 
 EXAMPLE_FAULTS: dict[str, tuple[dict[str, Any] | str, str]] = {
@@ -281,7 +299,7 @@ EXAMPLE_FAULTS: dict[str, tuple[dict[str, Any] | str, str]] = {
     ),
     "fabricated": (
         example("leave", 3, evidence=[{"doc_id": "company/leave.md", "quote": "Rule 3 gives everyone a car."}]),
-        "the quote is fabricated: it stands neither in company/leave.md nor",
+        "the quote does not stand (or no longer stands) in company/leave.md or another accepted document",
     ),
     "personal": (
         example("leave", 3, answer="Pay 4111 1111 1111 1111"),
@@ -304,7 +322,7 @@ def test_the_second_evidence_is_checked_too(world: World) -> None:
     evidence = [*example("leave", 3)["evidence"], {"doc_id": "company/travel.md", "quote": "There is a car."}]
     world.add(example("leave", 3, evidence=evidence))
     world.run()
-    assert "evidence 2: the quote is fabricated" in world.reasons()["examples.jsonl:13"]
+    assert "evidence 2: the quote does not stand" in world.reasons()["examples.jsonl:13"]
 
 
 def test_ids_and_questions_are_unique_over_all_files(world: World) -> None:

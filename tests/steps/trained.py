@@ -9,7 +9,7 @@ from pathlib import Path
 def files(adapters: Path) -> dict[str, bytes]:
     """Everything that is served or measured, by its name."""
     paths = (path for path in adapters.rglob("*") if path.is_file())
-    return {str(p.relative_to(adapters)): p.read_bytes() for p in paths if p.name not in ("train.json", "loss.png")}
+    return {str(p.relative_to(adapters)): p.read_bytes() for p in paths if p.name not in ("train.json", "loss.svg")}
 
 
 def trained(said: str) -> list[str]:

@@ -40,6 +40,12 @@ def test_a_build_names_file_tag_and_arguments(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_build_for_a_gpu_names_the_extra_that_brings_pytorch(tmp_path: Path) -> None:
+    command = build_command("deploy", Build(extras=("generation", "onnxruntime")), pin(tmp_path, PINNED), {})
+    assert arguments(command)["EXTRAS"] == "generation onnxruntime"
+    assert "components/requirements.py" in (ROOT / DOCKERFILE).read_text(encoding="utf-8").partition("${EXTRAS}")[0]
+
+
 def test_a_push_of_one_step_keeps_what_is_recorded_of_the_others(tmp_path: Path) -> None:
     path = record_digests(tmp_path / DIGESTS, {"ingest": "r/ingest@sha256:a", "train": "r/train@sha256:a"})
     images = yaml.safe_load(record_digests(path, {"train": "r/train@sha256:b"}).read_text(encoding="utf-8"))

@@ -1,10 +1,14 @@
-"""The report as files: `report.json` for machines, `report.html` for people, `answers.jsonl` to look again.
+"""The report as files: `report.json` for machines, `report.html` for people, `answers.jsonl` to look again, and both
+as CSV.
 
 The page is one file without scripts or anything fetched. It quotes documents that not everyone may read, and says so.
+It links to the files beside it and to its run; `release/parts.py` takes those links out of a copy that lies elsewhere.
 """
 
 from __future__ import annotations
 
+import re
+from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,9 +24,12 @@ from raftops.evaluation.questions import ANSWERABLE, UNANSWERABLE
 from raftops.evaluation.ranking import KS
 from raftops.evaluation.report import Report, limits
 from raftops.evaluation.study import Findings
-from raftops.evaluation.summary import RIVAL, Summary
+from raftops.evaluation.summary import POINTS, RIVAL, Summary
+from raftops.evaluation.tables import answers_csv, figures_csv
 from raftops.files import write_json, write_jsonl, write_text
+from raftops.release.parts import BESIDE, END, RUN
 from raftops.spec.figures import DISTRACTORS, FIGURES, LOWER_IS_BETTER, PAIRS, SERVED
+from raftops.svg import palette
 
 RETRIEVERS = {"retrieval": "hybrid (served)", "bm25": "BM25 alone", "dense": "dense alone"}
 COLUMNS = {figure.name: figure.label for figure in FIGURES if figure.column}
@@ -34,11 +41,15 @@ READERS = {
 }
 """Rows of the table that stands first."""
 _WHOLE = ("tokens", "read_tokens")
+_CONTENTS = "<!-- contents -->"
+_SECTION = re.compile(r'<section id="([a-z]+)"[^>]*>\s*<h2>(.*?)(?: <span>.*)?</h2>')
 
 
 def write_report(report: Report, folder: Path) -> None:
-    """Write the three files. They belong together: whoever keeps a report keeps its answers."""
+    """Write the files. They belong together: whoever keeps a report keeps its answers."""
     write_jsonl(folder / "answers.jsonl", report.rows())
+    write_text(folder / "answers.csv", answers_csv(report))
+    write_text(folder / "figures.csv", figures_csv(report))
     write_json(folder / "report.json", report.as_json())
     write_text(folder / "report.html", render(report))
 
@@ -52,13 +63,22 @@ def render(report: Report) -> str:
     environment.filters["amount"] = _amount
     environment.filters["verdict"] = {"passed": "pass", "failed": "fail"}.get
     found, summary = report.found, report.summary
-    return environment.get_template("report.html.j2").render(
+    page = environment.get_template("report.html.j2").render(
         report=report, found=found, figures=summary.figures, pairs=summary.pairs, contenders=CONTENDERS,
         columns=COLUMNS, legend=FIGURES, retrievers=RETRIEVERS, limits=list(limits(found)), served=SERVED, rival=RIVAL,
         readers={name: said for name, said in READERS.items() if name in found.scores}, labels=LABELS,
         distractors=DISTRACTORS, latencies=summary.latencies, examples=list(examples(found)),
-        plots=_plots(report), models=list(found.probes), bounds=bounds, whole=_WHOLE,
+        plots=_plots(report), models=list(found.probes), bounds=bounds, whole=_WHOLE, points=list(POINTS.values()),
+        palette={"light": palette(), "dark": palette(dark=True)}, csv=_link(figures_csv(report)),
+        CONTENTS=Markup(_CONTENTS), BESIDE=Markup(BESIDE), RUN=Markup(RUN), END=Markup(END),
     )  # fmt: skip
+    contents = "".join(f'<li><a href="#{id_}">{heading}</a></li>' for id_, heading in _SECTION.findall(page))
+    return page.replace(_CONTENTS, contents, 1)
+
+
+def _link(csv: str) -> str:
+    """A table inside a link: it can be saved where no file lies beside the page, and nothing is fetched."""
+    return f"data:text/csv;charset=utf-8;base64,{b64encode(csv.encode()).decode()}"
 
 
 def _amount(value: float, metric: str) -> str:

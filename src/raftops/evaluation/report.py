@@ -8,7 +8,7 @@ report; only timings differ between two machines, and `identity` in report.json 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ class Report:
     summary: Summary
     gates: Sequence[GateResult]
     stale: Mapping[str, Any] | None
+    origin: Mapping[str, str] = field(default_factory=dict)
+    """What was measured: data, index, base, adapters."""
 
     @cached_property
     def conclusion(self) -> Conclusion:
@@ -157,7 +159,8 @@ class Report:
             "training_sources": self.stale,
             "audience": self.audience,
         }
-        return body | {"identity": sha256_json([_untimed(body), list(self.rows())])}
+        # What it was made of is no part of what was found: the same findings are the same report.
+        return body | {"identity": sha256_json([_untimed(body), list(self.rows())]), "origin": dict(self.origin)}
 
     def _arms(self) -> dict[str, dict[str, Any]]:
         arms: dict[str, dict[str, Any]] = {name: {} for name in self.found.replies}

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from shutil import copyfile
 from typing import Any
 
 from raftops.files import read_json, write_text
+from raftops.release.parts import BESIDE, RUN, without_links
 from raftops.spec.figures import FIGURES
 
 FETCHES, FORM = "needs documents", "form only"
@@ -18,9 +18,8 @@ SHOWN = tuple(figure for figure in FIGURES if figure.column and figure.headline)
 
 
 def show(report: Path, page: Path, summary: Path) -> None:
-    """Copy the page, and write the summary."""
-    page.parent.mkdir(parents=True, exist_ok=True)
-    copyfile(report / "report.html", page)
+    """Copy the page, without the links to what does not lie beside it there, and write the summary."""
+    write_text(page, without_links((report / "report.html").read_text(encoding="utf-8"), BESIDE, RUN))
     write_text(summary, "\n".join(_summary(read_json(report / "report.json"))) + "\n")
 
 

@@ -19,7 +19,7 @@ from raftops.spec.model.learning import Evaluate
 CITED: tuple[Arm, ...] = ("raft", "base+rag", "fine-tuned+rag")
 """Arms that can be served, since they cite; RAFT first, so that it wins a tie."""
 RIVAL = "base+rag"
-POINTS = {"p50": 50, "p95": 95}
+POINTS = {"p50": 50, "p95": 95, "p99": 99}
 
 
 @dataclass(frozen=True)
@@ -191,6 +191,7 @@ def _latencies(found: Findings) -> dict[str, float]:
     times = {
         "retrieval": [shown.seconds for shown in found.shown],
         "generation": [reply.seconds for reply in replies if reply.completion_tokens],
+        "answer": [shown.seconds + reply.seconds for shown, reply in zip(found.shown, replies, strict=False)],
     }
     return {
         f"latency.{part}_{point}_seconds": float(np.percentile(seconds, share))

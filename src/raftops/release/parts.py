@@ -5,6 +5,7 @@ A hash is over what a part means, not over what differs from run to run. Lays no
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -29,6 +30,9 @@ VOLATILE = {"created", "started", "machine", "path", "time", "seconds", "latency
 TIMED = ("_seconds", "_per_second")
 """How the names of other such figures end."""
 
+BESIDE, RUN, END = "<!-- beside -->", "<!-- run -->", "<!-- end -->"
+"""Around links of the report's page that lead to the files of its folder, or to its run's."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -40,6 +44,13 @@ class Parts:
     built: Path
     adapters: Path
     report: Path
+
+
+def without_links(page: str, *kinds: str) -> str:
+    """The report's page as it may lie elsewhere: without links of these kinds, which would lead nowhere."""
+    for kind in kinds:
+        page = re.sub(f"{kind}.*?{END}", "", page, flags=re.DOTALL)
+    return page
 
 
 def winner(report: Path) -> str:

@@ -17,10 +17,11 @@ from typing import Any
 
 from raftops.access import AccessPolicies
 from raftops.errors import ReleaseError
-from raftops.files import link_or_copy, read_jsonl, sha256_json, write_json, write_jsonl
+from raftops.files import link_or_copy, read_jsonl, sha256_json, write_json, write_jsonl, write_text
 from raftops.release.parts import (
     EVIDENCE,
     PLACE_ONLY,
+    RUN,
     SERVED,
     Parts,
     digest_of,
@@ -31,6 +32,7 @@ from raftops.release.parts import (
     served_prompt,
     served_weights,
     winner,
+    without_links,
 )
 from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Deploy, Router
@@ -192,6 +194,9 @@ def _lay_out(draft: Path, prompt: Prompt, router: Router, parts: Parts, arm: str
     """Fill the folder; big files are linked, not copied. Returns the documents behind the weights."""
     _linked(parts.built, draft / "index")
     _linked(parts.report, draft / "report")
+    page = draft / "report" / "report.html"
+    if page.is_file():  # a release outlives the runs of its project
+        write_text(page, without_links(page.read_text(encoding="utf-8"), RUN))
     if (parts.adapters / EVIDENCE).is_dir():
         _linked(parts.adapters / EVIDENCE, draft / EVIDENCE)
     (draft / "model").mkdir()

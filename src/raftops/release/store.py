@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from raftops.errors import StorageError
 from raftops.files import link_or_copy, read_json, sha256_json
 from raftops.release.current import NAME
-from raftops.release.parts import digest_of
+from raftops.release.parts import BESIDE, digest_of, without_links
+from raftops.release.parts import RUN as RUN_LINKS
 from raftops.release.release import HASH_DIGITS, RECORD, Release, open_release
 from raftops.spec.model.platform import Artifacts
 
@@ -137,7 +138,8 @@ def push_record(name: str, short: str, record: Mapping[str, Any], bucket: Bucket
 def push_report_page(release: Release, bucket: Bucket) -> str:
     """Store the report's page under a name that people can open; returns its address."""
     name = f"reports/{release.name}/{release.short}/report.html"
-    bucket.put_bytes(name, (release.path / "report" / "report.html").read_bytes(), "text/html; charset=utf-8")
+    page = without_links((release.path / "report" / "report.html").read_text(encoding="utf-8"), BESIDE, RUN_LINKS)
+    bucket.put_bytes(name, page.encode("utf-8"), "text/html; charset=utf-8")
     return f"{bucket.uri}/{name}"
 
 

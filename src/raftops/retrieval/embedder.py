@@ -63,7 +63,7 @@ class OnnxEmbedder:
 
 
 def open_embedder(folder: Path, engine: Engine = "auto") -> OnnxEmbedder:
-    """Open what `onnx_form` found or made. `auto` takes OpenVINO where the CPU computes bf16, else onnxruntime."""
+    """Open what `onnx_form` found or made, in the engine that `chosen_engine` takes."""
     path = folder / "model.onnx"
     if not path.is_file():
         raise ModelError(f"{folder}: no encoder in ONNX form", next_step="run the index step again")

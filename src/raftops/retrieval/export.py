@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from transformers import AutoModel
 from transformers.utils import logging as transformers_logging
@@ -18,6 +17,7 @@ from transformers.utils import logging as transformers_logging
 from raftops.errors import ModelError
 from raftops.models import LocalModel
 from raftops.retrieval.encoder import write_form
+from raftops.retrieval.engine import open_exact
 
 
 class _Encoder(torch.nn.Module):
@@ -80,8 +80,7 @@ def _compare(encoder: _Encoder, out: Path) -> int:
     ids = torch.arange(1, 112).reshape(3, 37)
     mask = (torch.arange(37)[None, :] < torch.tensor([[37], [5], [20]])).long()
     expected = encoder(ids, mask).numpy()
-    session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
+    found = open_exact(out, "vectors")({"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
     gap = float(np.abs(found - expected).max())
     if not gap < 1e-3:
         raise ModelError(f"{out}: the exported encoder differs from the model by {gap:.4f}")

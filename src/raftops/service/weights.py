@@ -13,6 +13,7 @@ from threading import Lock, Thread
 from typing import Any
 
 from raftops.errors import ModelError, RaftopsError
+from raftops.extras import of_extra
 from raftops.models import resolve
 from raftops.release.release import Release
 from raftops.retrieval.protocols import Generator
@@ -64,11 +65,16 @@ def open_generator(release: Release, engine: str) -> Generator:
     """The served weights by an engine; only that engine's module is imported."""
     if engine == "openvino" and release.model is None:
         raise ModelError(f"{release.base}: has no GGUF form", next_step="set deploy.engine: transformers")
-    module: Any = importlib.import_module(f"raftops.generation.{engine}")
     generator: Generator
     if engine == "openvino":
-        generator = module.OpenVinoGenerator(release.model)
-    elif release.model:  # merged weights: no adapter beside them
+        generator = importlib.import_module("raftops.generation.openvino").OpenVinoGenerator(release.model)
+        return generator
+    if release.deploy.engine == engine:
+        why = "deploy.engine is transformers"
+    else:
+        why = "openvino-genai is not installed" if release.model else f"{release.base} has no GGUF form for OpenVINO"
+    module: Any = of_extra("raftops.generation.transformers", "generation", why)
+    if release.model:  # merged weights: no adapter beside them
         generator = module.TransformersGenerator(release.model, release.tokenizer)
     else:
         base = resolve(release.base)

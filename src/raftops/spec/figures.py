@@ -110,7 +110,11 @@ OTHERS = (
 """Of no arm, with an interval."""
 COUNTS = ("leaks", "canaries")
 """Whole numbers, without an interval."""
-LATENCIES = tuple(f"latency.{part}_{point}_seconds" for part in ("retrieval", "generation") for point in ("p50", "p95"))
+LATENCIES = tuple(
+    f"latency.{part}_{point}_seconds"
+    for part in ("retrieval", "generation", "answer") for point in ("p50", "p95", "p99")
+)  # fmt: skip
+"""Percentiles of what is served, in seconds."""
 HEADLINES = (
     "retrieval.hit@1", "retrieval.hit@10", "retrieval.unit_first", "extract.right", "extract.wrong", "behaviour.raft",
     "forgetting.raft", "router.accuracy", "leaks",

@@ -6,7 +6,6 @@ Deterministic measures only. Asks nothing that was trained on: only examples of 
 from __future__ import annotations
 
 from functools import partial
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,12 +18,14 @@ from raftops.data.records import Example
 from raftops.errors import DataRejected, StepError
 from raftops.evaluation.gates import every_gate
 from raftops.evaluation.generations import Model, Models
+from raftops.evaluation.origin import origin
 from raftops.evaluation.page import write_report
 from raftops.evaluation.questions import ANSWERABLE, held_out, sources_of
 from raftops.evaluation.ranking import Weighted
 from raftops.evaluation.report import Report, staleness
 from raftops.evaluation.study import Bench, Study
 from raftops.evaluation.summary import Summariser
+from raftops.extras import of_extra
 from raftops.files import read_json, read_jsonl, sha256_file, sha256_json, sha256_tree, write_json
 from raftops.generation.openvino import OpenVinoGenerator
 from raftops.models import resolve
@@ -49,7 +50,7 @@ def evaluate(  # noqa: PLR0913  one argument per artifact
     report: Path,
     cache: Path,
 ) -> Metrics:
-    """Measure, and write `report.json`, `report.html`, `answers.jsonl` and `router.json`. Says whether the gates pass.
+    """Measure, and write `report.json`, `report.html`, `answers.jsonl`, CSV and `router.json`. Says if the gates pass.
 
     Raises:
         DataRejected: no held-out question can be asked.
@@ -83,7 +84,8 @@ def evaluate(  # noqa: PLR0913  one argument per artifact
     findings.continued = training.is_file() and bool(read_json(training).get("raft", {}).get("init_from"))
     summary = summariser.summary(findings)
     gates = every_gate(config.gates, findings, summary)
-    write_report(Report(title, config, findings, summary, gates, staleness(adapters, sources)), report)
+    made_of = origin(accepted, built, adapters)
+    write_report(Report(title, config, findings, summary, gates, staleness(adapters, sources), made_of), report)
     write_json(report / "router.json", router.model_dump(mode="json"))  # what was measured is what is released
     return summary.metrics
 
@@ -101,8 +103,9 @@ def served_models(adapters: Path, cache: Path) -> dict[str, Model]:
     about = read_json(adapters / "train.json")
     if not (adapters / "raft").is_dir():
         raise StepError(f"{adapters}: no adapter", next_step="run the train step again")
+    why = f"{about['base']} has no GGUF form for OpenVINO ({about.get('not_served') or 'not written'})"
+    generator = of_extra("raftops.generation.transformers", "generation", why).TransformersGenerator
     engine, base = f"transformers {version('transformers')}", resolve(str(about["base"]), cache)
-    generator = import_module("raftops.generation.transformers").TransformersGenerator  # torch: bases without GGUF only
     models = {}
     for name in MODELS:
         adapter = None if name == "base" else adapters / name

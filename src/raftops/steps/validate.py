@@ -1,11 +1,13 @@
 """Step 1: what may go in. Judges documents, access policies and examples; lets through what holds, names the rest.
 
 Writes `accepted/` (documents.jsonl, examples.jsonl with splits, access.json, quarantine.jsonl, validate.json) and
-`report/` (index.html with Data Docs, report.json). Does not chunk, embed or change any text.
+`report/` (index.html, report.json, and expectations.json with the checks as Great Expectations reads them). Does not
+chunk, embed or change any text.
 """
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -20,12 +22,12 @@ from raftops.spec.model.knowledge import Data, Validate
 from raftops.validation.documents import document_checks, document_rows
 from raftops.validation.examples import example_checks, example_rows
 from raftops.validation.expectations import Judge
-from raftops.validation.pages import write_index
-from raftops.validation.policies import POLICY_CHECKS, policy_rows, without
-from raftops.validation.report import Table, write_quarantine, write_report
+from raftops.validation.policies import POLICY_CHECKS, idle_rules, policy_rows, without
+from raftops.validation.report import Aside, Table, write_quarantine, write_report
 from raftops.validation.rows import Check, Row, bad_rows
 from raftops.validation.splits import ORDER, draw_splits
 from raftops.validation.texts import TextsOnDisk
+from raftops.validation.validation_page import write_page
 
 Metrics = dict[str, float]
 _LISTED = 20
@@ -33,7 +35,8 @@ _LISTED = 20
 
 def validate(config: Validate, data: Data, accepted: Path, report: Path) -> Metrics:
     """Judge the data of a spec. Raises `DataRejected` where the spec wants no bad row, or where nothing is left."""
-    judge = Judge(report)
+    shutil.rmtree(report, ignore_errors=True)
+    judge = Judge()
     access = load_access(Path(data.access))
     policies = policy_rows(access, data.access)
     tables = [_judged(judge, "access", policies, POLICY_CHECKS)]
@@ -61,12 +64,13 @@ def validate(config: Validate, data: Data, accepted: Path, report: Path) -> Metr
     counts: dict[str, Any] = {
         **{table.name: table.counts for table in tables},
         "splits": {name: drawn[name] for name in ORDER},
-        "files_left_out": manifest.left_out,
+        "files_left_out": len(manifest.left_out),
     }
-    judge.write_docs()
+    aside = Aside(manifest.left_out, list(idle_rules(access, data.access, every)))
+    write_json(report / "expectations.json", judge.suites())
     write_quarantine(accepted / "quarantine.jsonl", tables)
-    write_report(report / "report.json", tables, [*manifest.noted, *given.noted], counts)
-    write_index(report)
+    write_report(report / "report.json", tables, [*manifest.noted, *given.noted], counts, aside)
+    write_page(report)
     _refuse(config, access, tables, report)
 
     write_json(accepted / "access.json", access.model_dump(mode="json"))
@@ -76,7 +80,7 @@ def validate(config: Validate, data: Data, accepted: Path, report: Path) -> Metr
     metrics = {f"{table.name}_{name}": float(n) for table in tables for name, n in table.counts.items()}
     metrics |= {f"examples_{name}": float(drawn[name]) for name in ORDER}
     warnings = sum(len(o.failed) for t in tables for o in t.outcomes if o.check.severity == "warning")
-    return {**metrics, "warnings": float(warnings), "files_left_out": float(manifest.left_out)}
+    return {**metrics, "warnings": float(warnings), "files_left_out": float(len(manifest.left_out))}
 
 
 def _judged(judge: Judge, name: str, rows: Sequence[Row], checks: Sequence[Check]) -> Table:

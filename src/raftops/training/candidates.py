@@ -56,7 +56,7 @@ class Tried:
 
     @property
     def label(self) -> str:
-        """Its name in the legend of `loss.png`."""
+        """Its name in the legend of `loss.svg`."""
         loss = "diverged" if self.loss is None else f"dev loss {self.loss:.3f}"
         return f"raft, {self.candidate.name}: {loss}, {self.adapter.figures['seconds']:.0f} s"
 

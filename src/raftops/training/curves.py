@@ -1,16 +1,16 @@
-"""The loss of each adapter, step by step: `loss.jsonl`, and `loss.png` as a picture of it."""
+"""The loss of each adapter, step by step: `loss.jsonl`, and `loss.svg` as a picture of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
-from raftops.files import atomic, write_jsonl
+from raftops.files import write_jsonl, write_text
+from raftops.svg import DASHES, WIDTH, Drawing, Scale
 from raftops.training.candidates import Trials
 from raftops.training.tune import Adapter
+
+_COLOURS = ("accent", "rival", "good", "bad")
 
 
 def write_curves(tuned: Mapping[str, Adapter], trials: Trials, folder: Path) -> None:
@@ -23,20 +23,30 @@ def write_curves(tuned: Mapping[str, Adapter], trials: Trials, folder: Path) -> 
         # The chosen candidate is `raft`: it is drawn once, under the label that says its settings.
         candidates = {one.label: one.adapter.history for one in trials.tried}
         curves = candidates | {name: history for name, history in curves.items() if name != "raft"}
-    plot_loss(curves, folder / "loss.png")
+    write_text(folder / "loss.svg", plot_loss(curves))
 
 
-def plot_loss(curves: Mapping[str, Sequence[Mapping[str, float]]], path: Path) -> None:
-    """Loss by training tokens, one line for each adapter."""
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for name, history in curves.items():
-        axes.plot([h["tokens"] for h in history], [h["loss"] for h in history], label=name, linewidth=1.4)
-    axes.set_xlabel("training tokens")
-    axes.set_ylabel("loss on the answer (nats per token)")
-    axes.set_ylim(bottom=0)
-    axes.grid(alpha=0.3)
-    axes.legend()
-    with atomic(path, "wb") as file:
-        figure.savefig(file, format="png", dpi=120, metadata={"Software": None})
+def plot_loss(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+    """Loss by training tokens, one line for each adapter; a loss that is not a number is a gap."""
+    drawn = {name: _finite(history) for name, history in curves.items()}
+    every = [point for points in drawn.values() for point in points]
+    said = "; ".join(f"{name}: {points[0][1]:.3f} to {points[-1][1]:.3f}" for name, points in drawn.items() if points)
+    top = 44 + 18 * len(drawn)
+    drawing = Drawing(top + 326, f"Loss by training tokens, first to last: {said}")
+    across = Scale(0, max((tokens for tokens, _ in every), default=1), 56, WIDTH - 32)
+    down = Scale(0, max((loss for _, loss in every), default=1), top + 280, top)
+    drawing.grid(across, down, across.ticks())
+    drawing.shelves(across, down, down.ticks())
+    entries = []
+    for number, (name, points) in enumerate(drawn.items()):
+        colour, dash = _COLOURS[number % len(_COLOURS)], DASHES[number // len(_COLOURS) % len(DASHES)]
+        drawing.line([(across(tokens), down(loss)) for tokens, loss in points], colour, 1.5, dash)
+        entries.append((name, colour, dash))
+    drawing.legend((56, 14), entries, down=True)
+    drawing.text((0, top - 16), "loss on the answer (nats per token)", "soft")
+    drawing.text(((across.start + across.end) / 2, top + 312), "training tokens", "soft", "middle")
+    return drawing.alone()
+
+
+def _finite(history: Sequence[Mapping[str, float]]) -> list[tuple[float, float]]:
+    return [(h["tokens"], h["loss"]) for h in history if -1e9 < h["loss"] < 1e9]

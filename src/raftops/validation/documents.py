@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from raftops.access import AccessPolicies
+from raftops.access import AccessPolicies, glob_pattern
 from raftops.data.listing import is_taken, list_documents
 from raftops.data.records import Document
 from raftops.errors import StepError
 from raftops.files import sha256_file
 from raftops.parsing.parse import media_type_of, parse_document
 from raftops.progress import progress
-from raftops.spec.model.knowledge import Data, Validate
+from raftops.spec.model.knowledge import Data, Documents, Validate
 from raftops.validation.findings import Noted, note_personal_data, personal_data_checks
 from raftops.validation.language import foreign_language
 from raftops.validation.rows import Check, Row
@@ -38,8 +38,8 @@ class DocumentRows:
     documents: dict[str, Document] = field(default_factory=dict)
     """By the place of their row; those whose every field is known."""
     noted: list[Noted] = field(default_factory=list)
-    left_out: int = 0
-    """Files below the folder that no glob takes, and hidden ones."""
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+    """(file, why) of those below the folder that no glob takes, and of hidden ones."""
 
 
 def document_checks(config: Validate, access: AccessPolicies) -> list[Check]:
@@ -79,7 +79,7 @@ def document_rows(config: Validate, data: Data, access: AccessPolicies, texts: T
         for path in (Path(parent, name) for name in [*links, *sorted(names)]):
             doc_id = path.relative_to(data.documents.path).as_posix()
             if not path.is_dir() and (path.name.startswith(".") or not is_taken(doc_id, data.documents)):
-                found.left_out += 1
+                found.left_out.append((_shown(doc_id), _why_left_out(path, doc_id, data.documents)))
             elif doc_id not in ids:
                 # A link that is not followed gets a row, too: nobody should wonder where the document is.
                 row = Row(_shown(str(path)), _shown(doc_id), {"doc_id": _shown(doc_id)})
@@ -89,6 +89,17 @@ def document_rows(config: Validate, data: Data, access: AccessPolicies, texts: T
                     row.fail("is_inside", "is a link that leaves the documents folder, or leads nowhere")
                 found.rows.append(row)
     return found
+
+
+def _why_left_out(path: Path, doc_id: str, documents: Documents) -> str:
+    """Why a file takes no part, in words for whoever wonders where it is."""
+    if path.name.startswith("."):
+        return "its name begins with a dot"
+    excluded = next((glob for glob in documents.exclude if glob_pattern(glob).fullmatch(doc_id)), None)
+    if excluded:
+        return f"data.documents.exclude has {excluded}"
+    unread = "" if media_type_of(path) else f", and files of type {_shown(path.suffix) or 'unknown'} cannot be parsed"
+    return f"data.documents.include has no pattern for it{unread}"
 
 
 def _shown(name: str) -> str:

@@ -181,7 +181,7 @@ def _quotes(found: ExampleRows, texts: TextsOnDisk) -> None:
             case "stitched":
                 reason = f"the quote is stitched: its parts stand in {place}, but not one after the other"
             case _:
-                reason = f"the quote is fabricated: it stands neither in {doc_id} nor in another accepted document"
+                reason = f"the quote does not stand (or no longer stands) in {doc_id} or another accepted document"
         row.fail("quote_is_verbatim", f"evidence {number}: {reason}")
 
 

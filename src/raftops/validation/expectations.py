@@ -1,11 +1,13 @@
-"""Great Expectations: judges tables of rows by their checks and writes its Data Docs. The only module that needs it."""
+"""Great Expectations: judges tables of rows by their checks. The only module that needs it.
+
+Its Data Docs are not built: they load styles and scripts from other hosts, name neither run nor data here, and say
+nothing that our page does not (`validation_page.py`). What its own tools can read on, the suites, is written out.
+"""
 
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import great_expectations as gx
@@ -14,33 +16,21 @@ import pandas as pd
 from great_expectations.data_context.types.base import ProgressBarsConfig
 
 from raftops.errors import StepError
-from raftops.validation.pages import stand_alone
 from raftops.validation.rows import Check, Outcome, Row
 
-_SITE = "report"
 _RESULT = {"result_format": "COMPLETE", "unexpected_index_column_names": ["where"]}
 
 
 class Judge:
     """One ephemeral context: a suite, a validation definition and a checkpoint for each table."""
 
-    def __init__(self, folder: Path) -> None:
-        """Data Docs will be written to `folder`, which is emptied."""
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+    def __init__(self) -> None:
         logging.getLogger("great_expectations").setLevel(logging.ERROR)
-        self._folder = folder.resolve()
         self._context = gx.get_context(mode="ephemeral")
         self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
         self._context.enable_analytics(False)
         for site in self._context.get_site_names():
             self._context.delete_data_docs_site(site)
-        site_config = {
-            "class_name": "SiteBuilder",
-            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(self._folder)},
-        }
-        self._context.add_data_docs_site(_SITE, site_config)
         self._source = self._context.data_sources.add_pandas("raftops")
 
     def judge(self, table: str, rows: Sequence[Row], checks: Sequence[Check]) -> list[Outcome]:
@@ -63,10 +53,9 @@ class Judge:
         order = {row.where: number for number, row in enumerate(rows)}
         return [_outcome(check, by_name[number], order) for number, check in enumerate(checks)]
 
-    def write_docs(self) -> None:
-        """Data Docs of all tables judged so far, a page for each; nothing in them is fetched from elsewhere."""
-        self._context.build_data_docs(site_names=[_SITE])
-        stand_alone(self._folder)
+    def suites(self) -> list[dict[str, Any]]:
+        """The expectations of all tables judged so far, as Great Expectations writes and reads them."""
+        return [suite.to_json_dict() for suite in self._context.suites.all()]
 
 
 def _expectation(check: Check, number: int) -> Any:

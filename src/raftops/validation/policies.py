@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from raftops.access import AccessPolicies
+from collections.abc import Collection, Iterator
+
+from raftops.access import AccessPolicies, glob_pattern
 from raftops.validation.rows import Check, Row
 
 POLICY_CHECKS = (
@@ -33,6 +35,19 @@ def policy_rows(access: AccessPolicies, file: str) -> list[Row]:
         seen.add(rule.match)
         rows.append(row)
     return rows
+
+
+def idle_rules(access: AccessPolicies, file: str, documents: Collection[str]) -> Iterator[dict[str, str]]:
+    """The rules that decide about no document, and why: a typo in one leaves its documents to a wider rule."""
+    left = set(documents)
+    for number, rule in enumerate(access.documents):
+        pattern = glob_pattern(rule.match)
+        decided = {doc_id for doc_id in left if pattern.fullmatch(doc_id)}
+        left -= decided
+        if not decided:
+            matched = sum(bool(pattern.fullmatch(doc_id)) for doc_id in documents)
+            why = f"earlier rules decide about the {matched} that it matches" if matched else "it matches none"
+            yield {"where": f"{file}: documents.{number}", "match": rule.match, "policy": rule.policy, "why": why}
 
 
 def without(access: AccessPolicies, policies: frozenset[str]) -> AccessPolicies:

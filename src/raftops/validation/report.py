@@ -41,7 +41,19 @@ def write_quarantine(path: Path, tables: Sequence[Table]) -> None:
     write_jsonl(path, (asdict(bad) for table in tables for bad in table.bad))
 
 
-def write_report(path: Path, tables: Sequence[Table], noted: Sequence[Noted], counts: dict[str, Any]) -> None:
+@dataclass(frozen=True)
+class Aside:
+    """What no row was made of, and what decides nothing: nobody should wonder where it went."""
+
+    files: Sequence[tuple[str, str]] = ()
+    """(file, why) of those below the documents folder that take no part."""
+    rules: Sequence[dict[str, str]] = ()
+    """Access rules that decide about no document: where, match, policy, why."""
+
+
+def write_report(
+    path: Path, tables: Sequence[Table], noted: Sequence[Noted], counts: dict[str, Any], aside: Aside
+) -> None:
     """The report as JSON: every expectation with its result, every bad row, personal data masked."""
     judged = [
         {
@@ -51,6 +63,7 @@ def write_report(path: Path, tables: Sequence[Table], noted: Sequence[Noted], co
                 {
                     "column": outcome.check.column,
                     "expectation": outcome.check.condition,
+                    "values": list(outcome.check.values),
                     "says": outcome.check.says,
                     "severity": outcome.check.severity,
                     "success": not outcome.failed,
@@ -69,6 +82,8 @@ def write_report(path: Path, tables: Sequence[Table], noted: Sequence[Noted], co
             "success": not any(table.bad for table in tables),
             "counts": counts,
             "tables": judged,
+            "files_left_out": [{"file": file, "why": why} for file, why in aside.files],
+            "idle_rules": list(aside.rules),
             "rows": [{"table": table.name, **asdict(bad)} for table in tables for bad in table.bad],
             "personal_data": {
                 "count": len(noted),

@@ -117,6 +117,7 @@ class Index(Section):
     bm25: Bm25 = Bm25()
     """Sparse side."""
     engine: Literal["auto", "onnxruntime", "openvino"] = "auto"
-    """What runs the embedder; auto takes OpenVINO bf16 where the CPU has it."""
+    """What runs the embedder; auto takes OpenVINO (in bf16 where the CPU has it), or onnxruntime if it is installed and
+    the CPU lacks bf16 (the extra `onnxruntime`)."""
     dense: Literal["auto", "flat", "hnsw"] = "auto"
     """Dense index type; auto is exact (flat) on Milvus Lite and HNSW on a server."""

@@ -75,7 +75,7 @@ class Deploy(Section):
     """How the release is served."""
 
     engine: Literal["auto", "openvino", "transformers"] = "auto"
-    """What generates: openvino-genai over a merged GGUF (CPU) or transformers with the adapter."""
+    """What generates: openvino-genai over a merged GGUF (CPU), or transformers (PyTorch: the extra `generation`)."""
     identity: Identity = Identity(dev_tokens=".raftops/dev-tokens.json")
     """Who may call."""
     host: str = "127.0.0.1"
