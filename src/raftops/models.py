@@ -13,9 +13,9 @@ from pathlib import Path
 
 from raftops.errors import ModelError
 from raftops.files import read_json, sha256_file, sha256_json, sha256_text, write_json
+from raftops.spec.model.base import MOVING
 
 PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
-MOVING = frozenset({"", "main", "master", "HEAD"})
 FETCHED = ["*.safetensors", "*.json", "*.txt", "*.model"]
 """Of a model of the hub: weights and text, never code or pickles."""
 
