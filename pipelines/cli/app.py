@@ -5,6 +5,7 @@ Help, completion and a mistyped command read the table; the module of a command 
 
 from __future__ import annotations
 
+import copy
 import shlex
 import signal
 import sys
@@ -12,12 +13,12 @@ import traceback
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from pipelines.cli.screen import screen
+from pipelines.cli.screen import Form, screen
 from raftops import __version__
 from raftops.errors import RaftopsError, SpecError
 
@@ -69,6 +70,13 @@ COMMANDS = {
     "models": Command("models", "Models: bring an encoder into the form that every step reads.", "index"),
     "manifests": Command("manifests", "Kubernetes resources, checked before a cluster sees them.", "manifests"),
 }
+PANELS = {
+    "A project": ("init", "validate", "examples", "models", "schema", "doctor"),
+    "Runs on this machine": ("plan", "run", "runs", "logs", "gc"),
+    "Answers and reports": ("serve", "ask", "search", "report", "open", "release"),
+    "Clusters and CI": ("compile", "submit", "kfp-run", "status", "cancel", "data", "manifests"),
+}
+"""The commands in the order and groups of `--help`."""
 EXTRAS = {"boto3": "s3", "botocore": "s3", "docker": "containers", "model_signing": "signing"}
 """Extras of packages that only some uses of a command need."""
 
@@ -95,7 +103,22 @@ def loaded(module: str) -> dict[str, Any]:
     """The commands of a module by name."""
     own = typer.Typer(rich_markup_mode="rich")
     import_module(f"pipelines.cli.{module}").add_to(own)
-    return dict(typer.main.get_group(own).commands)
+    commands = dict(typer.main.get_group(own).commands)
+    [output] = [option for option in typer.main.get_command(app).params if option.name == "output"]
+    for command in commands.values():
+        _take(command, output)
+    return commands
+
+
+def _take(command: Any, output: Any) -> None:
+    """Let `--output` stand behind a command, or behind a command of a group, as well."""
+    inner = getattr(command, "commands", None)
+    for each in (inner or {}).values():
+        _take(each, output)
+    if not inner:
+        option = copy.copy(output)
+        option.expose_value, option.default = False, None
+        command.params = [*command.params, option]
 
 
 app = typer.Typer(
@@ -107,8 +130,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _name, _command in COMMANDS.items():
-    app.command(_name, help=_command.help)(lambda: None)
+for _panel, _names in PANELS.items():
+    for _name in filter(COMMANDS.__contains__, _names):
+        app.command(_name, help=COMMANDS[_name].help, rich_help_panel=_panel)(lambda: None)
 
 
 def _version(shown: bool) -> None:
@@ -117,16 +141,23 @@ def _version(shown: bool) -> None:
         raise typer.Exit
 
 
+def _form(chosen: Form | None) -> Form | None:
+    if chosen is not None:
+        screen.configure(form=chosen, verbose=screen.verbose)
+    return chosen
+
+
 @app.callback()
 def options(
-    output: str = typer.Option("text", "--output", help="text or json."),
+    output: Annotated[
+        Form | None,
+        typer.Option(callback=_form, help="What results are written as; before or behind a command."),
+    ] = None,
     verbose: bool = typer.Option(False, "--verbose", help="Show the traceback of a failure."),
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
 ) -> None:
     """Specs in, a served RAFT model out."""
-    if output not in ("text", "json"):
-        raise typer.BadParameter("choose text or json", param_hint="--output")
-    screen.configure(json_output=output == "json", verbose=verbose)
+    screen.configure(form=output or Form.text, verbose=verbose)
 
 
 def main() -> None:

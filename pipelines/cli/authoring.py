@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections import Counter
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from pipelines.cli.screen import screen
+from raftops.access import glob_pattern
 from raftops.errors import SpecError
 from raftops.files import write_text
+from raftops.models import installing, missing_packages
+from raftops.spec.figures import metric_names
 from raftops.spec.load import LoadedSpec, command_line, load_spec
 from raftops.spec.model.base import STEPS, StepName
+from raftops.spec.model.knowledge import READABLE
+from raftops.spec.project import Project
 from raftops.spec.schema import json_schema, overlay_schema
 from raftops.spec.template import write_ci, write_project
 
@@ -29,6 +35,8 @@ Force = Annotated[
 ]
 
 STARTER = "raftops.yaml"
+SHOWN = 5
+"""File names in a note."""
 
 
 class Forge(StrEnum):
@@ -100,12 +108,14 @@ def validate(specs: SpecPaths, overlay: Overlays = None) -> None:
     errors: list[SpecError] = []
     for spec in specs:
         try:
-            name = load_spec(spec, overlay or ()).assistant.name
+            loaded = load_spec(spec, overlay or ())
+            name = loaded.assistant.name
         except SpecError as error:
             errors.append(error)
             continue
         screen.say(f"[green]{escape(str(spec))} is valid[/]: assistant {name}")
-        screen.result({"valid": True, "name": name} | ({"spec": str(spec)} if len(specs) > 1 else {}))
+        shown = {"valid": True, "name": name} | ({"spec": str(spec)} if len(specs) > 1 else {})
+        screen.result(shown | {"notes": tell_gaps(loaded)})
     if errors and len(specs) == 1:
         raise errors[0]
     if errors:
@@ -113,13 +123,44 @@ def validate(specs: SpecPaths, overlay: Overlays = None) -> None:
         raise SpecError("\n".join(map(str, errors)), next_step=f"mend the places above, then: {again}") from errors[0]
 
 
+def tell_gaps(loaded: LoadedSpec) -> list[str]:
+    """Say what is no mistake of the spec and still surprises: files that are not read, models that are not here."""
+    project, models = Project(loaded.assistant, loaded.root), loaded.assistant.spec.models
+    excluded = [glob_pattern(glob) for glob in loaded.assistant.spec.data.documents.exclude]
+    left = [f for f in project.files if f not in project.documents and not any(p.fullmatch(f) for p in excluded)]
+    said = []
+    if left:
+        kinds = Counter(PurePosixPath(name).suffix or "no suffix" for name in left)
+        named = ", ".join(left[:SHOWN]) + (f" and {len(left) - SHOWN} more" if len(left) > SHOWN else "")
+        counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        files = "1 file is" if len(left) == 1 else f"{len(left)} files are"
+        where = project.shown(loaded.assistant.spec.data.documents.path)
+        advice = f"save as one of {', '.join(READABLE)}, or name them in data.documents.exclude"
+        said.append((f"{files} left out of {where} ({counts}): {named}", advice))
+    access = project.access.value
+    if closed := [doc_id for doc_id in project.documents if access and access.policy_of(doc_id) is None]:
+        message = f"{len(closed)} documents have no policy, so nobody may read them: {', '.join(closed[:SHOWN])}"
+        said.append((message, f"add a rule to {loaded.assistant.spec.data.access}"))
+    if lost := missing_packages((models.base, models.embedder)):
+        said.append((f"this environment lacks the models of the spec: {', '.join(lost)}", installing(lost)))
+    for message, advice in said:
+        screen.note(message, advice)
+    return [message for message, _ in said]
+
+
 def schema(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="File to write; standard output if absent.")] = None,
     for_overlays: Annotated[
         bool, typer.Option("--for-overlays", help="The schema of overlays: no key is needed.")
     ] = False,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Instead: the names of figures that gates may name.")
+    ] = False,
 ) -> None:
     """Print the JSON Schema (draft 7) that editors read."""
+    if metrics:
+        screen.raw("\n".join(metric_names()))
+        return
     text = json.dumps(overlay_schema() if for_overlays else json_schema(), indent=2, ensure_ascii=False) + "\n"
     if out:
         write_text(out, text)

@@ -61,7 +61,7 @@ class RunScreen:
         if not self._screen.out.is_terminal and time.monotonic() - self._last_note > 10:
             self._last_note = time.monotonic()
             self._screen.say(f"  {_ordinal(step)}  {done}/{total} {escape(note)}")
-        self._screen.result({"step": step, "event": "progress", "done": done, "total": total, "note": note})
+        self._screen.event({"step": step, "event": "progress", "done": done, "total": total, "note": note})
 
     def finished(self, step: StepName, record: StepRecord) -> None:
         if step in self._tasks:
@@ -78,7 +78,7 @@ class RunScreen:
         for alarm in body.get("alarms", []):
             self._screen.say(f"[red bold]{escape(alarm['said'])}[/]")
             self._screen.say(f"  [bold]next:[/] {escape(alarm['advice'])}")
-            self._screen.result({"event": "alarm", **alarm})
+            self._screen.event({"event": "alarm", **alarm})
 
     def _notice(self, step: StepName, record: StepRecord) -> None:
         if step == "evaluate" and "report" in record.artifacts:
@@ -87,7 +87,7 @@ class RunScreen:
     def _line(self, step: StepName, status: str, note: str, event: dict[str, Any]) -> None:
         colour = {"done": "green", "failed": "red", "skipped": "dim", "running": "cyan"}[status]
         self._screen.say(f"  {_ordinal(step)}  [{colour}]{status:<8}[/] {note}")
-        self._screen.result({"step": step, **event})
+        self._screen.event({"step": step, **event})
 
 
 def _ordinal(step: StepName) -> str:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from pipelines.cli import running
 from pipelines.cli.run_screen import RunScreen
-from pipelines.cli.screen import Screen, duration
+from pipelines.cli.screen import Form, Screen, duration
 from pipelines.runs.events import Listener
 from pipelines.runs.record import RunRecord, StepRecord
 from raftops.errors import GateFailed, RaftopsError, StepError
@@ -174,7 +174,7 @@ def told(folder: Path, alarms: list[dict[str, str]], *, as_json: bool = False) -
     """What the screen says of an evaluation's report, colours included."""
     write_json(folder / "report.json", {"alarms": alarms, "conclusion": {"readers": "Readers get 7 of 10."}})
     screen, seen = Screen(), io.StringIO()
-    screen.configure(json_output=as_json, verbose=False)
+    screen.configure(form=Form.json if as_json else Form.text)
     shown = RunScreen(screen)
     screen.out = Console(file=seen, force_terminal=True, width=200, highlight=False)
     shown.finished("evaluate", StepRecord("key", {}, "done", artifacts={"report": str(folder)}))

@@ -114,7 +114,9 @@ def access_rules_decide(project: Project) -> Iterator[Problem]:
             continue
         before = next((number for number, r in enumerate(access.documents[:index]) if r.match in ("**", "**/*")), None)
         if before is not None:
-            message = f"is never reached: {quoted(access.documents[before].match)} above it takes every document; move it up"
+            message = (
+                f"is never reached: {quoted(access.documents[before].match)} above it takes every document; move it up"
+            )
             yield project.in_access(message, *path)
         elif first := next((doc_id for doc_id in documents if pattern.fullmatch(doc_id)), None):
             rules = (r for r in access.documents[:index] if glob_pattern(r.match).fullmatch(first))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from raftops.access import AccessPolicies, glob_pattern
 from raftops.spec.model.assistant import Assistant, Spec
-from raftops.spec.position import Loc, Located, dotted
+from raftops.spec.position import Located, dotted
 from raftops.spec.read import Read, read_yaml
 from raftops.spec.tree import place_of
 from raftops.spec.typed import Typed, typed
