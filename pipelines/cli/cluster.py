@@ -13,13 +13,14 @@ import typer
 from rich.markup import escape
 
 from pipelines.cli.authoring import Force, Overlays, SpecPath, named_steps, store_folder
+from pipelines.cli.history import LATEST, has_run, show_log, store_of
 from pipelines.cli.planning import cluster_costs, tell_notes
 from pipelines.cli.run_screen import RunScreen
 from pipelines.cli.screen import duration, screen
 from pipelines.kubeflow.client import Gone, Server, endpoint_of
 from pipelines.kubeflow.run_state import ENDED, StepState, state_of, steps_of
 from pipelines.kubeflow.step_progress import PodReason, StepProgress, pending_reason, progress_of
-from pipelines.kubeflow.submit import Submitted, experiment_of, find, find_submitted
+from pipelines.kubeflow.submit import Submitted, experiment_of, find, find_submitted, submitted
 from pipelines.kubeflow.submit import submit as submit_run
 from pipelines.kubeflow.watch import failure, watch
 from pipelines.runs.cost import keep_to_budget
@@ -165,15 +166,25 @@ def _show_runs(server: Server) -> None:
 
 def logs(
     run: RunId,
-    step: Annotated[str, typer.Argument(help=f"One of {', '.join(STEPS)}.", metavar="STEP")],
+    step: Annotated[
+        str,
+        typer.Argument(help=f"One of {', '.join(STEPS)}; here, the one that failed or came last.", metavar="[STEP]"),
+    ] = "",
     endpoint: EndpointOption = "",
     spec: OfSpec = None,
     overlay: Overlays = None,
 ) -> None:
-    """Show what a step of a run wrote."""
-    server, run_id = _located(run, endpoint, spec, overlay)
-    if step not in (*STEPS, *BESIDE):
+    """Show what a step of a run wrote, on this machine or on Kubeflow."""
+    store = store_of(spec, overlay)
+    if step and step not in (*STEPS, *BESIDE):
         raise SpecError(f"{step}: no such step", next_step=f"choose one of {', '.join((*STEPS, *BESIDE))}")
+    known = find_submitted(store.root, run) if run != LATEST or submitted(store.root) else None
+    if not endpoint and known is None and has_run(store, run):
+        show_log(store, run, step)
+        return
+    if not step:
+        raise SpecError("which step of the run?", next_step=f"raftops logs {run} STEP: one of {', '.join(STEPS)}")
+    server, run_id = _located(run, endpoint, spec, overlay)
     state = state_of(server.run(run_id), step)
     if not state.pods:
         why = {

@@ -100,9 +100,10 @@ def access_names_exist(project: Project) -> Iterator[Problem]:
 def access_rules_decide(project: Project) -> Iterator[Problem]:
     """Every rule decides a document: one that does not was mistyped, and what it was to protect is open to others.
 
-    A last rule for everything may find nothing left.
+    A last rule for everything may find nothing left, and a file that this spec does not take may be one that a spec
+    beside it does.
     """
-    access, documents = project.access.value, project.documents
+    access, documents = project.access.value, project.files
     if access is None or not documents:
         return
     left = set(documents)
