@@ -18,6 +18,7 @@ from raftops.access import glob_pattern
 from raftops.errors import SpecError
 from raftops.files import write_text
 from raftops.models import installing, missing_packages
+from raftops.spec.explain import did_you_mean
 from raftops.spec.figures import metric_names
 from raftops.spec.load import LoadedSpec, command_line, load_spec
 from raftops.spec.model.base import STEPS, StepName
@@ -53,11 +54,12 @@ def add_to(app: typer.Typer) -> None:
     app.command()(schema)
 
 
-def named_steps(names: list[str]) -> list[StepName]:
-    """The steps that `--force` names, in their order."""
+def named_steps(names: list[str], option: str = "--force") -> list[StepName]:
+    """The steps that an option names, in their order."""
     for name in names:
         if name not in STEPS:
-            raise SpecError(f"--force {name}: no such step", next_step=f"choose one of {', '.join(STEPS)}")
+            close = did_you_mean(name, STEPS)
+            raise SpecError(f"{option} {name}: no such step{close}", next_step=f"choose one of {', '.join(STEPS)}")
     return [step for step in STEPS if step in names]
 
 
@@ -127,7 +129,8 @@ def tell_gaps(loaded: LoadedSpec) -> list[str]:
     """Say what is no mistake of the spec and still surprises: files that are not read, models that are not here."""
     project, models = Project(loaded.assistant, loaded.root), loaded.assistant.spec.models
     excluded = [glob_pattern(glob) for glob in loaded.assistant.spec.data.documents.exclude]
-    left = [f for f in project.files if f not in project.documents and not any(p.fullmatch(f) for p in excluded)]
+    strange = [name for name in project.files if PurePosixPath(name).suffix.lower() not in READABLE]
+    left = [name for name in strange if not any(pattern.fullmatch(name) for pattern in excluded)]
     said = []
     if left:
         kinds = Counter(PurePosixPath(name).suffix or "no suffix" for name in left)

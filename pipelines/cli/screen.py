@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -118,6 +119,13 @@ class Screen:
 
 
 screen = Screen()
+
+
+def linked(path: Path) -> str:
+    """A path as a link that a terminal opens, as short as it is from here. It is never broken: `say` wraps nothing."""
+    whole, here = path.absolute(), Path.cwd()
+    shown = whole.relative_to(here) if whole.is_relative_to(here) else whole
+    return f"[link={whole.as_uri()}]{escape(str(shown))}[/link]"
 
 
 def _cell(value: Any) -> str:

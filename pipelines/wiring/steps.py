@@ -133,6 +133,11 @@ def step_of(task: str) -> StepName | None:
     return next((step for step in STEPS if task == step or task in PARTS[step]), None)
 
 
+def upstream(step: StepName) -> frozenset[StepName]:
+    """A step itself and every step whose artifacts it needs, however far above."""
+    return frozenset({step}).union(*(upstream(needed) for needed in TABLE[step].needs))
+
+
 def downstream(steps: Iterable[StepName]) -> frozenset[StepName]:
     """The steps themselves and every step that reads what they make."""
     again = set(steps)
