@@ -76,12 +76,15 @@ COMMANDS = {
         "Print where the report, the page of the validation or the docs are, and show it in a browser if there is one.",
     ),
     "submit": Command("cluster", "Run a spec on Kubeflow."),
+    "kfp-run": Command(
+        "cluster", "Compile a spec and create a run on Kubeflow in one command, for CI: as `kfp run create` does."
+    ),
     "status": Command("cluster", "Show the newest runs, or the steps of one."),
     "logs": Command("cluster", "Show what a step of a run wrote, on this machine or on Kubeflow."),
     "cancel": Command("cluster", "End a run; what its finished steps made is kept."),
     "release": Command("releases", "What was released, and going back.", "service"),
     "data": Command("data", "The data in a bucket, for other machines and the pods of a cluster.", "ci"),
-    "models": Command("models", "Models: bring an encoder into the form that every step reads.", "index"),
+    "models": Command("models", "Models: the sample's, and an encoder in the form that every step reads.", "index"),
     "manifests": Command("manifests", "Kubernetes resources, checked before a cluster sees them.", "manifests"),
 }
 PANELS = {

@@ -34,6 +34,7 @@ Force = Annotated[
     list[str] | None,
     typer.Option("--force", help="Run this step, and those behind it, although nothing changed; repeatable."),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 STARTER = "raftops.yaml"
 SHOWN = 5

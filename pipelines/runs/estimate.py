@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pipelines.runs.effort import settings_of
 from pipelines.wiring.compile import Compiled
@@ -123,8 +124,7 @@ def _parameters(loaded: LoadedSpec) -> float | None:
 
 def quick(loaded: LoadedSpec, questions: int = 8) -> LoadedSpec:
     """A spec with a small evaluation: few questions, RAFT against its rival, no probes. Training stays as it is."""
-    assistant = loaded.assistant
-    config = assistant.spec.evaluate
+    config = loaded.assistant.spec.evaluate
     named = {gate.metric.partition(".")[0] for gate in config.gates}
     arms = tuple(arm for arm in config.arms if arm in ("base+rag", "raft") or arm in named)
     few = {
@@ -134,5 +134,16 @@ def quick(loaded: LoadedSpec, questions: int = 8) -> LoadedSpec:
         "forgetting": min(config.forgetting, 4), "dev_questions": min(config.dev_questions, 2 * questions),
         "probe_questions": 0, "canaries": min(config.canaries, questions), "arms": arms or config.arms,
     }  # fmt: skip
-    spec = assistant.spec.model_copy(update={"evaluate": config.model_copy(update=few)})
-    return replace(loaded, assistant=assistant.model_copy(update={"spec": spec}))
+    return _measured(loaded, few)
+
+
+def with_questions(loaded: LoadedSpec, questions: int) -> LoadedSpec:
+    """A spec whose evaluation asks so many questions."""
+    return _measured(loaded, {"questions": questions})
+
+
+def _measured(loaded: LoadedSpec, changed: Mapping[str, Any]) -> LoadedSpec:
+    """A spec with other settings of its evaluation; nothing else of it changes, and no other step runs again."""
+    assistant = loaded.assistant
+    measured = {"evaluate": assistant.spec.evaluate.model_copy(update=dict(changed))}
+    return replace(loaded, assistant=assistant.model_copy(update={"spec": assistant.spec.model_copy(update=measured)}))

@@ -160,13 +160,14 @@ class Store:
     def unused(self, keep: int, whole: bool = False) -> list[Path]:
         """Folders of results that none of the newest `keep` runs of any assistant made or used.
 
-        `whole`: only runs that ended well count, and the newest run stays, however it ended.
+        `whole`: only runs that went to their end count, and the newest run stays, however it ended.
         """
         kept, seen = set[Path](), Counter[str]()
         for folder in self._runs():
             record = read_json(folder / "run.json")
             newest = record["name"] not in seen
-            seen[record["name"]] += not whole or record["status"] == "done"
+            ended = all(step["status"] in ("done", "skipped") for step in record["steps"].values())
+            seen[record["name"]] += ended or not whole
             if newest or seen[record["name"]] <= keep:
                 artifacts = [uri for step in record["steps"].values() for uri in step["artifacts"].values()]
                 kept |= {self._task(Path(uri)) for uri in artifacts}
