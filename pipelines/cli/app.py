@@ -6,6 +6,7 @@ Help, completion and a mistyped command read the table; the module of a command 
 from __future__ import annotations
 
 import copy
+import re
 import shlex
 import signal
 import sys
@@ -206,4 +207,11 @@ def main() -> None:
 def _fail(error: Exception, message: str, next_step: str = "", kind: str = "") -> None:
     if screen.verbose:
         traceback.print_exception(error)
-    screen.error(message, next_step, kind)
+    screen.error(message, _with_spec(next_step), kind)
+
+
+def _with_spec(next_step: str) -> str:
+    """A next step that is about a spec, with the one of this command for the placeholder: to be typed as it is."""
+    given = [word for word in sys.argv[1:] if word.endswith((".yaml", ".yml")) and not word.startswith("-")]
+    spec = shlex.quote(given[0]) if given else "SPEC"
+    return re.sub(r"(?<=raftops )([a-z -]+?) (SPEC|<spec>)(?!\w)", lambda found: f"{found[1]} {spec}", next_step)

@@ -145,7 +145,8 @@ def _source_meant(node: Tree | None) -> str:
     text = text.removeprefix("https://huggingface.co/").removeprefix("huggingface.co/").strip("/")
     if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", text):
         return f", did you mean hf://{text}@<commit>? Commits are at https://huggingface.co/{text}/commits"
-    return f", did you mean file://{text}?" if re.fullmatch(r"[./~]*[\w.-]+(/[\w.-]+)*", text) else ""
+    path = text.removeprefix("./")
+    return f", did you mean file://{path}?" if re.fullmatch(r"[./~]*[\w.-]+(/[\w.-]+)*", text) else ""
 
 
 def _unknown_key(fault: _Fault) -> str:
