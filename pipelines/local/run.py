@@ -33,7 +33,7 @@ from pipelines.runs.history import new_record
 from pipelines.runs.record import RunRecord, StepRecord, Store
 from pipelines.wiring.compile import Compiled
 from pipelines.wiring.ir_text import ir_text
-from pipelines.wiring.steps import step_of, upstream
+from pipelines.wiring.steps import HOLD, step_of, upstream
 from raftops.files import write_text
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model.base import STEPS, StepName
@@ -168,10 +168,11 @@ def _here(compiled: Compiled, wanted: Collection[StepName]) -> str:
     Side by side they would share this machine's cores.
     """
     pipeline = deepcopy(dict(compiled.pipeline))
-    if unwanted := set(STEPS) - set(wanted):
-        for dag in [component["dag"] for component in pipeline["components"].values() if "dag" in component]:
-            whole = {n: t for n, t in dag["tasks"].items() if not steps_in(n, t, pipeline["components"]) & unwanted}
-            dag["tasks"] = whole or dag["tasks"]  # what holds unwanted ones only is left out where it stands
+    components, unwanted = pipeline["components"], set(STEPS) - set(wanted)
+    for dag in [part["dag"] for part in (pipeline["root"], *components.values()) if "dag" in part]:
+        inside = {name: steps_in(name, task, components) for name, task in dag["tasks"].items()}
+        kept = {name: task for name, task in dag["tasks"].items() if not inside[name] or inside[name] - unwanted}
+        dag["tasks"] = kept or dag["tasks"]  # a group that is left out stands here still, and nothing asks for it
     for component in (pipeline["root"], *pipeline["components"].values()):
         for task in component.get("dag", {}).get("tasks", {}).values():
             if "iteratorPolicy" in task:
@@ -180,10 +181,13 @@ def _here(compiled: Compiled, wanted: Collection[StepName]) -> str:
 
 
 def steps_in(name: str, task: Mapping[str, Any], components: Mapping[str, Any]) -> set[StepName]:
-    """The steps that a task is or does a part of; of a group of tasks, those of all inside."""
+    """The steps that a task is or does a part of; of a group of tasks, those of all inside.
+
+    What holds a release is there in the place of its deployment.
+    """
     inner = components.get(task["componentRef"]["name"], {}).get("dag", {}).get("tasks", {})
     inside = set[StepName]().union(*(steps_in(each, one, components) for each, one in inner.items()))
-    step = step_of(name)
+    step: StepName | None = "deploy" if name == HOLD else step_of(name)
     return inside | ({step} if step else set())
 
 
