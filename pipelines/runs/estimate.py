@@ -88,7 +88,7 @@ def estimate(loaded: LoadedSpec, compiled: Compiled) -> Estimate:
         "augment": 0.2 * examples, "train": tokens / TOKENS_PER_SECOND,
         "evaluate": _answers(loaded, rows) * ANSWER_SECONDS, "deploy": 0.0,
     }  # fmt: skip
-    heavy = ("train", "evaluate")
+    heavy: tuple[StepName, ...] = ("train", "evaluate")
     seconds: dict[StepName, float | None] = {step: START_SECONDS[step] + work[step] for step in STEPS}
     for step in heavy:
         seconds[step] = START_SECONDS[step] + work[step] * scale if scale else None
