@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from pipelines.cli.authoring import Force, Overlays, SpecPath, named_steps, store_folder, tell_gaps
+from pipelines.cli.authoring import Force, Overlays, SpecPath, named_steps, store_folder
 from pipelines.cli.doctor import missing_packages
+from pipelines.cli.gaps import tell_gaps
 from pipelines.cli.planning import tell_estimate
 from pipelines.cli.run_screen import RunScreen
 from pipelines.cli.screen import duration, linked, screen
