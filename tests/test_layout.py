@@ -12,8 +12,8 @@ import yaml
 import components
 import pipelines
 import raftops
-from raftops.__main__ import INSIDE, OURS
 from pipelines.wiring.compile import compile_spec
+from raftops.__main__ import INSIDE, OURS
 from raftops.errors import SpecError
 from raftops.spec.load import load_spec
 from raftops.spec.model.assistant import Spec

@@ -112,7 +112,8 @@ def validate(specs: SpecPaths, overlay: Overlays = None) -> None:
             continue
         screen.say(f"[green]{escape(str(spec))} is valid[/]: assistant {name}")
         shown = {"valid": True, "name": name} | ({"spec": str(spec)} if len(specs) > 1 else {})
-        screen.result(shown | {"notes": tell_gaps(loaded)})
+        notes = tell_gaps(loaded)
+        screen.result(shown | ({"notes": notes} if notes else {}))
     if errors and len(specs) == 1:
         raise errors[0]
     if errors:

@@ -174,7 +174,12 @@ def status(
 ) -> None:
     """Show the newest runs, or the steps of one."""
     if not run:
-        _show_runs(_server(None, endpoint, spec, overlay))
+        try:
+            server = _server(None, endpoint, spec, overlay)
+        except ClusterError as error:
+            more = f"{error.next_step}; raftops runs shows the runs of this machine"
+            raise ClusterError(str(error), next_step=more) from None
+        _show_runs(server)
         return
     server, run_id = _located(run, endpoint, spec, overlay)
     if wait:

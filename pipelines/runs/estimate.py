@@ -13,6 +13,7 @@ from typing import Any
 
 from pipelines.runs.effort import settings_of
 from pipelines.wiring.compile import Compiled
+from pipelines.wiring.steps import TABLE, Unit
 from raftops.models import resolve
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model.base import STEPS, StepName
@@ -27,10 +28,6 @@ PASSAGE_BYTES, PASSAGES_PER_SECOND = 350, 10.0
 ANSWER_SECONDS = 0.7
 PROBES = 7
 """Answers that a probed question costs."""
-START_SECONDS: Mapping[StepName, float] = {
-    "validate": 4, "ingest": 1, "index": 2, "augment": 2, "train": 45, "evaluate": 10, "deploy": 12,
-}  # fmt: skip
-"""Of a step, whatever its work is: imports, models, files."""
 BASE_MEMORY, PARAMETER_BYTES = 2.2 * 2**30, 8
 """Of training, beside the parameters; and of each of them: measured 3.3 GiB for the sample's base."""
 TEXT_SHARE = {".pdf": 0.1, ".docx": 0.1, ".html": 0.5, ".htm": 0.5}
@@ -83,15 +80,15 @@ def estimate(loaded: LoadedSpec, compiled: Compiled) -> Estimate:
     steps = settings_of(loaded.assistant).get("max_steps", conversations * spec.train.epochs / spec.train.batch_size)
     tokens = steps * spec.train.batch_size * CONVERSATION_TOKENS * max(1, len(spec.train.candidates))
     passages = sum(_text_bytes(loaded, name) for name in compiled.inputs.documents) / PASSAGE_BYTES
-    work: dict[StepName, float] = {
-        "validate": 0.05 * documents + 0.01 * rows, "ingest": 0.05 * documents, "index": passages / PASSAGES_PER_SECOND,
-        "augment": 0.2 * examples, "train": tokens / TOKENS_PER_SECOND,
-        "evaluate": _answers(loaded, rows) * ANSWER_SECONDS, "deploy": 0.0,
+    work: dict[Unit, float] = {
+        "documents": 0.05 * documents, "passages": passages / PASSAGES_PER_SECOND, "examples": 0.2 * examples,
+        "tokens": tokens / TOKENS_PER_SECOND, "questions": _answers(loaded, rows) * ANSWER_SECONDS, "releases": 0.0,
     }  # fmt: skip
-    heavy: tuple[StepName, ...] = ("train", "evaluate")
-    seconds: dict[StepName, float | None] = {step: START_SECONDS[step] + work[step] for step in STEPS}
-    for step in heavy:
-        seconds[step] = START_SECONDS[step] + work[step] * scale if scale else None
+    seconds = dict[StepName, float | None]()
+    for step in STEPS:
+        row = TABLE[step]
+        larger = scale if row.unit in ("tokens", "questions") else 1.0  # the base model is at work there
+        seconds[step] = row.starts + work[row.unit] * larger if larger else None
     hub = tuple(source for source in (spec.models.base, spec.models.embedder) if source.startswith("hf://"))
     memory = BASE_MEMORY + parameters * PARAMETER_BYTES if parameters else None
     return Estimate(seconds, memory, hub, round(steps), spec.train.init_from is not None)

@@ -121,6 +121,7 @@ MISTAKES = (
         "no Kubeflow named", words=f"submit {SPEC}", code=1,
         told=("no Kubeflow endpoint is named", "KFP_ENDPOINT="),
     ),
+    Mistake("runs of no Kubeflow", words="status", code=1, told=("no Kubeflow endpoint", "raftops runs shows")),
     Mistake(
         "no Kubeflow there", words=f"kfp-run {SPEC} --endpoint http://127.0.0.1:9", code=1,
         told=("cannot be reached", "http://127.0.0.1:9"),
@@ -237,3 +238,16 @@ def test_every_name_that_is_listed_may_stand_in_a_gate(raftops: Run, shop: Path)
     spec = shop / SPEC
     spec.write_text(spec.read_text().replace("    # gates:  ", f"    gates: {gates}\n    # gates:  "))
     assert len(names) > 100 and raftops("validate", SPEC).code == 0
+
+
+def test_a_rule_whose_documents_were_deleted_was_not_mistyped(raftops: Run, shop: Path) -> None:
+    document = shop / "data/documents/managers/pay-review.md"
+    document.unlink()
+    assert "matches no document" in raftops("validate", SPEC).err
+    last = shop / ".raftops/latest/shop/validate/accepted/documents.jsonl"
+    last.parent.mkdir(parents=True)
+    last.write_text('{"doc_id": "managers/pay-review.md"}\n')
+    assert raftops("validate", SPEC).code == 0
+    rules = shop / ACCESS
+    rules.write_text(rules.read_text().replace('"managers/**"', '"mangers/**"'))
+    assert "matches no document" in raftops("validate", SPEC).err, "what nothing ever matched is a mistake still"

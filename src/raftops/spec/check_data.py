@@ -100,8 +100,8 @@ def access_names_exist(project: Project) -> Iterator[Problem]:
 def access_rules_decide(project: Project) -> Iterator[Problem]:
     """Every rule decides a document: one that does not was mistyped, and what it was to protect is open to others.
 
-    A last rule for everything may find nothing left, and a file that this spec does not take may be one that a spec
-    beside it does.
+    A last rule for everything may find nothing left, a file that this spec does not take may be one that a spec beside
+    it does, and what a rule decided in the last run here may be deleted: that rule was not mistyped.
     """
     access, documents = project.access.value, project.files
     if access is None or not documents:
@@ -123,7 +123,7 @@ def access_rules_decide(project: Project) -> Iterator[Problem]:
             rules = (r for r in access.documents[:index] if glob_pattern(r.match).fullmatch(first))
             message = f"decides no document: {first} and its like are taken by {quoted(next(rules).match)} above it; "
             yield project.in_access(f"{message}move it up, or remove it", *path)
-        else:
+        elif not any(pattern.fullmatch(doc_id) for doc_id in project.documents_before):
             meant = _meant_pattern(rule.match, documents) or "; mend it, or remove the rule"
             message = f"matches no document in {project.shown(project.spec.data.documents.path)}{meant}"
             yield project.in_access(message, *path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -83,6 +84,16 @@ class Project:
         )
         taken = (name for name in self.files if any(p.fullmatch(name) for p in include))
         return tuple(name for name in taken if not any(p.fullmatch(name) for p in exclude))
+
+    @cached_property
+    def documents_before(self) -> frozenset[str]:
+        """The ids of the documents of the last run on this machine; none where there was none."""
+        last = self.at(self.spec.platform.store) / "latest" / self.assistant.name
+        try:
+            lines = (last / "validate" / "accepted" / "documents.jsonl").read_text(encoding="utf-8").splitlines()
+            return frozenset(str(json.loads(line)["doc_id"]) for line in lines)
+        except (OSError, ValueError, KeyError, TypeError):
+            return frozenset()
 
     @cached_property
     def _access_file(self) -> Read:
