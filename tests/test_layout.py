@@ -13,6 +13,7 @@ import components
 import pipelines
 import raftops
 from pipelines.wiring.compile import compile_spec
+from raftops.__main__ import INSIDE, OURS
 from raftops.errors import SpecError
 from raftops.spec.load import load_spec
 from raftops.spec.model.assistant import Spec
@@ -51,9 +52,9 @@ def test_generic_package_names_are_ours() -> None:
 
 
 def test_the_wheel_holds_all_three_packages() -> None:
-    assert PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == [
-        "src/raftops", "components", "pipelines",
-    ]  # fmt: skip
+    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["packages"] == ["src/raftops"]
+    assert wheel["force-include"] == {name: f"raftops/{INSIDE}/{name}" for name in OURS}
 
 
 def test_no_package_of_ours_lacks_its_init() -> None:

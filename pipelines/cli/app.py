@@ -5,6 +5,8 @@ Help, completion and a mistyped command read the table; the module of a command 
 
 from __future__ import annotations
 
+import copy
+import re
 import shlex
 import signal
 import sys
@@ -12,12 +14,12 @@ import traceback
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from pipelines.cli.screen import screen
+from pipelines.cli.screen import Form, screen
 from raftops import __version__
 from raftops.errors import RaftopsError, SpecError
 
@@ -60,15 +62,39 @@ COMMANDS = {
         "Show the last evaluation, or what it changed against an earlier one, paired question by question.",
         "evaluate",
     ),
+    "runs": Command("history", "Show the newest runs on this machine, or the steps of one."),
+    "gc": Command(
+        "history",
+        "Show what the store no longer needs and what it takes; delete it with --yes. Releases stay as they are.",
+    ),
+    "search": Command(
+        "looking",
+        "Show the passages nearest to a question that somebody may read; no service has to run, no model answers.",
+        "index",
+    ),
+    "open": Command(
+        "looking",
+        "Print where the report, the page of the validation or the docs are, and show it in a browser if there is one.",
+    ),
     "submit": Command("cluster", "Run a spec on Kubeflow."),
+    "kfp-run": Command(
+        "cluster", "Compile a spec and create a run on Kubeflow in one command, for CI: as `kfp run create` does."
+    ),
     "status": Command("cluster", "Show the newest runs, or the steps of one."),
-    "logs": Command("cluster", "Show what a step of a run wrote."),
+    "logs": Command("cluster", "Show what a step of a run wrote, on this machine or on Kubeflow."),
     "cancel": Command("cluster", "End a run; what its finished steps made is kept."),
     "release": Command("releases", "What was released, and going back.", "service"),
     "data": Command("data", "The data in a bucket, for other machines and the pods of a cluster.", "ci"),
-    "models": Command("models", "Models: bring an encoder into the form that every step reads.", "index"),
+    "models": Command("models", "Models: the sample's, and an encoder in the form that every step reads.", "index"),
     "manifests": Command("manifests", "Kubernetes resources, checked before a cluster sees them.", "manifests"),
 }
+PANELS = {
+    "A project": ("init", "validate", "examples", "models", "schema", "doctor"),
+    "Runs on this machine": ("plan", "run", "runs", "logs", "gc"),
+    "Answers and reports": ("serve", "ask", "search", "report", "open", "release"),
+    "Clusters and CI": ("compile", "submit", "kfp-run", "status", "cancel", "data", "manifests"),
+}
+"""The commands in the order and groups of `--help`."""
 EXTRAS = {"boto3": "s3", "botocore": "s3", "docker": "containers", "model_signing": "signing"}
 """Extras of packages that only some uses of a command need."""
 
@@ -95,7 +121,22 @@ def loaded(module: str) -> dict[str, Any]:
     """The commands of a module by name."""
     own = typer.Typer(rich_markup_mode="rich")
     import_module(f"pipelines.cli.{module}").add_to(own)
-    return dict(typer.main.get_group(own).commands)
+    commands = dict(typer.main.get_group(own).commands)
+    [output] = [option for option in typer.main.get_command(app).params if option.name == "output"]
+    for command in commands.values():
+        _take(command, output)
+    return commands
+
+
+def _take(command: Any, output: Any) -> None:
+    """Let `--output` stand behind a command, or behind a command of a group, as well."""
+    inner = getattr(command, "commands", None)
+    for each in (inner or {}).values():
+        _take(each, output)
+    if not inner:
+        option = copy.copy(output)
+        option.expose_value, option.default = False, None
+        command.params = [*command.params, option]
 
 
 app = typer.Typer(
@@ -107,8 +148,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _name, _command in COMMANDS.items():
-    app.command(_name, help=_command.help)(lambda: None)
+for _panel, _names in PANELS.items():
+    for _name in filter(COMMANDS.__contains__, _names):
+        app.command(_name, help=COMMANDS[_name].help, rich_help_panel=_panel)(lambda: None)
 
 
 def _version(shown: bool) -> None:
@@ -117,16 +159,23 @@ def _version(shown: bool) -> None:
         raise typer.Exit
 
 
+def _form(chosen: Form | None) -> Form | None:
+    if chosen is not None:
+        screen.configure(form=chosen, verbose=screen.verbose)
+    return chosen
+
+
 @app.callback()
 def options(
-    output: str = typer.Option("text", "--output", help="text or json."),
+    output: Annotated[
+        Form | None,
+        typer.Option(callback=_form, help="What results are written as; before or behind a command."),
+    ] = None,
     verbose: bool = typer.Option(False, "--verbose", help="Show the traceback of a failure."),
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
 ) -> None:
     """Specs in, a served RAFT model out."""
-    if output not in ("text", "json"):
-        raise typer.BadParameter("choose text or json", param_hint="--output")
-    screen.configure(json_output=output == "json", verbose=verbose)
+    screen.configure(form=output or Form.text, verbose=verbose)
 
 
 def main() -> None:
@@ -158,4 +207,11 @@ def main() -> None:
 def _fail(error: Exception, message: str, next_step: str = "", kind: str = "") -> None:
     if screen.verbose:
         traceback.print_exception(error)
-    screen.error(message, next_step, kind)
+    screen.error(message, _with_spec(next_step), kind)
+
+
+def _with_spec(next_step: str) -> str:
+    """A next step that is about a spec, with the one of this command for the placeholder: to be typed as it is."""
+    given = [word for word in sys.argv[1:] if word.endswith((".yaml", ".yml")) and not word.startswith("-")]
+    spec = shlex.quote(given[0]) if given else "SPEC"
+    return re.sub(r"(?<=raftops )([a-z -]+?) (SPEC|<spec>)(?!\w)", lambda found: f"{found[1]} {spec}", next_step)

@@ -12,9 +12,12 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from pipelines.cli.gaps import tell_gaps
 from pipelines.cli.screen import screen
 from raftops.errors import SpecError
 from raftops.files import write_text
+from raftops.spec.explain import did_you_mean
+from raftops.spec.figures import metric_names
 from raftops.spec.load import LoadedSpec, command_line, load_spec
 from raftops.spec.model.base import STEPS, StepName
 from raftops.spec.schema import json_schema, overlay_schema
@@ -27,6 +30,7 @@ Force = Annotated[
     list[str] | None,
     typer.Option("--force", help="Run this step, and those behind it, although nothing changed; repeatable."),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 STARTER = "raftops.yaml"
 
@@ -45,11 +49,12 @@ def add_to(app: typer.Typer) -> None:
     app.command()(schema)
 
 
-def named_steps(names: list[str]) -> list[StepName]:
-    """The steps that `--force` names, in their order."""
+def named_steps(names: list[str], option: str = "--force") -> list[StepName]:
+    """The steps that an option names, in their order."""
     for name in names:
         if name not in STEPS:
-            raise SpecError(f"--force {name}: no such step", next_step=f"choose one of {', '.join(STEPS)}")
+            close = did_you_mean(name, STEPS)
+            raise SpecError(f"{option} {name}: no such step{close}", next_step=f"choose one of {', '.join(STEPS)}")
     return [step for step in STEPS if step in names]
 
 
@@ -100,12 +105,15 @@ def validate(specs: SpecPaths, overlay: Overlays = None) -> None:
     errors: list[SpecError] = []
     for spec in specs:
         try:
-            name = load_spec(spec, overlay or ()).assistant.name
+            loaded = load_spec(spec, overlay or ())
+            name = loaded.assistant.name
         except SpecError as error:
             errors.append(error)
             continue
         screen.say(f"[green]{escape(str(spec))} is valid[/]: assistant {name}")
-        screen.result({"valid": True, "name": name} | ({"spec": str(spec)} if len(specs) > 1 else {}))
+        shown = {"valid": True, "name": name} | ({"spec": str(spec)} if len(specs) > 1 else {})
+        notes = tell_gaps(loaded)
+        screen.result(shown | ({"notes": notes} if notes else {}))
     if errors and len(specs) == 1:
         raise errors[0]
     if errors:
@@ -118,8 +126,14 @@ def schema(
     for_overlays: Annotated[
         bool, typer.Option("--for-overlays", help="The schema of overlays: no key is needed.")
     ] = False,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Instead: the names of figures that gates may name.")
+    ] = False,
 ) -> None:
     """Print the JSON Schema (draft 7) that editors read."""
+    if metrics:
+        screen.raw("\n".join(metric_names()))
+        return
     text = json.dumps(overlay_schema() if for_overlays else json_schema(), indent=2, ensure_ascii=False) + "\n"
     if out:
         write_text(out, text)

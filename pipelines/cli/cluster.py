@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,22 +12,25 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from pipelines.cli.authoring import Force, Overlays, SpecPath, named_steps, store_folder
+from pipelines.cli.authoring import DryRun, Force, Overlays, SpecPath, named_steps, store_folder
+from pipelines.cli.history import LATEST, has_run, show_log, store_of
 from pipelines.cli.planning import cluster_costs, tell_notes
 from pipelines.cli.run_screen import RunScreen
-from pipelines.cli.screen import duration, screen
+from pipelines.cli.screen import duration, linked, screen
 from pipelines.kubeflow.client import Gone, Server, endpoint_of
 from pipelines.kubeflow.run_state import ENDED, StepState, state_of, steps_of
 from pipelines.kubeflow.step_progress import PodReason, StepProgress, pending_reason, progress_of
-from pipelines.kubeflow.submit import Submitted, experiment_of, find, find_submitted
+from pipelines.kubeflow.submit import Submitted, experiment_of, find, find_submitted, submitted
 from pipelines.kubeflow.submit import submit as submit_run
 from pipelines.kubeflow.watch import failure, watch
 from pipelines.runs.cost import keep_to_budget
-from pipelines.wiring.compile import compile_spec
+from pipelines.runs.estimate import with_questions
+from pipelines.wiring.compile import Compiled, compile_spec
 from pipelines.wiring.steps import BESIDE, downstream
 from raftops.errors import ClusterError, RaftopsError, SpecError
-from raftops.spec.load import load_spec
-from raftops.spec.model.base import STEPS
+from raftops.files import write_text
+from raftops.spec.load import LoadedSpec, load_spec
+from raftops.spec.model.base import STEPS, StepName
 from raftops.spec.model.platform import Kubeflow, Platform
 
 SINGLE_USER_NAMESPACE = "kubeflow"
@@ -48,6 +51,7 @@ class StoppedWatching(RaftopsError):
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command()(submit)
+    app.command("kfp-run")(kfp_run)
     app.command()(status)
     app.command()(logs)
     app.command()(cancel)
@@ -61,21 +65,69 @@ def submit(
     ] = False,
     endpoint: EndpointOption = "",
     force: Force = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Run a spec on Kubeflow."""
     again = downstream(named_steps(force or []))
     loaded = load_spec(spec, overlay or ())
-    assistant, compiled = loaded.assistant, compile_spec(loaded)
+    _submit(loaded, compile_spec(loaded), endpoint, again, _How(wait, dry_run))
+
+
+def kfp_run(  # noqa: PLR0913  one argument per option
+    spec: SpecPath,
+    overlay: Overlays = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Pipeline file to write; build/NAME.yaml if absent.")
+    ] = None,
+    questions: Annotated[
+        int | None, typer.Option(min=1, help="Held-out questions of this run's evaluation, instead of the spec's.")
+    ] = None,
+    force: Force = None,
+    experiment: Annotated[str, typer.Option(help="Experiment of the run, instead of the spec's.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the run until it ends; fail where it fails.")] = False,
+    endpoint: EndpointOption = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Compile a spec and create a run on Kubeflow in one command, for CI: as `kfp run create` does."""
+    again = downstream(named_steps(force or []))
+    loaded = load_spec(spec, overlay or ())
+    loaded = with_questions(loaded, questions) if questions else loaded
+    compiled = compile_spec(loaded)
+    target = out or Path("build") / f"{loaded.assistant.name}.yaml"
+    write_text(target, compiled.text)
+    screen.say(f"wrote {linked(target)} ({len(compiled.text) / 1024:.1f} kB)")
+    _submit(loaded, compiled, endpoint, again, _How(wait, dry_run, experiment))
+
+
+@dataclass(frozen=True)
+class _How:
+    """What is done about a run beside creating it."""
+
+    wait: bool
+    dry_run: bool
+    experiment: str = ""
+
+
+def _submit(loaded: LoadedSpec, compiled: Compiled, endpoint: str, again: Collection[StepName], how: _How) -> None:
+    """Create a run where it is within the budget, say where it is, and follow it if that is wanted."""
+    assistant = loaded.assistant
     server = Server(endpoint_of(assistant.spec.platform.kubeflow, os.environ, endpoint))
-    experiment = experiment_of(assistant, os.environ)
+    experiment = how.experiment or experiment_of(assistant, os.environ)
     if assistant.spec.platform.budget is not None:
         keep_to_budget(assistant, cluster_costs(loaded, compiled, server, experiment, again))
+    if how.dry_run:
+        kept = f"without an earlier result of {', '.join(s for s in STEPS if s in again)}" if again else ""
+        screen.say(f"nothing was submitted; a run of {assistant.name} would begin in experiment {escape(experiment)}")
+        screen.say(f"on {escape(server.endpoint.url)}, {len(compiled.text) / 1024:.1f} kB of pipeline {kept}".rstrip())
+        where = {"endpoint": server.endpoint.url, "experiment": experiment, "forced": sorted(again)}
+        screen.result({"event": "dry run", "name": assistant.name, **where, "notes": tell_notes(loaded, server)})
+        return
     run = submit_run(loaded, compiled, server, experiment, store_folder(loaded), again)
     screen.say(f"[bold]{run.name}[/] submitted as run [bold]{run.run_id}[/] of experiment {escape(experiment)}")
     screen.say(f"see it at {escape(server.page(run.run_id))}")
     screen.result({"event": "submitted", **asdict(run), "page": server.page(run.run_id)})
     tell_notes(loaded, server)
-    if wait:
+    if how.wait:
         _follow(server, run.run_id)
     else:
         screen.say(f"next: raftops status {run.run_id[:8]}, or raftops cancel {run.run_id[:8]}")
@@ -122,7 +174,12 @@ def status(
 ) -> None:
     """Show the newest runs, or the steps of one."""
     if not run:
-        _show_runs(_server(None, endpoint, spec, overlay))
+        try:
+            server = _server(None, endpoint, spec, overlay)
+        except ClusterError as error:
+            more = f"{error.next_step}; raftops runs shows the runs of this machine"
+            raise ClusterError(str(error), next_step=more) from None
+        _show_runs(server)
         return
     server, run_id = _located(run, endpoint, spec, overlay)
     if wait:
@@ -165,15 +222,25 @@ def _show_runs(server: Server) -> None:
 
 def logs(
     run: RunId,
-    step: Annotated[str, typer.Argument(help=f"One of {', '.join(STEPS)}.", metavar="STEP")],
+    step: Annotated[
+        str,
+        typer.Argument(help=f"One of {', '.join(STEPS)}; here, the one that failed or came last.", metavar="[STEP]"),
+    ] = "",
     endpoint: EndpointOption = "",
     spec: OfSpec = None,
     overlay: Overlays = None,
 ) -> None:
-    """Show what a step of a run wrote."""
-    server, run_id = _located(run, endpoint, spec, overlay)
-    if step not in (*STEPS, *BESIDE):
+    """Show what a step of a run wrote, on this machine or on Kubeflow."""
+    store = store_of(spec, overlay)
+    if step and step not in (*STEPS, *BESIDE):
         raise SpecError(f"{step}: no such step", next_step=f"choose one of {', '.join((*STEPS, *BESIDE))}")
+    known = find_submitted(store.root, run) if run != LATEST or submitted(store.root) else None
+    if not endpoint and known is None and has_run(store, run):
+        show_log(store, run, step)
+        return
+    if not step:
+        raise SpecError("which step of the run?", next_step=f"raftops logs {run} STEP: one of {', '.join(STEPS)}")
+    server, run_id = _located(run, endpoint, spec, overlay)
     state = state_of(server.run(run_id), step)
     if not state.pods:
         why = {
@@ -204,12 +271,18 @@ def _show_log(server: Server, run_id: str, step: str, pod: str, named: bool) -> 
     return None
 
 
-def cancel(run: RunId, endpoint: EndpointOption = "", spec: OfSpec = None, overlay: Overlays = None) -> None:
+def cancel(
+    run: RunId, endpoint: EndpointOption = "", spec: OfSpec = None, overlay: Overlays = None, dry_run: DryRun = False
+) -> None:
     """End a run; what its finished steps made is kept."""
     server, run_id = _located(run, endpoint, spec, overlay)
     state = str(server.run(run_id).get("state"))
     if state in ENDED:
         screen.say(f"run {run_id} had already ended: {state}")
+    elif dry_run:
+        screen.say(f"run {run_id} is {state}; it would be canceled")
+        screen.result({"run_id": run_id, "state": state, "event": "dry run"})
+        return
     else:
         server.terminate(run_id)
         screen.say(f"run {run_id} is being canceled; finished steps are not redone by the next submit")

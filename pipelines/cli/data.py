@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.cli.authoring import Overlays, SpecPath
+from pipelines.cli.authoring import DryRun, Overlays, SpecPath
 from pipelines.cli.screen import screen
 from raftops.data import plain as plain_data
 from raftops.errors import SpecError, StorageError
@@ -50,11 +50,22 @@ def data_push(
     if_plain: Annotated[
         bool, typer.Option("--if-plain", help="Nothing where DVC keeps the data, or no bucket is named.")
     ] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Store the data: what DVC's pointer file names, or without one the files themselves in platform.dvc."""
     loaded = load_spec(spec, overlay or (), data_is_here=False)
     section, bucket = loaded.assistant.spec.data, loaded.assistant.spec.platform.dvc
     wanted = not if_plain or (bucket is not None and not section.dvc)
+    if dry_run and wanted and (section.dvc or bucket):  # without either, push says what is missing
+        named = (
+            [str(path) for path in plain_data.named_files(loaded.assistant, loaded.root)]
+            if not section.dvc
+            else [section.dvc]
+        )
+        what = f"what {section.dvc} names" if section.dvc else f"{len(named)} files"
+        screen.say(f"{what} would be sent to {bucket.uri if bucket else 'the remote of .dvc/config'}; nothing was sent")
+        screen.result({"event": "dry run", "files": named})
+        return
     sent = (push if section.dvc else plain_data.push)(loaded) if wanted else 0
     where = f" to {bucket.uri}" if bucket else ""
     screen.say(f"{sent} files sent{where}" if wanted else "nothing to send")

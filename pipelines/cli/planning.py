@@ -20,6 +20,7 @@ from pipelines.kubeflow.preflight import notes, old_server
 from pipelines.kubeflow.submit import experiment_of
 from pipelines.runs.cost import PastStep, StepCost, cluster_plan, keep_to_budget
 from pipelines.runs.cost_shown import cost_lines, cost_table, costs_json, costs_markdown
+from pipelines.runs.estimate import estimate
 from pipelines.runs.history import History, Recorded
 from pipelines.runs.markdown import plan_markdown
 from pipelines.runs.plan import PlannedStep, plan
@@ -93,7 +94,18 @@ def show_plan(loaded: LoadedSpec, compiled: Compiled, planned: list[PlannedStep]
         screen.say(f"{running} of {len(planned)} steps run{guess}")
     else:
         screen.say("nothing changed: no step runs")
-    screen.result({"name": loaded.assistant.name, "data": compiled.inputs.dvc, "steps": [asdict(p) for p in planned]})
+    said = tell_estimate(loaded, compiled, [p for p in planned if p.runs])
+    shown = {"name": loaded.assistant.name, "data": compiled.inputs.dvc, "steps": [asdict(p) for p in planned]}
+    screen.result(shown | ({"estimate": said} if said else {}))
+
+
+def tell_estimate(loaded: LoadedSpec, compiled: Compiled, running: Sequence[PlannedStep]) -> list[str]:
+    """Say what steps take whose times nobody measured here yet; returns it. Nothing where all are known."""
+    new = any(planned.seconds is None for planned in running)
+    said = estimate(loaded, compiled).lines([planned.step for planned in running]) if new else []
+    for line in said:
+        screen.say(f"[dim]{escape(line)}[/]")
+    return said
 
 
 def cluster_costs(

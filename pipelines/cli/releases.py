@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from pipelines.cli.authoring import Overlays, SpecPath, releases_folder, store_folder
+from pipelines.cli.authoring import DryRun, Overlays, SpecPath, releases_folder, store_folder
 from pipelines.cli.screen import screen
 from raftops.errors import ReleaseError, SpecError
 from raftops.files import read_json
@@ -71,12 +71,17 @@ def release_rollback(
     spec: SpecPath,
     prefix: Annotated[str, typer.Argument(help="Release to go back to; the one before if absent.")] = "",
     overlay: Overlays = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Serve an earlier release again; a running service takes it up by itself."""
     loaded = load_spec(spec, overlay or ())
     folder = releases_folder(loaded)
     wanted = find_release(folder, prefix) if prefix else previous_release(folder)
     require_signature(loaded, wanted)
+    if dry_run:
+        screen.say(f"release {wanted.short} of {wanted.created} would be current again; nothing was changed")
+        screen.result({"event": "dry run", "current": wanted.hash})
+        return
     current = rollback(folder, wanted.short if prefix else "")
     screen.say(f"release {current.hash} is current again")
     screen.result({"current": current.hash})
@@ -138,11 +143,20 @@ def release_push(
     prefix: Prefix = "",
     overlay: Overlays = None,
     again: Annotated[bool, typer.Option("--again", help="Send what the bucket has already, too.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Store a release, its report and the record of its run in the bucket; what is there is not sent again."""
     loaded = load_spec(spec, overlay or ())
     bucket, remote = _bucket(loaded), import_module("raftops.release.store")
     release = _named(loaded, prefix)
+    if dry_run:
+        files = [file for file in release.path.rglob("*") if file.is_file()]
+        size, there = sum(file.stat().st_size for file in files), remote.list_remote(release.name, bucket)
+        known = "; that release is there" if any(row["hash"] == release.short for row in there) else ""
+        screen.say(f"{len(files)} files ({size / 1e6:.1f} MB) of release {release.short} would be stored in ")
+        screen.say(f"{escape(bucket.uri)}, but for what it has already{known}; nothing was sent")
+        screen.result({"event": "dry run", "release": release.hash, "files": len(files), "bytes": size})
+        return
     record = _record_of(release, loaded)
     if record:
         remote.push_record(release.name, release.short, record, bucket)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -12,12 +13,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from pipelines.cli.screen import Screen
+from pipelines.cli.screen import Screen, linked
 from raftops.files import read_json
 from raftops.spec.model.base import STEPS, StepName
 
 if TYPE_CHECKING:
     from pipelines.runs.record import StepRecord
+
+
+SHOWN = 5
+"""Rows that are named on the screen."""
 
 
 class RunScreen:
@@ -61,13 +66,15 @@ class RunScreen:
         if not self._screen.out.is_terminal and time.monotonic() - self._last_note > 10:
             self._last_note = time.monotonic()
             self._screen.say(f"  {_ordinal(step)}  {done}/{total} {escape(note)}")
-        self._screen.result({"step": step, "event": "progress", "done": done, "total": total, "note": note})
+        self._screen.event({"step": step, "event": "progress", "done": done, "total": total, "note": note})
 
     def finished(self, step: StepName, record: StepRecord) -> None:
         if step in self._tasks:
             self._bar.remove_task(self._tasks.pop(step))
         self._notice(step, record)
         self._line(step, record.status, f"{record.seconds:.1f} s", {"event": record.status, "seconds": record.seconds})
+        if step == "validate" and "accepted" in record.artifacts:
+            self._put_aside(Path(record.artifacts["accepted"]) / "quarantine.jsonl")
 
     def verdict(self) -> None:
         """What readers get; and what nobody should have to look for, in red, each with what to do."""
@@ -78,7 +85,20 @@ class RunScreen:
         for alarm in body.get("alarms", []):
             self._screen.say(f"[red bold]{escape(alarm['said'])}[/]")
             self._screen.say(f"  [bold]next:[/] {escape(alarm['advice'])}")
-            self._screen.result({"event": "alarm", **alarm})
+            self._screen.event({"event": "alarm", **alarm})
+
+    def _put_aside(self, path: Path) -> None:
+        """The rows that do not go on: the first with their reasons, and where all of them are."""
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        if not lines:
+            return
+        rows = "1 row is" if len(lines) == 1 else f"{len(lines)} rows are"
+        self._screen.say(f"    [yellow]{rows} put aside:[/]")
+        for row in map(json.loads, lines[:SHOWN]):
+            self._screen.say(f"      {escape(row['where'])}: {escape(row['reason'])}")
+        if len(lines) > SHOWN:
+            self._screen.say(f"      and {len(lines) - SHOWN} more in {linked(path)}")
+        self._screen.event({"step": "validate", "event": "put aside", "rows": len(lines), "path": str(path)})
 
     def _notice(self, step: StepName, record: StepRecord) -> None:
         if step == "evaluate" and "report" in record.artifacts:
@@ -87,7 +107,7 @@ class RunScreen:
     def _line(self, step: StepName, status: str, note: str, event: dict[str, Any]) -> None:
         colour = {"done": "green", "failed": "red", "skipped": "dim", "running": "cyan"}[status]
         self._screen.say(f"  {_ordinal(step)}  [{colour}]{status:<8}[/] {note}")
-        self._screen.result({"step": step, **event})
+        self._screen.event({"step": step, **event})
 
 
 def _ordinal(step: StepName) -> str:

@@ -13,12 +13,16 @@ from rich.markup import escape
 
 from pipelines.cli.authoring import Force, Overlays, SpecPath, named_steps, store_folder
 from pipelines.cli.doctor import missing_packages
+from pipelines.cli.gaps import tell_gaps
+from pipelines.cli.planning import tell_estimate
 from pipelines.cli.run_screen import RunScreen
-from pipelines.cli.screen import duration, screen
+from pipelines.cli.screen import duration, linked, screen
 from pipelines.local.run import Runner, as_processes, run_local
+from pipelines.runs.estimate import quick
+from pipelines.runs.plan import plan
 from pipelines.runs.record import RunRecord, StepRecord, Store
 from pipelines.wiring.compile import compile_spec
-from pipelines.wiring.steps import TABLE, downstream
+from pipelines.wiring.steps import TABLE, downstream, upstream
 from raftops.errors import RaftopsError
 from raftops.files import read_json
 from raftops.spec.load import LoadedSpec, command_line, load_spec
@@ -37,7 +41,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(run)
 
 
-def run(
+def run(  # noqa: PLR0913  one argument per option
     spec: SpecPath,
     overlay: Overlays = None,
     force: Force = None,
@@ -47,12 +51,26 @@ def run(
     demo: Annotated[
         bool, typer.Option("--demo", help="Then start the service, put the spec's smoke questions, and stop it.")
     ] = False,
+    until: Annotated[
+        str, typer.Option("--until", help="The last step that runs, such as index; all if absent.", metavar="STEP")
+    ] = STEPS[-1],
+    quickly: Annotated[
+        bool, typer.Option("--quick", help="Evaluate on 8 questions, RAFT against base+rag only; train as ever.")
+    ] = False,
 ) -> None:
     """Run a spec on this machine: only what changed runs."""
     again = downstream(named_steps(force or []))
+    last = named_steps([until], "--until")[0]
     loaded = load_spec(spec, overlay or ())
+    loaded = quick(loaded) if quickly else loaded
+    if demo:  # the port is taken now or in an hour: now is the time to say so
+        import_module("raftops.service.launch").check_free(loaded.assistant.spec.deploy)
     compiled, store = compile_spec(loaded), Store(store_folder(loaded))
     screen.say(f"[bold]{loaded.assistant.name}[/] from {escape(str(spec))}; results in {escape(str(store.root))}")
+    tell_gaps(loaded)
+    planned = plan(loaded.assistant, compiled, store)
+    wanted = {p.step for p in planned if (p.runs or p.step in again) and p.step in upstream(last)}
+    tell_estimate(loaded, compiled, [p for p in planned if p.step in wanted])
     runner: Runner = as_processes
     if inside is Where.containers:  # the engine's client is an extra
         runner = import_module("pipelines.local.containers").in_containers
@@ -63,28 +81,34 @@ def run(
         )
     with RunScreen(screen) as follower:
         try:
-            record = run_local(loaded, compiled, store, follower, again, runner)
+            record = run_local(loaded, compiled, store, follower, again, runner, last)
         except RaftopsError:
             follower.verdict()
             raise
     _show(loaded, record, store)
     follower.verdict()
-    if demo:
+    if demo and last == STEPS[-1]:
         import_module("pipelines.cli.serving").demonstrate(loaded)
 
 
 def _show(loaded: LoadedSpec, record: RunRecord, store: Store) -> None:
-    rows = [
-        (step, state.status, duration(state.seconds) if state.status == "done" else "-", _figures(step, state))
-        for step, state in ((step, record.steps[step]) for step in STEPS)
-    ]
+    states = [(step, record.steps[step]) for step in STEPS]
+    words = {"waiting": "not wanted"}
+    times = {step: duration(state.seconds) if state.status == "done" else "-" for step, state in states}
+    rows = [(step, words.get(s.status, s.status), times[step], _figures(step, s)) for step, s in states]
     ran = sum(state.status == "done" for state in record.steps.values())
     title = f"{record.name}: {ran} of {len(record.steps)} steps ran in {duration(record.seconds)}"
     screen.table(title, ("step", "", "time", "figures"), rows)
     screen.say("[bold]where to look[/]")
     for step in STEPS:  # lines, not a column: a path is there to be copied
         page = store.latest / record.name / step / TABLE[step].page
-        screen.say(f"  {escape(str(page.relative_to(Path.cwd()) if page.is_relative_to(Path.cwd()) else page))}")
+        if record.steps[step].status != "waiting":
+            screen.say(f"  {linked(page)}")
+    if record.steps["deploy"].status == "waiting":
+        whole = command_line("run", loaded.path, overlays=loaded.overlays)
+        screen.say(f"next: {escape(whole)} runs the rest")
+        screen.result(asdict(record))
+        return
     serve, ask = (command_line(verb, loaded.path, overlays=loaded.overlays) for verb in ("serve", "ask"))
     screen.say(f'next: {escape(serve)}\n  then, in a second terminal: {escape(ask)} "your question"')
     screen.result(asdict(record))

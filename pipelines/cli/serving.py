@@ -95,6 +95,11 @@ def demonstrate(loaded: LoadedSpec) -> None:
     screen.say(f"the service is stopped; {escape(again)} leaves it up")
 
 
+def development_token(loaded: LoadedSpec, user: str) -> str:
+    """The token of a development user; of the first group of the audience if none is named."""
+    return _user(loaded, _current(loaded), user).token
+
+
 def _started(loaded: LoadedSpec, release: Release, port: int = 0) -> Service:
     """The service on the current release, ready to answer."""
     deploy, store = loaded.assistant.spec.deploy, store_folder(loaded)

@@ -36,8 +36,8 @@ from kfp.local.task_handler_interface import ITaskHandler
 
 from pipelines.runs.events import Listener, marked, reason_of
 from pipelines.runs.record import RunRecord
-from pipelines.wiring.steps import BESIDE, step_of
-from raftops.errors import RaftopsError, StepError
+from pipelines.wiring.steps import BESIDE, HOLD, step_of
+from raftops.errors import GateFailed, RaftopsError, StepError
 from raftops.progress import FAILURE, PROGRESS
 from raftops.spec.model.base import StepName
 
@@ -126,6 +126,11 @@ class Handler(ITaskHandler):
         self._line = ""
         self._said = deque[str](maxlen=200)
         self._failure: dict[str, Any] = {}
+        self._made = {
+            name: str(made["artifacts"][0]["uri"])
+            for name, made in given["outputs"].get("artifacts", {}).items() if made.get("artifacts")
+        }  # fmt: skip
+        """Where its artifacts lie once it ended well, by name."""
 
     def run(self) -> Status:
         """Run it to its end. A failure is kept and not raised, so that KFP goes on to what records the run's end."""
@@ -159,6 +164,7 @@ class Handler(ITaskHandler):
                 # only the task of the step's name ends it, but any part fails it, once
                 if state.status != "failed" and (error or self.name == step):
                     state.status, state.seconds = "failed" if error else "done", round(tasks.spent[step], 2)
+                    state.artifacts = {} if error else self._made
                     tasks.tell(tasks.listener.finished, step, state)
         return Status.FAILURE if error else Status.SUCCESS
 
@@ -192,7 +198,8 @@ class Handler(ITaskHandler):
             return None
         if self._failure:
             advice = str(self._failure.get("next") or f"read the step's log: {self._path}")
-            return StepError(f"{name}: {self._failure.get('message')}", next_step=advice)
+            kind = GateFailed if self.name == HOLD else StepError
+            return kind(f"{name}: {self._failure.get('message')}", next_step=advice)
         # above 128 it is a shell whose process was ended by a signal, below zero the shell itself
         if word := _SIGNALS.get(ending.code - 128 if ending.code > 128 else -ending.code):
             return self.failed(reason_of([word]))

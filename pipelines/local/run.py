@@ -15,12 +15,13 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from copy import deepcopy
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from kfp import local
 from kfp.local.subprocess_task_handler import replace_python_executable
@@ -33,6 +34,7 @@ from pipelines.runs.record import RunRecord, StepRecord, Store
 from pipelines.runs.run_page import keep_spec, write_page
 from pipelines.wiring.compile import Compiled
 from pipelines.wiring.ir_text import ir_text
+from pipelines.wiring.steps import HOLD, step_of, upstream
 from raftops.files import write_text
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model.base import STEPS, StepName
@@ -81,20 +83,23 @@ def run_process(task: Handler) -> Ending:
             process.wait()
 
 
-def run_local(
+def run_local(  # noqa: PLR0913  one argument per option
     loaded: LoadedSpec,
     compiled: Compiled,
     store: Store,
     listener: Listener,
     again: Collection[StepName] = (),
     runner: Runner = as_processes,
+    until: StepName = STEPS[-1],
 ) -> RunRecord:
     """Run what is not known yet, and the steps `again`; returns the run's record.
+
+    Of the steps, only `until` and those that it reads from run.
 
     Raises `StepError` naming the step that failed; what the steps before it made is kept.
     """
     record = new_record(loaded, compiled)
-    folder = store.runs / record.run_id
+    folder, wanted = store.runs / record.run_id, upstream(until)
     with store.locked():
         for step in again:
             store.forget(step, record.steps[step].key)
@@ -110,11 +115,10 @@ def run_local(
                 store.forget(step, state.key)  # so that KFP does not take for a result what the store does not
         began = time.monotonic()
         try:
-            if any(state.status == "waiting" for state in record.steps.values()):
+            if any(record.steps[step].status == "waiting" for step in wanted):
                 with runner(loaded, compiled, store) as launch:
-                    _execute(
-                        Tasks(launch, record, folder, listener), _one_at_a_time(compiled), folder, loaded.root, store
-                    )
+                    tasks, pipeline = Tasks(launch, record, folder, listener), _here(compiled, wanted)
+                    _execute(tasks, pipeline, folder, loaded.root, store)
             record.status = "done"
         except BaseException:
             record.status = "failed"
@@ -124,8 +128,8 @@ def run_local(
             for step in STEPS:
                 _fill(record.steps[step], step, store)
             store.write(record)
-        store.link(record)
-        write_page(store, record)
+            store.link(record)  # of a run that failed, too: its reports are where people look for them
+            write_page(store, record)
         store.prune()
     return record
 
@@ -161,14 +165,33 @@ def _execute(tasks: Tasks, pipeline: str, folder: Path, root: Path, store: Store
         raise tasks.failure(error) from error
 
 
-def _one_at_a_time(compiled: Compiled) -> str:
-    """The pipeline with its shards one after the other: side by side they would share this machine's cores."""
+def _here(compiled: Compiled, wanted: Collection[StepName]) -> str:
+    """The pipeline as it runs here: the steps that are wanted, and their shards one after the other.
+
+    Side by side they would share this machine's cores.
+    """
     pipeline = deepcopy(dict(compiled.pipeline))
+    components, unwanted = pipeline["components"], set(STEPS) - set(wanted)
+    for dag in [part["dag"] for part in (pipeline["root"], *components.values()) if "dag" in part]:
+        inside = {name: steps_in(name, task, components) for name, task in dag["tasks"].items()}
+        kept = {name: task for name, task in dag["tasks"].items() if not inside[name] or inside[name] - unwanted}
+        dag["tasks"] = kept or dag["tasks"]  # a group that is left out stands here still, and nothing asks for it
     for component in (pipeline["root"], *pipeline["components"].values()):
         for task in component.get("dag", {}).get("tasks", {}).values():
             if "iteratorPolicy" in task:
                 task["iteratorPolicy"]["parallelismLimit"] = 1
     return ir_text(filter(None, [pipeline, compiled.platform]))
+
+
+def steps_in(name: str, task: Mapping[str, Any], components: Mapping[str, Any]) -> set[StepName]:
+    """The steps that a task is or does a part of; of a group of tasks, those of all inside.
+
+    What holds a release is there in the place of its deployment.
+    """
+    inner = components.get(task["componentRef"]["name"], {}).get("dag", {}).get("tasks", {})
+    inside = set[StepName]().union(*(steps_in(each, one, components) for each, one in inner.items()))
+    step: StepName | None = "deploy" if name == HOLD else step_of(name)
+    return inside | ({step} if step else set())
 
 
 @contextmanager

@@ -149,22 +149,31 @@ class Store:
 
     def prune(self, keep: int = 5) -> None:
         """Delete results that none of the newest runs of any assistant made or used, and records of long ago."""
-        records = [(folder, read_json(folder / "run.json")) for folder in self._runs()]
-        kept, seen = set[Path](), Counter[str]()
-        for _, record in records:
-            seen[record["name"]] += 1
-            if seen[record["name"]] <= keep:
-                artifacts = [uri for step in record["steps"].values() for uri in step["artifacts"].values()]
-                kept |= {self._task(Path(uri)) for uri in artifacts}
-        runs = {folder.parent for folder in kept}
-        for folder in self.artifacts.glob("*/*"):
-            if folder not in kept and not (folder.parent in runs and any(part in folder.name for part in _PARTS)):
-                shutil.rmtree(folder, ignore_errors=True)
+        for folder in self.unused(keep):
+            shutil.rmtree(folder, ignore_errors=True)
         for run in self.artifacts.glob("*"):
             if not any(run.iterdir()):
                 run.rmdir()
-        for folder, _ in records[RECORDS:]:
+        for folder in self._runs()[RECORDS:]:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def unused(self, keep: int, whole: bool = False) -> list[Path]:
+        """Folders of results that none of the newest `keep` runs of any assistant made or used.
+
+        `whole`: only runs that went to their end count, and the newest run stays, however it ended.
+        """
+        kept, seen = set[Path](), Counter[str]()
+        for folder in self._runs():
+            record = read_json(folder / "run.json")
+            newest = record["name"] not in seen
+            ended = all(step["status"] in ("done", "skipped") for step in record["steps"].values())
+            seen[record["name"]] += ended or not whole
+            if newest or seen[record["name"]] <= keep:
+                artifacts = [uri for step in record["steps"].values() for uri in step["artifacts"].values()]
+                kept |= {self._task(Path(uri)) for uri in artifacts}
+        runs = {folder.parent for folder in kept}
+        results = sorted(folder for folder in self.artifacts.glob("*/*") if folder not in kept)
+        return [f for f in results if not (f.parent in runs and any(part in f.name for part in _PARTS))]
 
     def _task(self, artifact: Path) -> Path:
         """The task's folder (run/step) that an artifact lies in."""

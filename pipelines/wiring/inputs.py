@@ -10,7 +10,7 @@ from raftops.access import AccessPolicies, load_access
 from raftops.data.dvc import document_digests, example_digests
 from raftops.errors import StepError
 from raftops.files import sha256_tree
-from raftops.models import resolve
+from raftops.models import require_packages, resolve
 from raftops.spec.model.assistant import Assistant
 
 
@@ -37,6 +37,7 @@ def read_inputs(assistant: Assistant, root: Path) -> Inputs:
     documents = document_digests(data, root)
     access = load_access(root / data.access)
     examples = example_digests(data, root)
+    require_packages((spec.models.base, spec.models.embedder))
     models, cache = dict[str, str](), root / spec.platform.store / "cache"
     for name, source in (("base", spec.models.base), ("embedder", spec.models.embedder)):
         pinned = source.startswith("hf://")  # the revision is the identity; compiling downloads nothing

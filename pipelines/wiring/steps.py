@@ -42,6 +42,8 @@ class Step:
     """Sections of the spec and other settings in its `config` argument, as `config.py` names them."""
     unit: Unit
     """What its work is counted in."""
+    starts: float
+    """Seconds that it takes on two quiet cores, whatever its work is: imports, models, files."""
     figures: tuple[str, ...]
     """Metrics shown at the end of a run."""
     page: str
@@ -66,19 +68,20 @@ _CONTENT = frozenset({"documents", "document policies", "step ingest", "spec.val
 TABLE: Mapping[StepName, Step] = {
     "validate": Step(
         needs=(), follows=(), content=("documents", "examples", "access"), given=("validate", "data"),
-        unit="documents", reads="data", page="report/index.html",
+        unit="documents", starts=4, reads="data", page="report/index.html",
         figures=("documents_accepted", "examples_accepted", "documents_quarantined", "examples_quarantined"),
     ),
     "ingest": Step(
         needs=("validate",), follows=(), given=("ingest", "embedder", "cache"),
         content=("documents", "document policies", "spec.data.documents.uri", "spec.validate", "model embedder"),
-        parts=(Part("documents", listing=True), Part(SHARD)), incremental=_CONTENT, unit="documents", reads="data",
+        parts=(Part("documents", listing=True), Part(SHARD)), incremental=_CONTENT, unit="documents", starts=1,
+        reads="data",
         figures=("documents", "passages", "parsed", "skipped"), page="passages/ingest.json",
     ),
     "index": Step(
         needs=("ingest",), follows=("ingest",), content=("model embedder",),
         given=("index", "embedder", "milvus", "name", "cache"),
-        parts=(Part(SHARD),), incremental=_CONTENT, unit="passages", searches=True,
+        parts=(Part(SHARD),), incremental=_CONTENT, unit="passages", starts=2, searches=True,
         figures=("rows", "embedded", "reused"), page="built/index.json",
     ),
     "augment": Step(
@@ -88,26 +91,27 @@ TABLE: Mapping[StepName, Step] = {
             "model embedder", "model base",
         ),
         given=("augment", "prompt", "dev", "title", "audience", "base", "cache"),
-        parts=(Part("plain"),), unit="examples", searches=True,
+        parts=(Part("plain"),), unit="examples", starts=2, searches=True,
         figures=("examples", "conversations", "refused"), page="conversations/raft.jsonl",
     ),
     "train": Step(
         needs=("augment",), follows=("augment",), content=("model base", "model init_from"),
         given=("train", "base", "embedder", "cache"), parts=(Part("candidate"), Part("plain")), unit="tokens",
-        reads="init_from",
+        starts=45, reads="init_from",
         figures=("tokens", "tokens_per_second", "raft_final_loss", "raft_dev_loss", "peak_memory_mib"),
         page="adapters/loss.svg",
     ),
     "evaluate": Step(
         needs=("validate", "index", "train"), follows=("index", "train"),
         content=("examples", "access", "spec.data.splits", "spec.validate", "model base"),
-        given=("evaluate", "prompt", "router", "title", "cache"), unit="questions", searches=True,
+        given=("evaluate", "prompt", "router", "title", "cache"), unit="questions", starts=10, searches=True,
         figures=RUN,
         page="report/report.html",
     ),
     "deploy": Step(
         needs=("evaluate",), follows=("index", "train", "evaluate"), content=("access",),
-        given=("deploy", "prompt", "router", "artifacts", "name", "title", "releases"), unit="releases", searches=True,
+        given=("deploy", "prompt", "router", "artifacts", "name", "title", "releases"), unit="releases", starts=12,
+        searches=True,
         figures=("start_seconds", "slowest_answer_seconds", "sources_trained"), page="release/release.json",
     ),
 }  # fmt: skip
@@ -131,6 +135,11 @@ def step_of(task: str) -> StepName | None:
     if task == HOLD:
         return "evaluate"
     return next((step for step in STEPS if task == step or task in PARTS[step]), None)
+
+
+def upstream(step: StepName) -> frozenset[StepName]:
+    """A step itself and every step whose artifacts it needs, however far above."""
+    return frozenset({step}).union(*(upstream(needed) for needed in TABLE[step].needs))
 
 
 def downstream(steps: Iterable[StepName]) -> frozenset[StepName]:

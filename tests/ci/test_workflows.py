@@ -115,7 +115,7 @@ def test_a_step_has_only_the_secrets_that_it_uses(workflow: dict[str, Any]) -> N
         for step in job["steps"]:
             for name, value in step.get("env", {}).items():
                 if "secrets.KFP" in str(value) or "github.token" in str(value):
-                    asks = re.search(r"raftops (plan|status)", step["run"])
+                    asks = re.search(r"raftops (plan|status|kfp-run)", step["run"])
                     assert f"${name}" in step["run"] or asks or name == "GH_TOKEN"
 
 

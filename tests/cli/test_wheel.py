@@ -20,11 +20,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 UNCHECKED = """
-import sys
-from pathlib import Path
-import raftops
-from raftops.__main__ import OwnPackages, main
-sys.meta_path.insert(0, OwnPackages(Path(raftops.__file__).parents[1]))
+from raftops.__main__ import main, take_own_packages
+take_own_packages()
 from pipelines.cli import running
 running.missing_packages = lambda step: []
 main()
@@ -33,6 +30,8 @@ main()
 EVERY_HELP = """
 import io, sys
 from contextlib import redirect_stdout
+from raftops.__main__ import take_own_packages
+take_own_packages()
 from pipelines.cli import main
 from pipelines.cli.app import COMMANDS, loaded
 
@@ -126,7 +125,13 @@ def models(bare: Path) -> Iterator[None]:
 
 def test_it_is_bare(run: Run) -> None:
     assert run("python", "-c", "import pyarrow").returncode == run("python", "-c", "import numpy").returncode == 1
-    assert run("python", "-c", "import kfp, pipelines; print(pipelines.__file__)").stdout.strip().count("site-packages")
+    assert run("python", "-c", "import kfp, raftops; print(raftops.__file__)").stdout.strip().count("site-packages")
+
+
+def test_it_takes_no_name_of_everybodys(run: Run, bare: Path) -> None:
+    [site] = bare.parent.glob("lib/python*/site-packages")
+    assert (site / "raftops").is_dir() and not any((site / name).exists() for name in ("pipelines", "components"))
+    assert "No module named 'pipelines'" in run("python", "-c", "import pipelines").stderr
 
 
 @pytest.mark.parametrize(
@@ -140,6 +145,13 @@ def test_it_is_bare(run: Run) -> None:
         ("ask raftops.yaml question", 1, "no release is current"),
         ("report raftops.yaml", 1, "no evaluation in"),
         ("release list raftops.yaml", 0, "hash"),
+        ("validate raftops.yaml", 0, "raftops models sample"),
+        ("search raftops.yaml question", 1, "--until index"),
+        ("open report raftops.yaml", 1, "no report in"),
+        ("runs --output json", 0, "[]"),
+        ("gc", 1, "no store here"),
+        ("kfp-run raftops.yaml", 1, "raftops models sample"),
+        ("models sample --dry-run", 0, "sample-models.txt"),
         ("manifests check .", 1, "pip install 'raftops[manifests]'"),
         ("doctor", 1, "pip install 'raftops[validate]'"),
     ],

@@ -18,6 +18,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "specs" / "env").mkdir(parents=True)
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.md").write_text("# A\n", encoding="utf-8")
+    (tmp_path / "docs" / "closed").mkdir()
+    (tmp_path / "docs" / "closed" / "b.md").write_text("# B\n", encoding="utf-8")
     (tmp_path / "access.yaml").write_text(ACCESS, encoding="utf-8")
     (tmp_path / "examples.jsonl").write_text("", encoding="utf-8")
     monkeypatch.chdir(tmp_path)

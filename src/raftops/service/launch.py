@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from raftops.errors import ServiceError
 from raftops.progress import FAILURE
@@ -85,7 +86,7 @@ class Service:
         Raises:
             ServiceError: the port is taken.
         """
-        _check_free(launch)
+        check_free(launch)
         self.url = launch.url
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -184,7 +185,20 @@ def free_port() -> int:
         return port
 
 
-def _check_free(launch: Launch) -> None:
+class Address(Protocol):
+    """Where something will listen: a `Launch`, or the section `deploy` of a spec."""
+
+    @property
+    def host(self) -> str:
+        """The address listened on."""
+
+    @property
+    def port(self) -> int:
+        """Its port."""
+
+
+def check_free(launch: Address) -> None:
+    """Raise `ServiceError` where something listens there already."""
     family = socket.AF_INET6 if ":" in launch.host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

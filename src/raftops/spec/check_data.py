@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from difflib import get_close_matches
+from pathlib import PurePosixPath
 
 from raftops.access import glob_pattern
 from raftops.spec.explain import did_you_mean
-from raftops.spec.model.knowledge import Documents
+from raftops.spec.model.base import MOVING
+from raftops.spec.model.knowledge import READABLE
 from raftops.spec.position import quoted
 from raftops.spec.project import Check, Problem, Project
 
@@ -40,7 +41,10 @@ def documents_exist(project: Project) -> Iterator[Problem]:
             below = False
             message = f"{quoted(pattern)} must be a pattern below the folder, without '..' and not absolute"
             yield Problem(f"spec.data.documents.include[{index}]", message)
-    if below and not _any_document(folder, documents):
+        elif path.suffix and "*" not in path.suffix and path.suffix.lower() not in READABLE:
+            message = f"{quoted(pattern)}: {path.suffix} files cannot be read; readable are {', '.join(READABLE)}"
+            yield Problem(f"spec.data.documents.include[{index}]", message)
+    if below and not project.documents:
         message = f"no file in {project.shown(documents.path)} matches {', '.join(documents.include) or 'no pattern'}"
         yield Problem("spec.data.documents.include", message, ("spec.data.documents.path",))
 
@@ -80,16 +84,49 @@ def access_names_exist(project: Project) -> Iterator[Problem]:
     if access is None:
         return
     for name, policy in access.policies.items():
-        for group in policy.groups:
+        for index, group in enumerate(policy.groups):
             if group not in access.groups:
-                close = did_you_mean(group, tuple(access.groups))
+                close = did_you_mean(group, tuple(access.groups)) or f" (groups: {', '.join(access.groups) or 'none'})"
                 message = f"policy {name} lists the group {group}, which is not defined there{close}"
-                yield Problem("spec.data.access", message)
-    for rule in access.documents:
+                yield project.in_access(message, "policies", name, "groups", index)
+    for index, rule in enumerate(access.documents):
         if rule.policy not in access.policies:
-            close = did_you_mean(rule.policy, tuple(access.policies))
+            known = f" (policies: {', '.join(access.policies) or 'none'})"
+            close = did_you_mean(rule.policy, tuple(access.policies)) or known
             message = f"the rule for {rule.match} names the policy {rule.policy}, which is not defined there{close}"
-            yield Problem("spec.data.access", message)
+            yield project.in_access(message, "documents", index, "policy")
+
+
+def access_rules_decide(project: Project) -> Iterator[Problem]:
+    """Every rule decides a document: one that does not was mistyped, and what it was to protect is open to others.
+
+    A last rule for everything may find nothing left, a file that this spec does not take may be one that a spec beside
+    it does, and what a rule decided in the last run here may be deleted: that rule was not mistyped.
+    """
+    access, documents = project.access.value, project.files
+    if access is None or not documents:
+        return
+    left = set(documents)
+    for index, rule in enumerate(access.documents):
+        pattern, path = glob_pattern(rule.match), ("documents", index, "match")
+        decided = {doc_id for doc_id in left if pattern.fullmatch(doc_id)}
+        left -= decided
+        if decided or (rule.match in ("**", "**/*") and index == len(access.documents) - 1):
+            continue
+        before = next((number for number, r in enumerate(access.documents[:index]) if r.match in ("**", "**/*")), None)
+        if before is not None:
+            message = (
+                f"is never reached: {quoted(access.documents[before].match)} above it takes every document; move it up"
+            )
+            yield project.in_access(message, *path)
+        elif first := next((doc_id for doc_id in documents if pattern.fullmatch(doc_id)), None):
+            rules = (r for r in access.documents[:index] if glob_pattern(r.match).fullmatch(first))
+            message = f"decides no document: {first} and its like are taken by {quoted(next(rules).match)} above it; "
+            yield project.in_access(f"{message}move it up, or remove it", *path)
+        elif not any(pattern.fullmatch(doc_id) for doc_id in project.documents_before):
+            meant = _meant_pattern(rule.match, documents) or "; mend it, or remove the rule"
+            message = f"matches no document in {project.shown(project.spec.data.documents.path)}{meant}"
+            yield project.in_access(message, *path)
 
 
 def audience_exists(project: Project) -> Iterator[Problem]:
@@ -118,6 +155,16 @@ def local_models_exist(project: Project) -> Iterator[Problem]:
             yield Problem(f"spec.models.{field}", message)
 
 
+def hub_models_are_pinned(project: Project) -> Iterator[Problem]:
+    """A model of the hub has a revision: without one, the same spec would give another model tomorrow."""
+    for field, source in project.spec.models:
+        name, _, revision = str(source).removeprefix("hf://").partition("@")
+        if str(source).startswith("hf://") and revision in MOVING:
+            commits = f"its commits are at https://huggingface.co/{name}/commits"
+            wrong = f"the revision {revision} moves" if revision else "needs a revision"
+            yield Problem(f"spec.models.{field}", f"{wrong}: write hf://{name}@<commit>; {commits}")
+
+
 def starter_exists(project: Project) -> Iterator[Problem]:
     """The adapters to continue from are there."""
     start = project.spec.train.init_from
@@ -131,14 +178,13 @@ def starter_exists(project: Project) -> Iterator[Problem]:
         yield Problem("spec.train.init_from", f"{project.shown(start)} holds no folder {' or '.join(absent)}")
 
 
-def _any_document(folder: Path, documents: Documents) -> bool:
-    """Whether one file would be read; stops at the first."""
-    include = [glob_pattern(glob) for glob in documents.include]
-    exclude = [glob_pattern(glob) for glob in documents.exclude]
-    names = (Path(at, name).relative_to(folder).as_posix() for at, _, files in os.walk(folder) for name in files)
-    return any(
-        any(p.fullmatch(name) for p in include) and not any(p.fullmatch(name) for p in exclude) for name in names
-    )
+def _meant_pattern(pattern: str, documents: tuple[str, ...]) -> str:
+    """What a pattern without a match was probably meant to be: a folder or a document whose name is close."""
+    folders = {f"{parent}/" for doc_id in documents for parent in PurePosixPath(doc_id).parents if parent.name}
+    start = pattern.partition("*")[0]
+    close = get_close_matches(start, sorted(folders | set(documents)), 1, 0.6) if start else []
+    rest = pattern[len(start) :] if close and close[0] in folders else ""
+    return f", did you mean {close[0]}{rest}?" if close else ""
 
 
 def _pull(project: Project) -> str:
@@ -154,8 +200,10 @@ DATA_CHECKS: dict[Check, tuple[str, ...]] = {
     dvc_file_exists: ("spec.data.dvc",),
     access_file_is_sound: (_ACCESS, "spec.data.dvc"),
     access_names_exist: (_ACCESS,),
+    access_rules_decide: (_ACCESS, "spec.data.documents"),
     audience_exists: (_ACCESS, "spec.train.audience"),
     local_models_exist: ("spec.models",),
+    hub_models_are_pinned: ("spec.models",),
     starter_exists: ("spec.train.init_from", "spec.train.plain", "spec.data.dvc"),
 }
 """Each check with the parts of the spec that it reads."""

@@ -7,7 +7,7 @@ from math import ceil
 from typing import get_args
 
 from raftops.spec.explain import did_you_mean
-from raftops.spec.figures import metric_names
+from raftops.spec.figures import METRICS_ELSEWHERE, USUAL_GATES, metric_names
 from raftops.spec.model.base import ARMS, STEPS, Language
 from raftops.spec.model.learning import Train
 from raftops.spec.model.serving import RouterClass
@@ -165,7 +165,9 @@ def gates_can_pass(project: Project) -> Iterator[Problem]:
         path = f"spec.evaluate.gates[{index}]"
         family = gate.metric.partition(".")[0]
         if gate.metric not in names:
-            close = did_you_mean(gate.metric, names) or "; look at `metrics` in a report.json"
+            known = f"; known are {', '.join(USUAL_GATES)} and more (raftops schema --metrics lists all)"
+            meant = METRICS_ELSEWHERE.get(gate.metric.rpartition(".")[2])
+            close = f", did you mean {meant}?" if meant else did_you_mean(gate.metric, names) or known
             yield Problem(f"{path}.metric", f"{quoted(gate.metric)} is no metric of the report{close}")
         elif family in ARMS and family not in (*arms, "extract"):
             yield Problem(f"{path}.metric", f"the arm {family} is not among spec.evaluate.arms")

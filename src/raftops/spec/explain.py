@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -35,6 +36,31 @@ FORMS = {
     r"^[-._a-zA-Z0-9]{0,253}$": "a key of a config map: letters, digits, - _ and .",
 }
 """What a text must be that has to match a pattern of the model."""
+_ELSEWHERE = {
+    "lora_r": "rank", "lora_rank": "rank", "r": "rank", "lora_alpha": "alpha", "lora_dropout": "dropout",
+    "lr": "learning_rate", "num_epochs": "epochs", "num_train_epochs": "epochs",
+    "per_device_train_batch_size": "batch_size", "micro_batch_size": "batch_size", "train_batch_size": "batch_size",
+    "gradient_accumulation_steps": "batch_size", "max_seq_length": "sequence_tokens", "max_seq_len": "sequence_tokens",
+    "sequence_len": "sequence_tokens", "cutoff_len": "sequence_tokens", "max_length": "sequence_tokens",
+    "load_in_4bit": "method", "load_in_8bit": "method", "quantization": "method", "base_model": "base", "model": "base",
+    "model_name_or_path": "base", "embedding_model": "embedder", "top_k": "passages", "save_steps": "checkpoint_steps",
+    "chunk_size": "chunk_tokens",
+}  # fmt: skip
+"""What other tools call a key of ours."""
+_GIVEN = {
+    "optim": "the optimiser is AdamW",
+    "optimizer": "the optimiser is AdamW",
+    "bf16": "precision follows the machine: bf16 where it has it",
+    "fp16": "precision follows the machine: bf16 where it has it",
+    "lr_scheduler": "the learning rate warms up and decays by a cosine",
+    "lr_scheduler_type": "the learning rate warms up and decays by a cosine",
+    "warmup_ratio": "the learning rate warms up and decays by a cosine",
+    "warmup_steps": "the learning rate warms up and decays by a cosine",
+    "target_modules": "every linear layer is adapted",
+    "chunk_overlap": "passages do not overlap: they end where sentences do",
+    "temperature": "answers are generated greedily",
+}
+"""Keys of other tools for what is no choice here, and what holds instead."""
 _SECRET = "a secret is never written here; name it with secret, key and env (see platform.resources.<step>.secrets)"
 
 
@@ -97,6 +123,8 @@ def explain(error: ValidationError, model: shape.Model, tree: Tree) -> Iterator[
             rule = item["msg"].removeprefix("Value error, ")
             message = template.format(**limits, found=fault.found, meaning=fault.meaning, form=form, rule=rule)
             message = message.removesuffix(": ")  # a field without a docstring
+            if limits.get("pattern") == SOURCE:
+                message += _source_meant(fault.node)
         yield loc, of_key, Located(place_of(tree, loc, key=of_key), dotted(loc), message)
 
 
@@ -111,17 +139,30 @@ def did_you_mean(word: str, choices: tuple[str, ...]) -> str:
     return f", did you mean {best[0]}?" if best else ""
 
 
+def _source_meant(node: Tree | None) -> str:
+    """A model without its scheme, as it would be written: the hub's org/name, or a path."""
+    text = str(node.value) if isinstance(node, Leaf) else ""
+    text = text.removeprefix("https://huggingface.co/").removeprefix("huggingface.co/").strip("/")
+    if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", text):
+        return f", did you mean hf://{text}@<commit>? Commits are at https://huggingface.co/{text}/commits"
+    path = text.removeprefix("./")
+    return f", did you mean file://{path}?" if re.fullmatch(r"[./~]*[\w.-]+(/[\w.-]+)*", text) else ""
+
+
 def _unknown_key(fault: _Fault) -> str:
     key, parent = str(fault.loc[-1]), fault.loc[:-1]
     allowed = shape.keys(fault.model, parent)
     if is_secret_key(key) and not isinstance(fault.node, (Items, type(None))):
         return f"unknown key; {_SECRET}"
-    close = did_you_mean(key, allowed)
+    if (given := _GIVEN.get(key.lower())) and key not in shape.homes(fault.model):
+        return f"unknown key; {given}: remove it"
+    ours = _ELSEWHERE.get(key.lower(), key)
+    close = f", did you mean {ours}?" if ours in allowed else did_you_mean(key, allowed)
     if close:
         return f"unknown key{close}"
-    homes = shape.homes(fault.model).get(key, ())
+    homes = shape.homes(fault.model).get(ours, ())
     if len(homes) == 1:
-        return f"unknown key here, did you mean {dotted((*homes[0], key))}?"
+        return f"unknown key here, did you mean {dotted((*homes[0], ours))}?"
     return f"unknown key; known here: {', '.join(allowed)}"
 
 

@@ -120,6 +120,19 @@ HEADLINES = (
     "forgetting.raft", "router.accuracy", "leaks",
 )  # fmt: skip
 """Beside those of what is served, in the comment on a pull request."""
+USUAL_GATES = (
+    "served.right", "served.wrong", "served.over_refusal", "served_extract.right.delta", "raft.citation_precision",
+    "retrieval.hit@10", "behaviour.raft", "leaks",
+)  # fmt: skip
+"""Those that a gate mostly names."""
+METRICS_ELSEWHERE = {
+    "faithfulness": "served.quote_validity", "groundedness": "served.quote_validity", "hallucination": "served.wrong",
+    "answer_relevancy": "served.right", "answer_correctness": "served.right", "accuracy": "served.right",
+    "exact_match": "served.right_strict", "correctness": "served.right", "context_precision": "retrieval.unit_first",
+    "context_recall": "retrieval.unit_hit", "recall": "retrieval.hit@10", "recall@10": "retrieval.hit@10",
+    "mrr": "retrieval.ndcg@10", "ndcg": "retrieval.ndcg@10", "refusal_rate": "served.over_refusal",
+}  # fmt: skip
+"""What other tools call a figure, and the one that is nearest to it here."""
 RUN = ("served.right", "extract.right", "served.wrong", "served.over_refusal")
 """On the screen of a run."""
 LOWER_IS_BETTER = frozenset(f.name for f in FIGURES if f.lower) | {"leaks", "flips"}

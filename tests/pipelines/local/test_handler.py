@@ -257,3 +257,20 @@ def test_ctrl_c_among_shards_ends_the_run_and_starts_no_shard_more(
     assert tiny_run.ran() == ["validate", "ingest-0"]
     [record] = tiny_run.store.runs.glob("*/run.json")
     assert read_json(record)["status"] == "failed"
+
+
+@pytest.mark.parametrize(("task", "code"), [("hold", 3), ("evaluate", 1)])
+def test_a_run_that_its_gates_hold_ends_with_a_code_of_its_own(bench: Bench, task: str, code: int) -> None:
+    bench.run(task, b'raftops-error {"message": "served.wrong is 0.4", "next": "mend"}\n', ending=Ending(1))
+    error = bench.error()
+    assert error.exit_code == code and "served.wrong is 0.4" in str(error)
+
+
+def test_what_a_task_made_is_known_when_it_ends(bench: Bench) -> None:
+    made = {"report": {"artifacts": [{"uri": "/store/run-1/evaluate/report"}]}}
+    given = {"outputs": {"outputFile": "/store/run-1/evaluate/output.json", "artifacts": made}}
+    command = ["sh", "-ec", "", "--executor_input", json.dumps(given), "--function_to_execute", "evaluate"]
+    for ending, artifacts in ((Ending(1), {}), (WELL, {"report": "/store/run-1/evaluate/report"})):
+        bench.work, bench.record.steps["evaluate"] = prints(ending=ending), StepRecord("key", {})
+        Handler(bench.tasks, image="one", full_command=command).run()
+        assert bench.record.steps["evaluate"].artifacts == artifacts

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from pipelines.local.run import _here, run_local
 from pipelines.runs.events import reason_of
+from pipelines.wiring.steps import upstream
 from raftops.errors import RaftopsError, StepError
 from raftops.files import read_json
 from raftops.spec.model.base import STEPS
@@ -215,3 +218,31 @@ def _processes_with(text: str) -> list[str]:
 )  # fmt: skip
 def test_the_reason_is_the_exception_the_signal_or_the_last_line(said: list[str], reason: str) -> None:
     assert reason_of(said) == reason
+
+
+class TestUntil:
+    """A run that ends at a step."""
+
+    def test_only_the_step_and_what_it_reads_run(self, tiny_run: Any) -> None:
+        record = run_local(tiny_run.loaded, tiny_run.compiled(), tiny_run.store, tiny_run.heard, until="index")
+        assert tiny_run.ran() == ["validate", "ingest", "index"] and record.status == "done"
+        assert [step for step in STEPS if record.steps[step].status == "waiting"] == list(STEPS[3:])
+        assert (tiny_run.store.latest / "tiny" / "index").is_dir()
+        tiny_run.run()
+        assert tiny_run.ran() == list(STEPS), "what ran before is not run again"
+
+    @pytest.mark.parametrize(
+        ("until", "left"),
+        [
+            ("validate", {"validate", "finish", "exit-handler-1"}),
+            ("index", {"validate", "ingest", "index", "finish", "exit-handler-1"}),
+            ("evaluate", {*STEPS[:6], "finish", "exit-handler-1"}),
+        ],
+    )
+    def test_of_the_pipeline_only_these_tasks_are_left(
+        self, project: Any, compile_project: Any, until: Any, left: set[str]
+    ) -> None:
+        pipeline = next(yaml.safe_load_all(_here(compile_project(project), upstream(until))))
+        [group] = [task["componentRef"]["name"] for n, task in pipeline["root"]["dag"]["tasks"].items() if "exit" in n]
+        inside = pipeline["components"][group]["dag"]["tasks"]
+        assert {*pipeline["root"]["dag"]["tasks"], *inside} == left

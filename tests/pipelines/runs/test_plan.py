@@ -12,6 +12,8 @@ from pipelines.runs.record import RunRecord, StepRecord, Store
 from pipelines.wiring.compile import Compiled, compile_spec
 from raftops.spec.model.base import STEPS, StepName
 
+LAST = '{"doc_id": "managers/pay.md"}\n'
+"""Documents of the last run here: the rule about this one was not mistyped."""
 FIGURES = {"index": {"rows": 1200.0}, "train": {"tokens": 9000.0}}
 
 
@@ -77,6 +79,7 @@ def test_changed_added_and_deleted_documents_are_counted(past: Past) -> None:
     past.ran()
     documents = past.project.root / "data/documents"
     (documents / "managers/pay.md").unlink()
+    past.project.write(".raftops/latest/tiny/validate/accepted/documents.jsonl", LAST)
     past.project.write("data/documents/leave/annual.md", "# Annual leave\n\n31 days.\n")
     past.project.write("data/documents/leave/parental.md", "# Parental leave\n\n17 weeks.\n")
     planned = past.plan()

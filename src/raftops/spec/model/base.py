@@ -47,6 +47,10 @@ LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 SOURCE = r"^(hf://[\w.-]+/[\w.-]+(@[\w./-]+)?|file://.+|package://[A-Za-z_]\w*(/.*)?)$"
 
 
+MOVING = frozenset({"", "main", "master", "HEAD"})
+"""Of a hub model, revisions that are none: what they name today is not what they name tomorrow."""
+
+
 CPU = r"^(\d+(\.\d+)?|\d+m)$"
 
 

@@ -8,6 +8,9 @@ from pydantic import Field
 
 from raftops.spec.model.base import Fraction, ModelSource, Section, Severity
 
+READABLE = (".md", ".markdown", ".txt", ".html", ".htm", ".pdf", ".docx")
+"""Ends of the names of files that can be read."""
+
 
 class Documents(Section):
     """Where the documents are."""

