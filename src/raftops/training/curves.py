@@ -37,6 +37,7 @@ def plot_loss(curves: Mapping[str, Sequence[Mapping[str, float]]], path: Path) -
     axes.set_ylabel("loss on the answer (nats per token)")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
-    axes.legend()
+    if curves:
+        axes.legend()
     with atomic(path, "wb") as file:
         figure.savefig(file, format="png", dpi=120, metadata={"Software": None})
