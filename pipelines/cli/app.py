@@ -65,6 +65,9 @@ COMMANDS = {
     "logs": Command("cluster", "Show what a step of a run wrote."),
     "cancel": Command("cluster", "End a run; what its finished steps made is kept."),
     "release": Command("releases", "What was released, and going back.", "service"),
+    "examples": Command(
+        "examples", "Examples: what is wrong with them, where they come from, which are accepted.", "validate"
+    ),
     "data": Command("data", "The data in a bucket, for other machines and the pods of a cluster.", "ci"),
     "models": Command("models", "Models: bring an encoder into the form that every step reads.", "index"),
     "manifests": Command("manifests", "Kubernetes resources, checked before a cluster sees them.", "manifests"),

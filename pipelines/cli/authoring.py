@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -100,7 +101,9 @@ def validate(specs: SpecPaths, overlay: Overlays = None) -> None:
     errors: list[SpecError] = []
     for spec in specs:
         try:
-            name = load_spec(spec, overlay or ()).assistant.name
+            loaded = load_spec(spec, overlay or ())
+            name = loaded.assistant.name
+            check_examples(loaded)
         except SpecError as error:
             errors.append(error)
             continue
@@ -111,6 +114,15 @@ def validate(specs: SpecPaths, overlay: Overlays = None) -> None:
     if errors:
         again = command_line("validate", *specs, overlays=overlay or ())
         raise SpecError("\n".join(map(str, errors)), next_step=f"mend the places above, then: {again}") from errors[0]
+
+
+def check_examples(loaded: LoadedSpec) -> None:
+    """Say what is wrong with the examples, as `raftops examples lint` does; without parsers that is said, and left."""
+    examples = import_module("pipelines.cli.examples")
+    try:
+        examples.show_notes(examples.linted_examples(loaded))
+    except ModuleNotFoundError as error:
+        screen.note(f"examples were not looked at: {error.name} is not installed", "pip install 'raftops[validate]'")
 
 
 def schema(

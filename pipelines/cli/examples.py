@@ -1,0 +1,75 @@
+"""Commands about examples: lint. What reads, searches or drafts is imported where it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from pipelines.cli.authoring import Overlays
+from pipelines.cli.screen import screen
+from raftops.errors import SpecError
+from raftops.spec.load import LoadedSpec, load_spec
+
+if TYPE_CHECKING:
+    from raftops.validation.lint import Linted
+
+commands = typer.Typer(help="Examples: what is wrong with them, where they come from, which are accepted.")
+SPECS = (".yaml", ".yml")
+DEFAULT = Path("raftops.yaml")
+SpecOption = Annotated[Path, typer.Option("--spec", help="Spec whose documents the examples are about.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    commands.command("lint")(examples_lint)
+    commands.callback(no_args_is_help=True, invoke_without_command=True)(lambda: None)
+    app.add_typer(commands, name="examples")
+
+
+def examples_lint(
+    named: Annotated[
+        list[Path] | None,
+        typer.Argument(help="A spec, or files of examples; raftops.yaml if absent.", metavar="SPEC|FILES"),
+    ] = None,
+    spec: SpecOption = DEFAULT,
+    overlay: Overlays = None,
+) -> None:
+    """Say what is wrong with examples, each mistake at its file and line; exit code 2 where something is."""
+    specs = [path for path in named or () if path.suffix in SPECS]
+    files = [path for path in named or () if path.suffix not in SPECS]
+    loaded = load_spec(specs[0] if specs else spec, overlay or ())
+    if missing := [path for path in files if not path.is_file()]:
+        raise SpecError("\n".join(f"{path}: no such file" for path in missing), next_step="raftops examples lint SPEC")
+    linted = linted_examples(loaded, files)
+    show_notes(linted)
+    screen.say(f"[green]{len(linted.examples)} of {linted.rows} examples will do[/]")
+    screen.result({"rows": linted.rows, "good": len(linted.examples), "notes": list(linted.notes)})
+
+
+def linted_examples(loaded: LoadedSpec, files: Sequence[Path] = ()) -> Linted:
+    """The examples of a spec, or of files, all of which will do.
+
+    Raises:
+        SpecError: some will not do; it names every mistake at its place.
+    """
+    access = import_module("raftops.access").load_access(loaded.root / loaded.assistant.spec.data.access)
+    linted: Linted = import_module("raftops.validation.lint").lint(loaded.assistant.spec, loaded.root, files, access)
+    if linted.mistakes:
+        show_notes(linted)
+        lines = [f"{bad.where}: {bad.reason}" for bad in linted.mistakes]
+        bad = len({bad.where for bad in linted.mistakes})
+        lines.append(f"{bad} of {linted.rows} examples will not do")
+        again = f"mend the lines above, then: raftops examples lint {loaded.path}"
+        raise SpecError("\n".join(lines), next_step=again)
+    return linted
+
+
+def show_notes(linted: Linted) -> None:
+    """What is no mistake."""
+    for note in linted.notes:
+        screen.say(f"[yellow]note:[/] {escape(note)}")
