@@ -44,7 +44,9 @@ COMMANDS = {
         "Write a commented spec and a tiny data folder that runs; beside a spec that is there, --ci adds the workflow.",
     ),
     "validate": Command("authoring", "Check specs and everything they name; show every mistake with its place."),
-    "schema": Command("authoring", "Print the JSON Schema (draft 7) that editors read."),
+    "schema": Command(
+        "authoring", "Print the JSON Schema (draft 7) that editors read: of spec, overlay, examples, access or router."
+    ),
     "plan": Command("planning", "Show what a run would do: which steps, why, how much work, how long."),
     "compile": Command("planning", "Compile a spec to a Kubeflow pipeline (IR YAML), the same bytes each time."),
     "run": Command("running", "Run a spec on this machine: only what changed runs.", "all"),

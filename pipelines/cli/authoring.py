@@ -14,11 +14,11 @@ import typer
 from rich.markup import escape
 
 from pipelines.cli.screen import screen
+from raftops.data.schemas import SCHEMAS, file_name
 from raftops.errors import SpecError
 from raftops.files import write_text
 from raftops.spec.load import LoadedSpec, command_line, load_spec
 from raftops.spec.model.base import STEPS, StepName
-from raftops.spec.schema import json_schema, overlay_schema
 from raftops.spec.template import write_ci, write_project
 
 SpecPath = Annotated[Path, typer.Argument(help="The spec file.", metavar="SPEC")]
@@ -37,6 +37,16 @@ class Forge(StrEnum):
 
     github = "github"
     gitlab = "gitlab"
+
+
+class Schema(StrEnum):
+    """What there are schemas of."""
+
+    spec = "spec"
+    overlay = "overlay"
+    examples = "examples"
+    access = "access"
+    router = "router"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -69,6 +79,9 @@ def init(
     name: Annotated[str, typer.Option(help="Name of the assistant.")] = "",
     ci: Annotated[Forge | None, typer.Option(help="Write the workflow for this forge, too.")] = None,
     spec: Annotated[str, typer.Option(help="Spec that the workflow runs, below the folder; only with --ci.")] = STARTER,
+    examples: Annotated[
+        bool, typer.Option("--examples/--no-examples", help="Write examples, or begin with documents alone.")
+    ] = True,
 ) -> None:
     """Write a commented spec and a tiny data folder that runs; beside a spec that is there, --ci adds the workflow."""
     there = ci is not None and (folder / spec).is_file()
@@ -79,7 +92,8 @@ def init(
         raise SpecError(
             f"{folder / spec}: no such spec", next_step="raftops init FOLDER --ci github --spec specs/mine.yaml"
         )
-    written = [] if there else write_project(folder, label)
+    schemas = {file_name(kind): schema_text(kind) for kind in ("examples", "access", "router")}
+    written = [] if there else write_project(folder, label, schemas, examples)
     of_ci = write_ci(folder, ci.value, spec, label) if ci else []
     written += of_ci
     for path in written:
@@ -126,14 +140,20 @@ def check_examples(loaded: LoadedSpec) -> None:
 
 
 def schema(
+    of: Annotated[Schema, typer.Argument(help="What it is the schema of.", metavar="WHAT")] = Schema.spec,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="File to write; standard output if absent.")] = None,
     for_overlays: Annotated[
-        bool, typer.Option("--for-overlays", help="The schema of overlays: no key is needed.")
+        bool, typer.Option("--for-overlays", help="The schema of overlays, as WHAT overlay: no key is needed.")
     ] = False,
 ) -> None:
-    """Print the JSON Schema (draft 7) that editors read."""
-    text = json.dumps(overlay_schema() if for_overlays else json_schema(), indent=2, ensure_ascii=False) + "\n"
+    """Print the JSON Schema (draft 7) that editors read: of spec, overlay, examples, access or router."""
+    text = schema_text("overlay" if for_overlays else of.value)
     if out:
         write_text(out, text)
     else:
         screen.raw(text)
+
+
+def schema_text(kind: str) -> str:
+    """A schema as its file holds it."""
+    return json.dumps(SCHEMAS[kind](), indent=2, ensure_ascii=False) + "\n"
