@@ -1,8 +1,8 @@
-"""Commands about examples: lint, import. What reads, searches or drafts is imported where it is used."""
+"""Commands about examples: lint, import, draft. What reads, searches or drafts is imported where it is used."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -14,11 +14,12 @@ from rich.markup import escape
 from pipelines.cli.authoring import Overlays
 from pipelines.cli.screen import screen
 from raftops.errors import SpecError
-from raftops.files import write_jsonl
+from raftops.files import sha256_text, write_jsonl
 from raftops.spec.load import LoadedSpec, load_spec
 
 if TYPE_CHECKING:
     from raftops.data.records import Example
+    from raftops.examples.drafting import Drafter
     from raftops.validation.lint import Linted
 
 commands = typer.Typer(help="Examples: what is wrong with them, where they come from, which are accepted.")
@@ -31,6 +32,7 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     commands.command("lint")(examples_lint)
     commands.command("import")(examples_import)
+    commands.command("draft")(examples_draft)
     commands.callback(no_args_is_help=True, invoke_without_command=True)(lambda: None)
     app.add_typer(commands, name="examples")
 
@@ -123,6 +125,87 @@ def examples_import(  # noqa: PLR0913  one argument per option
         f"next: raftops examples lint {escape(str(loaded.path))}, and raftops examples review {escape(str(out))}"
     )
     screen.result({"imported": len(good), "left_out": bad, "file": str(out)})
+
+
+def examples_draft(  # noqa: PLR0913  one argument per option
+    spec: Annotated[Path, typer.Argument(help="The spec file.", metavar="SPEC")] = DEFAULT,
+    out: Annotated[Path, typer.Option("-o", "--out", help="File of drafts; what is in it stays.")] = Path(
+        "drafts.jsonl"
+    ),
+    overlay: Overlays = None,
+    count: Annotated[int, typer.Option(min=1, help="Drafts that the file is to hold.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every draw.")] = 7,
+    teacher: Annotated[
+        str, typer.Option(help="base, a model's source, or none; models.teacher of the spec if absent.")
+    ] = "",
+    rules: Annotated[bool, typer.Option("--rules/--no-rules", help="Rules of grammar, beside a teacher.")] = True,
+    most_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens of a teacher that may be spent.")] = None,
+    most_money: Annotated[
+        float | None, typer.Option(min=0, help="What a teacher may cost, by its prices in the spec.")
+    ] = None,
+) -> None:
+    """Make questions, answers and quotes of the documents, for a person to accept; the same command goes on.
+
+    Without a teacher, rules of grammar turn sentences and table rows into questions; no model writes anything.
+    """
+    loaded = load_spec(spec, overlay or (), data_is_here=False)
+    section = loaded.assistant.spec
+    drafting = import_module("raftops.examples.drafting")
+    named = section.models.teacher
+    budget = drafting.Budget(
+        most_tokens, most_money, *((named.price_in, named.price_out) if named and not teacher else (0.0, 0.0))
+    )
+    if most_money is not None and not (budget.price_in or budget.price_out):
+        raise SpecError("--most-money needs prices", next_step="set models.teacher.price_in and price_out in the spec")
+    asks = import_module("raftops.examples.teachers").teacher_of(loaded, teacher, seed)
+    if asks is None and not rules:
+        raise SpecError("--no-rules leaves nobody to propose questions", next_step="name one: --teacher base")
+    screen.say("reading the documents")
+    corpus = import_module("raftops.examples.corpus").open_corpus(loaded)
+    filters = import_module("raftops.examples.filters").Filters.general(corpus, section.train.audience)
+    folder = loaded.root / section.platform.store / "drafts"
+    state = folder / f"{sha256_text(str(out.resolve()))[:16]}.json"
+    drafter = drafting.Drafter(corpus, filters, out, state, seed, rules, asks, budget)
+    drafter.run(count, questions_of(loaded), shown_progress(drafter))
+    show_drafts(drafter, out, loaded)
+
+
+def questions_of(loaded: LoadedSpec) -> list[str]:
+    """What the examples of a spec ask already; nothing where there are none yet."""
+    data = loaded.assistant.spec.data
+    if not any(path.is_file() for pattern in data.examples for path in loaded.root.glob(pattern)):
+        return []
+    linted = import_module("raftops.validation.lint").lint(loaded.assistant.spec, loaded.root)
+    return [example.asked for example in linted.examples]
+
+
+def shown_progress(drafter: Drafter) -> Callable[[int, int], None]:
+    """A line now and then."""
+
+    def on_passage(done: int, total: int) -> None:
+        if done % 25 == 0 or done == total:
+            screen.say(f"  {done} of {total} passages, {drafter.tally.kept.total()} drafts kept")
+        screen.result({"event": "progress", "done": done, "total": total})
+
+    return on_passage
+
+
+def show_drafts(drafter: Drafter, out: Path, loaded: LoadedSpec) -> None:
+    """What was kept, and why the others were dropped."""
+    tally, reasons = drafter.tally, import_module("raftops.examples.filters").REASONS
+    rows = [(style, str(number), "kept") for style, number in tally.kept.most_common()]
+    rows += [(reason, str(number), reasons[reason]) for reason, number in tally.dropped.most_common()]
+    proposed = ", ".join(f"{number} by {who}" for who, number in sorted(tally.proposed.items())) or "none"
+    screen.table(f"drafts of {loaded.assistant.name}: proposed {proposed}", ("", "drafts", "what became of them"), rows)
+    for doc_id, why in sorted(drafter.corpus.unread.items()):
+        screen.say(f"[yellow]not read:[/] {escape(doc_id)}: {escape(why)}")
+    if drafter.budget.tokens_in:
+        spent = drafter.budget
+        screen.say(f"the teacher read {spent.tokens_in} tokens and wrote {spent.tokens_out}; cost {spent.money:.4f}")
+    if drafter.stopped:
+        screen.say(f"stopped: {escape(drafter.stopped)}")
+    screen.say(f"next: raftops examples review {escape(str(out))} --spec {escape(str(loaded.path))}")
+    screen.result({"event": "drafted", "file": str(out), "stopped": drafter.stopped} | tally.as_json())
 
 
 def write_rows(path: Path, examples: Sequence[Example]) -> None:
