@@ -1,4 +1,4 @@
-"""Commands about examples: lint, import, draft. What reads, searches or drafts is imported where it is used."""
+"""Commands about examples: lint, import, draft, review. What reads, searches or drafts is imported where it is used."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def add_to(app: typer.Typer) -> None:
     commands.command("lint")(examples_lint)
     commands.command("import")(examples_import)
     commands.command("draft")(examples_draft)
+    commands.command("review")(examples_review)
     commands.callback(no_args_is_help=True, invoke_without_command=True)(lambda: None)
     app.add_typer(commands, name="examples")
 
@@ -206,6 +207,55 @@ def show_drafts(drafter: Drafter, out: Path, loaded: LoadedSpec) -> None:
         screen.say(f"stopped: {escape(drafter.stopped)}")
     screen.say(f"next: raftops examples review {escape(str(out))} --spec {escape(str(loaded.path))}")
     screen.result({"event": "drafted", "file": str(out), "stopped": drafter.stopped} | tally.as_json())
+
+
+def examples_review(
+    file: Annotated[Path, typer.Argument(help="File of drafts.", metavar="FILE")],
+    spec: SpecOption = DEFAULT,
+    overlay: Overlays = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="File that accepted rows go to; data/examples/reviewed.jsonl if absent."),
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of this machine; 0 takes a free one.")] = 0,
+    browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
+) -> None:
+    """Open a page on this machine to accept, edit or reject drafts, with their evidence; it goes on where it stopped."""
+    loaded = load_spec(spec, overlay or (), data_is_here=False)
+    reviewing = import_module("raftops.examples.review")
+    texts = import_module("raftops.validation.lint").Documents(loaded.assistant.spec, loaded.root)
+    accepted = out or loaded.root / "data" / "examples" / "reviewed.jsonl"
+    if accepted.resolve() == file.resolve():
+        raise SpecError(
+            f"{file}: drafts and accepted rows need a file each", next_step="-o data/examples/reviewed.jsonl"
+        )
+    review = reviewing.Review.open(file, texts, accepted)
+    with reviewing.ReviewServer(review, port) as server:
+        screen.say(f"review of {len(review.drafts)} drafts: {server.address}")
+        screen.say("Ctrl-C or Finish ends it; what is decided stays decided")
+        screen.result({"event": "reviewing", "address": server.address})
+        if browser:
+            import_module("webbrowser").open(server.address)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            screen.say("")
+    decided = list(review.decisions.values())
+    good, left = decided.count("accepted"), len(review.drafts) - len(decided)
+    screen.say(
+        f"{good} accepted, {decided.count('rejected')} rejected, {left} not decided; accepted rows are in {accepted}"
+    )
+    if good and not is_taken_by(loaded, accepted):
+        screen.say(f"next: name {escape(str(accepted))} in data.examples of {escape(str(loaded.path))}")
+    elif good:
+        screen.say(f"next: raftops examples lint {escape(str(loaded.path))}")
+    screen.result({"accepted": good, "rejected": decided.count("rejected"), "left": left, "file": str(accepted)})
+
+
+def is_taken_by(loaded: LoadedSpec, file: Path) -> bool:
+    """Whether a spec's `data.examples` names a file."""
+    taken = (path for pattern in loaded.assistant.spec.data.examples for path in loaded.root.glob(pattern))
+    return file.resolve() in {path.resolve() for path in taken}
 
 
 def write_rows(path: Path, examples: Sequence[Example]) -> None:

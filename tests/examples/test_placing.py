@@ -1,6 +1,5 @@
 """Imported rows over a small project with the real cutter: a proof is found, or the row says why it is no example."""
 
-
 import pytest
 
 from raftops.examples.corpus import Corpus, open_corpus

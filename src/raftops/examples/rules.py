@@ -62,14 +62,99 @@ _ROLE = (
 _AGENT = rf"(?P<a>(?:The |Your |Each |Every |An? )?(?:[\w-]+ ){{0,3}}?{_ROLE}(?: (?:of|in|for) [\w ]{{2,25}}?)?(?: [A-Z]\w+)?)"
 _AMOUNT = rf"(?P<q>{_LIMIT}(?:(?:EUR|USD|GBP|CHF|CAD|€|\$|£) ?\d[\d.,]*|\d[\d.,]* ?(?:%|percent|euros?|dollars?|pounds?))(?: (?:per|a|for each) \w+)?)"
 _NOT_SUBJECTS = frozenset(
-    ["it", "this", "that", "these", "those", "they", "he", "she", "we", "there", "such", "both", "here", "either", "neither", "some", "others", "and", "but", "however", "also", "then", "if", "when", "where", "while", "although", "because", "as", "for", "to", "in", "on", "at", "by", "with", "without", "after", "before", "unless", "until", "during", "since", "what", "which", "who", "how", "why", "not", "no", "see", "note", "please", "only", "even", "instead", "otherwise", "thus", "so", "or", "i", "our", "my", "your", "its", "their"]
+    [
+        "it",
+        "this",
+        "that",
+        "these",
+        "those",
+        "they",
+        "he",
+        "she",
+        "we",
+        "there",
+        "such",
+        "both",
+        "here",
+        "either",
+        "neither",
+        "some",
+        "others",
+        "and",
+        "but",
+        "however",
+        "also",
+        "then",
+        "if",
+        "when",
+        "where",
+        "while",
+        "although",
+        "because",
+        "as",
+        "for",
+        "to",
+        "in",
+        "on",
+        "at",
+        "by",
+        "with",
+        "without",
+        "after",
+        "before",
+        "unless",
+        "until",
+        "during",
+        "since",
+        "what",
+        "which",
+        "who",
+        "how",
+        "why",
+        "not",
+        "no",
+        "see",
+        "note",
+        "please",
+        "only",
+        "even",
+        "instead",
+        "otherwise",
+        "thus",
+        "so",
+        "or",
+        "i",
+        "our",
+        "my",
+        "your",
+        "its",
+        "their",
+    ]
 )
 _INNER = re.compile(
     r"\b(?:who|which|that|where|whose|if|when|because|but|than|is|are|was|were|must|may|can|should|will|has|have)\b"
 )
 _WRONG = re.compile(r"https?://|www\.|\[\d+\]|[{}<>|]|\.\.\.|…|[“”\"]")
 _VERB_3 = re.compile(r"^(?:[a-z]{2,}(?:s|es))$")
-_NO_VERBS = frozenset(["is", "was", "has", "does", "this", "its", "always", "sometimes", "as", "us", "plus", "thus", "perhaps", "besides", "news"])
+_NO_VERBS = frozenset(
+    [
+        "is",
+        "was",
+        "has",
+        "does",
+        "this",
+        "its",
+        "always",
+        "sometimes",
+        "as",
+        "us",
+        "plus",
+        "thus",
+        "perhaps",
+        "besides",
+        "news",
+    ]
+)
 
 
 def proposals(unit: Unit, common: Common) -> Iterator[Proposal]:
