@@ -29,9 +29,11 @@ from raftops.raftdata.near_miss import Vocabulary, answering, near_misses
 KEPT_OF_A_PASSAGE = 2
 TRIED_OF_A_PASSAGE = 6
 """Most proposals of the rules for one passage: the filters search for each."""
-NEAR_MISSES = 0.15
+SECTIONS = 0.15
+"""Most of the drafts that may be asked of a heading: the vaguest style."""
+NEAR_MISSES = 0.25
 """Share of kept drafts that are asked once more for what the documents do not say."""
-_SMALL = re.compile(r"(?<![.!?:\n@\w./-] )(?<![\n@\w./-])\b[a-z][a-z’'-]+\b(?![@./]\w)")
+_INSIDE = re.compile(r"(?<=[a-z,] )[A-Za-z][a-z’'-]+\b(?![@./]\w)")
 
 
 @dataclass
@@ -131,15 +133,18 @@ class Drafter:
 
     def _of(self, passage: Passage) -> Iterator[Example]:
         """The drafts of a passage that the filters keep."""
-        kept = 0
+        kept, used = 0, set[int]()
         for proposal in self._proposed(passage):
             if kept == KEPT_OF_A_PASSAGE:
                 break
+            places = {unit.start for unit in proposal.units}
+            if places & used:  # a sentence is asked about once
+                continue
             self.tally.proposed[proposal.by] += 1
             if reason := self.filters.verdict(proposal):
                 self.tally.dropped[reason] += 1
                 continue
-            kept += 1
+            kept, used = kept + 1, used | places
             yield self._example(proposal)
             yield from self._near_miss(proposal)
 
@@ -153,7 +158,8 @@ class Drafter:
             draw, units = random.Random(f"{self.seed}:{passage.passage_id}:rules"), units_of(passage)
             found = [p for unit in units for p in proposals(unit, self._is_common)]
             found += comparisons([u for u in units if u.locator.table_header], self._is_common)
-            found += section(units[0], self._is_common) if units else ()
+            if self.tally.kept["section"] <= SECTIONS * self.tally.kept.total():
+                found += section(units[0], self._is_common) if units else ()
             draw.shuffle(found)
             yield from sorted(found, key=lambda p: self.tally.kept[p.style])[:TRIED_OF_A_PASSAGE]
 
@@ -169,7 +175,8 @@ class Drafter:
 
     def _near_miss(self, kept: Proposal) -> Iterator[Example]:
         """The question of a kept draft with one thing swapped, where no document answers that."""
-        if not kept.answer or random.Random(f"{self.seed}:{kept.question}").random() >= NEAR_MISSES:
+        able = kept.style in ("fact", "yes_no", "condition", "table")
+        if not able or random.Random(f"{self.seed}:{kept.question}").random() >= NEAR_MISSES:
             return
         golden, quotes = frozenset(u.doc_id for u in kept.units), [u.text for u in kept.units]
         made = near_misses(kept.question, golden, quotes, self._vocabulary, f"{self.seed}:{kept.question}")
@@ -193,12 +200,12 @@ class Drafter:
         return Vocabulary.of(sources, self.corpus.embedder, self.filters.language)
 
     def _is_common(self, word: str) -> bool:
-        return self._small[word] > 0
+        return self._inside[word] >= self._inside[word.capitalize()]
 
     @cached_property
-    def _small(self) -> Counter[str]:
-        """Words that stand inside sentences with a small letter."""
-        return Counter(word for text in self.corpus.texts.values() for word in _SMALL.findall(text))
+    def _inside(self) -> Counter[str]:
+        """Words inside sentences, as they are written there: a name has a capital."""
+        return Counter(word for text in self.corpus.texts.values() for word in _INSIDE.findall(text))
 
 
 class Spent(RaftopsError):

@@ -1,7 +1,7 @@
 """Which proposed questions are worth a person's time: the checks that served answers and trained rows pass, too.
 
-Each proposal is kept or dropped for one reason, and reasons are counted. Asks no model but the ones that choose evidence
-in every run: the encoder, the general re-ranker and the judgement.
+Each proposal is kept or dropped for one reason, and reasons are counted. Asks no model but the ones that choose
+evidence in every run: the encoder, the general re-ranker and the judgement.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A person reads drafts in a browser and accepts, edits or rejects each: the work behind the page, and its little server.
+"""A person reads drafts in a browser and accepts, edits or rejects each: the work behind the page, and its server.
 
 Listens on loopback alone. Every address holds a secret of this run, every change needs it once more in a header, and a
 request under another name than the loopback's is refused. Accepted rows are written at once, whole or not at all.
@@ -85,7 +85,7 @@ class Review:
 
     def _shown(self, proof: Mapping[str, Any]) -> dict[str, Any]:
         doc_id, quote = str(proof.get("doc_id", "")), str(proof.get("quote", ""))
-        text = self.texts[doc_id] if doc_id in self.texts else ""
+        text = self.texts.get(doc_id, "")
         place = find_quote(quote, text)
         if place is None:
             return {
@@ -205,41 +205,43 @@ class _Handler(BaseHTTPRequestHandler):
         path = self._inside()
         if path is None:
             return
-        length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > MOST_BYTES:
-            self._json(413, {"error": "too large, or of unknown length"})
+        body = self._body()
+        if body is None:
             return
-        raw = self.rfile.read(int(length))
-        given = self.headers.get("X-Review-Token", "")
-        if not hmac.compare_digest(given.encode(), self.server.token.encode()):
-            self._json(403, {"error": "the token is missing"})
-            return
-        if self.headers.get("Origin", self.server.origin) != self.server.origin:
-            self._json(403, {"error": "another origin"})
-            return
-        try:
-            body = json.loads(raw or b"{}")
-            number = int(body.get("number", -1))
-        except (ValueError, TypeError, AttributeError, RecursionError):
-            self._json(400, {"error": "not JSON"})
-            return
-        review = self.server.review
+        review, number = self.server.review, body["number"]
         if path == "finish":
             self._json(200, {})
             self.server.finish()
         elif path == "undo":
             self._json(200, {"number": review.undo()})
-        elif not 0 <= number < len(review.drafts):
+        elif path not in ("accept", "reject") or not 0 <= number < len(review.drafts):
             self._json(404, {"error": "no such draft"})
         elif path == "accept":
             changed = body.get("row")
             wrong = review.accept(number, changed if isinstance(changed, dict) else None)
             self._json(422 if wrong else 200, {"wrong": wrong})
-        elif path == "reject":
+        else:
             review.reject(number)
             self._json(200, {})
-        else:
-            self._json(404, {"error": "not here"})
+
+    def _body(self) -> dict[str, Any] | None:
+        """What is sent, by our own page; of anything else it is said here what is wrong."""
+        length = self.headers.get("Content-Length", "")
+        if not length.isdigit() or int(length) > MOST_BYTES:
+            self.close_connection = True
+            self._json(413, {"error": "too large, or of unknown length"})
+            return None
+        raw, given = self.rfile.read(int(length)), self.headers.get("X-Review-Token", "")
+        ours = self.headers.get("Origin", self.server.origin) == self.server.origin
+        if not ours or not hmac.compare_digest(given.encode(), self.server.token.encode()):
+            self._json(403, {"error": "not sent by this page"})
+            return None
+        try:
+            body = json.loads(raw or b"{}")
+            return {**body, "number": int(body.get("number", -1))}
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            self._json(400, {"error": "not JSON"})
+            return None
 
     def _inside(self) -> str | None:
         """The path behind the secret; where the host or the secret is another, the answer is given here."""

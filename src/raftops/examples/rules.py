@@ -1,7 +1,7 @@
 """Questions made of sentences and table rows by rules of English grammar: no model, no list of facts.
 
-A rule turns one sentence of a known form ("X must be handed in within 30 days") into the question that it answers. A sentence
-of no such form gives none; what is made is only proposed, and `filters.py` judges it. English alone.
+A rule turns one sentence of a known form ("X must be handed in within 30 days") into the question that it answers. A
+sentence of no such form gives none; what is made is only proposed, and `filters.py` judges it. English alone.
 """
 
 from __future__ import annotations
@@ -35,19 +35,25 @@ _MONTH = r"(?:January|February|March|April|May|June|July|August|September|Octobe
 _DAY = r"(?:Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)s?"
 _NUMBER = r"(?:\d[\d.,]*|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _SPAN = rf"{_NUMBER} (?:full |working |calendar |business )?(?:second|minute|hour|day|week|month|year|quarter)s?"
-_POINT = rf"(?:\d{{1,2}}[:.]\d\d(?: ?[ap]\.?m\.?)?|\d{{1,2}} ?[ap]\.?m\.?|\d{{1,2}} {_MONTH}(?: \d{{4}})?|{_MONTH} \d{{1,2}}(?:, \d{{4}})?|{_DAY}|{_MONTH}(?: \d{{4}})?)"
+_DATE = rf"(?:\d{{1,2}} {_MONTH}(?: \d{{4}})?|{_MONTH} \d{{1,2}}(?:, \d{{4}})?|{_DAY}|{_MONTH}(?: \d{{4}})?)"
+_POINT = rf"(?:\d{{1,2}}[:.]\d\d(?: ?[ap]\.?m\.?)?|\d{{1,2}} ?[ap]\.?m\.?|{_DATE})"
 _ANCHOR = r"(?: (?:of|after|before|from|in advance|following|prior to)\b[^,;:]*)?"
 _LIMIT = r"(?:at least |at most |up to |no more than |more than |a maximum of |about )?"
-_TIME = rf"(?:(?P<within>within {_LIMIT}{_SPAN}{_ANCHOR})|(?P<ahead>(?:at least |no later than |not later than )?{_SPAN} (?:before|in advance)\b[^,;:]*)|(?P<by>(?:by|before|until|no later than) (?:the )?{_POINT}{_ANCHOR})|(?P<when>(?:between {_POINT} and {_POINT}|from {_POINT} (?:to|until) {_POINT}|(?:on|at|in|from) (?:the )?{_POINT}))|(?P<often>every (?:{_SPAN}|day|week|month|quarter|year)|(?:once|twice|{_NUMBER} times) (?:a|per|each|every) (?:day|week|month|quarter|year)))"
-_ASKS = {
-    "within": "Within what time",
-    "ahead": "How far in advance",
-    "by": "By when",
-    "when": "When",
-    "often": "How often",
+_PERIOD = r"(?:day|week|month|quarter|year)"
+_TIMES = {
+    "within": rf"within {_LIMIT}{_SPAN}{_ANCHOR}",
+    "ahead": rf"(?:at least |no later than |not later than )?{_SPAN} (?:before|in advance)\b[^,;:]*",
+    "by": rf"(?:by|before|until|no later than) (?:the )?{_POINT}{_ANCHOR}",
+    "when": rf"between {_POINT} and {_POINT}|from {_POINT} (?:to|until) {_POINT}|(?:on|at|in|from) (?:the )?{_POINT}",
+    "often": rf"every (?:{_SPAN}|{_PERIOD})|(?:once|twice|{_NUMBER} times) (?:a|per|each|every) {_PERIOD}",
 }
+_TIME = f"(?:{'|'.join(f'(?P<{name}>{form})' for name, form in _TIMES.items())})"
+_ASKS = {
+    "within": "Within what time", "ahead": "How far in advance", "by": "By when", "when": "When", "often": "How often",
+}  # fmt: skip
 _SUBJECT = r"(?P<s>[A-Z][\w’'/&-]*(?: [\w’'/&%-]+){0,8}?)"
 _MODAL = r"(?P<m>must|may|can|should|shall|will|is|are)"
+_REST = r"(?P<r> [a-z][^,;:]*)?"
 _VERBS = (
     "ask|attach|book|bring|call|change|check|choose|complete|contact|create|email|enter|file|fill|give|hand|inform|keep|"
     "lock|log|mark|move|notify|open|order|pay|post|put|record|register|report|request|reset|return|save|schedule|send|"
@@ -55,12 +61,20 @@ _VERBS = (
 )
 _IMPERATIVE = rf"(?P<v>(?i:{_VERBS})) (?P<o>[^,;:]+?)"
 _ROLE = (
-    r"(?:manager|managers|team|desk|department|office|officer|officers|council|lead|leads|director|directors|committee|"
-    r"administrator|supervisor|board|auditor|employer|company|agency|Operations|Payroll|Finance|Facilities|Legal|HR|IT|"
-    r"Procurement|Security)"
+    r"(?:manager|managers|team|desk|department|office|officer|officers|council|lead|leads|director|directors|"
+    r"committee|administrator|supervisor|board|auditor|employer|company|agency|Operations|Payroll|Finance|Facilities|"
+    r"Legal|HR|IT|Procurement|Security)"
 )
 _AGENT = rf"(?P<a>(?:The |Your |Each |Every |An? )?(?:[\w-]+ ){{0,3}}?{_ROLE}(?: (?:of|in|for) [\w ]{{2,25}}?)?(?: [A-Z]\w+)?)"
-_AMOUNT = rf"(?P<q>{_LIMIT}(?:(?:EUR|USD|GBP|CHF|CAD|€|\$|£) ?\d[\d.,]*|\d[\d.,]* ?(?:%|percent|euros?|dollars?|pounds?))(?: (?:per|a|for each) \w+)?)"
+_DOER = rf"(?P<a>(?:the|your) (?:[\w-]+ ){{0,3}}?{_ROLE}|[A-Z][\w-]+(?: [A-Z][\w-]+)*)"
+_MONEY = r"(?:EUR|USD|GBP|CHF|CAD|€|\$|£) ?\d[\d.,]*|\d[\d.,]* ?(?:%|percent|euros?|dollars?|pounds?)"
+_AMOUNT = rf"(?P<q>{_LIMIT}(?:{_MONEY})(?: (?:per|a|for each) \w+)?)"
+_NAMED = r"(?P<w>(?:the )?[A-Z][\w-]+(?: [A-Z][\w-]+)*|[\w.+-]+@[\w.-]+)"
+_CONSENT = r"(?P<w>(?:written |prior )?(?:approval|consent|permission|signature|agreement))"
+_HAS = r"(?P<v>receives?|gets?|has|have|accrues?|earns?|takes?|needs?|lasts?|includes?|holds?|covers?|pays?)"
+_COUNTED = r"(?P<n>(?:[a-z-]+ )??[a-z-]+s)(?P<r>(?: (?:of|per|for|in|a|each|after|from|when|at|on|under|to)\b[^,;:]*)?)"
+_PAYS = r"(?P<v>costs?|pays?|receives?|contributes?|reimburses?|refunds?)"
+_DONE = r"(?P<v>(?:be )?[a-z]+(?:ed|en|wn|pt|ld|nt|ut))"
 _NOT_SUBJECTS = frozenset(
     [
         "it",
@@ -126,9 +140,21 @@ _NOT_SUBJECTS = frozenset(
         "i",
         "our",
         "my",
-        "your",
         "its",
         "their",
+        "up",
+        "all",
+        "most",
+        "many",
+        "each",
+        "other",
+        "another",
+        "any",
+        "same",
+        "sometimes",
+        "usually",
+        "normally",
+        "again",
     ]
 )
 _INNER = re.compile(
@@ -137,23 +163,7 @@ _INNER = re.compile(
 _WRONG = re.compile(r"https?://|www\.|\[\d+\]|[{}<>|]|\.\.\.|…|[“”\"]")
 _VERB_3 = re.compile(r"^(?:[a-z]{2,}(?:s|es))$")
 _NO_VERBS = frozenset(
-    [
-        "is",
-        "was",
-        "has",
-        "does",
-        "this",
-        "its",
-        "always",
-        "sometimes",
-        "as",
-        "us",
-        "plus",
-        "thus",
-        "perhaps",
-        "besides",
-        "news",
-    ]
+    ("is", "was", "has", "does", "this", "its", "always", "sometimes", "as", "us", "plus", "thus", "besides", "news")
 )
 
 
@@ -211,6 +221,8 @@ def section(unit: Unit, common: Common) -> Iterator[Proposal]:
     ):
         return
     heading = headings[-1].rstrip(".:")
+    if not heading[:1].isalpha():
+        return
     if (
         words[0].lower() in _NOT_SUBJECTS
         or not 2 <= len(heading.split()) <= 6
@@ -226,6 +238,12 @@ _NO_COLUMN = re.compile(
     re.IGNORECASE,
 )
 """Headers that are no noun: "Done by", "How to request"."""
+
+
+_NO_TOPICS = frozenset(
+    ["how", "not", "who", "when", "what", "where", "why", "which", "before", "after", "during", "if", "more", "other", "about", "overview", "introduction", "summary", "questions", "contact", "contacts", "further", "see", "scope", "purpose", "general", "is", "are", "do", "does", "can", "should"]
+)
+"""First words of headings that name no subject."""
 
 
 def _of_row(unit: Unit, common: Common) -> Iterator[Proposal]:
@@ -276,12 +294,10 @@ def _subject(match: re.Match[str], common: Common) -> str:
 
 
 def _timed(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
-    match = re.fullmatch(
-        rf"{_SUBJECT} {_MODAL} (?P<v>(?!not\b)[a-z]+(?: [^,;:]+?)??) {_TIME}(?P<r> [a-z][^,;:]*)?", sentence
-    )
+    match = re.fullmatch(rf"{_SUBJECT} {_MODAL} (?P<v>(?!not\b)[a-z]+(?: [^,;:]+?)??) {_TIME}{_REST}", sentence)
     if match and _goes_on(match) and (subject := _subject(match, common)):
         yield f"{_wh(match)} {match['m']} {subject} {match['v']}{match['r'] or ''}", _time(match)
-    match = re.fullmatch(rf"{_IMPERATIVE} {_TIME}(?P<r> [a-z][^,;:]*)?", sentence)
+    match = re.fullmatch(rf"{_IMPERATIVE} {_TIME}{_REST}", sentence)
     if match and _goes_on(match):
         yield f"{_wh(match)} do you have to {match['v'].lower()} {match['o']}{match['r'] or ''}", _time(match)
 
@@ -289,9 +305,9 @@ def _timed(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
 def _goes_on(match: re.Match[str]) -> bool:
     """Whether what is left of a sentence without its time still is one."""
     before = match["v"] if "o" not in match.re.groupindex else match["o"]
-    return not re.match(r" (?:and|or|but|nor)\b", match["r"] or "") and not re.search(
-        r"\b(?:once|twice|only|and|or|not|than|to|at|in|on|as)$", before
-    )
+    rest = match["r"] or ""
+    again = re.match(r" (?:and|or|but|nor)\b", rest) or re.search(r"\b(?:before|after|later|earlier)\b", rest)
+    return not again and not re.search(r"\b(?:once|twice|only|and|or|not|than|to|at|in|on|as)$", before)
 
 
 def _wh(match: re.Match[str]) -> str:
@@ -303,28 +319,21 @@ def _time(match: re.Match[str]) -> str:
 
 
 def _how_many(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
-    match = re.fullmatch(
-        rf"{_SUBJECT} (?P<v>receives?|gets?|has|have|accrues?|earns?|takes?|needs?|lasts?|includes?|holds?|covers?|pays?) "
-        rf"(?P<q>{_LIMIT}{_NUMBER}) (?P<n>(?:[a-z-]+ )??[a-z-]+s)(?P<r>(?: (?:of|per|for|in|a|each|after|from|when|at|on|under|to)\b[^,;:]*)?)",
-        sentence,
-    )
-    if match and (subject := _subject(match, common)):
+    match = re.fullmatch(rf"{_SUBJECT} {_HAS} (?P<q>{_LIMIT}{_NUMBER}) {_COUNTED}", sentence)
+    if match and " and " not in match["r"] and (subject := _subject(match, common)):
         verb, does = _base(match["v"])
         yield f"How many {match['n']}{match['r']} {does} {subject} {verb}", f"{match['q']} {match['n']}"
 
 
 def _how_much(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
-    match = re.fullmatch(rf"{_SUBJECT} (?P<m>is|are) {_AMOUNT}(?P<r> [a-z][^,;:]*)?", sentence)
+    match = re.fullmatch(rf"{_SUBJECT} (?P<m>is|are) {_AMOUNT}{_REST}", sentence)
     if match and (subject := _subject(match, common)):
         yield f"How much {match['m']} {subject}{match['r'] or ''}", match["q"]
-    match = re.fullmatch(
-        rf"{_SUBJECT} (?P<v>costs?|pays?|receives?|contributes?|reimburses?|refunds?) {_AMOUNT}(?P<r> [a-z][^,;:]*)?",
-        sentence,
-    )
+    match = re.fullmatch(rf"{_SUBJECT} {_PAYS} {_AMOUNT}{_REST}", sentence)
     if match and (subject := _subject(match, common)):
         verb, does = _base(match["v"])
         yield f"How much {does} {subject} {verb}{match['r'] or ''}", match["q"]
-    match = re.fullmatch(rf"{_SUBJECT} (?P<m>is|lasts|takes) (?P<q>{_LIMIT}{_SPAN})(?P<r> [a-z][^,;:]*)?", sentence)
+    match = re.fullmatch(rf"{_SUBJECT} (?P<m>is|lasts|takes) (?P<q>{_LIMIT}{_SPAN}){_REST}", sentence)
     if match and (subject := _subject(match, common)):
         asked = f"How long is {subject}" if match["m"] == "is" else f"How long does {subject} {_base(match['m'])[0]}"
         yield f"{asked}{match['r'] or ''}", match["q"]
@@ -334,33 +343,31 @@ def _who(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
     match = re.fullmatch(rf"{_AGENT} (?P<v>[a-z]+|is responsible for) (?P<o>[^,;:]{{6,}})", sentence)
     if match and match["v"] not in _NO_VERBS and (match["v"].startswith("is ") or _VERB_3.match(match["v"])):
         yield f"Who {match['v']} {match['o']}", match["a"]
-    match = re.fullmatch(
-        rf"{_SUBJECT} (?P<m>is|are|must be|can be|may be|should be) (?P<p>[a-z]+(?:ed|en|wn|id|de)) by (?P<a>(?:the|your) (?:[\w-]+ ){{0,3}}?{_ROLE}|[A-Z][\w-]+(?: [A-Z][\w-]+)*)(?P<r> [a-z][^,;:]*)?",
-        sentence,
-    )
-    if match and (subject := _subject(match, common)) and not re.search(rf"{_MONTH}|{_DAY}|\d", match["a"]):
+    passive = r"(?P<m>is|are|must be|can be|may be|should be) (?P<p>[a-z]+(?:ed|en|wn|id|de))"
+    match = re.fullmatch(rf"{_SUBJECT} {passive} by {_DOER}{_REST}", sentence)
+    joined = match is not None and (match["r"] or "").startswith((" and ", " or "))
+    if (
+        match
+        and not joined
+        and (subject := _subject(match, common))
+        and not re.search(rf"{_MONTH}|{_DAY}|\d", match["a"])
+    ):
         first, _, rest = match["m"].partition(" ")
         yield f"By whom {first} {subject} {f'{rest} ' if rest else ''}{match['p']}{match['r'] or ''}", match["a"]
     match = re.fullmatch(
-        rf"{_SUBJECT} (?P<v>needs?|requires?) (?:the )?(?P<w>(?:written |prior )?(?:approval|consent|permission|signature|agreement)) (?:of|from) (?P<a>[^,;:]+)",
-        sentence,
+        rf"{_SUBJECT} (?P<v>needs?|requires?) (?:the )?{_CONSENT} (?:of|from) (?P<a>[^,;:]+)", sentence
     )
-    if match and (subject := _subject(match, common)):
+    if match and (subject := _subject(match, common)) and not re.search(r"\band [a-z]+s\b", match["a"]):
         verb, does = _base(match["v"])
-        if not re.search(r"\band [a-z]+s\b", match["a"]):
-            yield f"Whose {match['w']} {does} {subject} {verb}", match["a"]
+        yield f"Whose {match['w']} {does} {subject} {verb}", match["a"]
 
 
 def _where(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
-    name = r"(?P<w>(?:the )?[A-Z][\w-]+(?: [A-Z][\w-]+)*|[\w.+-]+@[\w.-]+)"
-    match = re.fullmatch(rf"{_IMPERATIVE} (?P<p>in|to|through|via|with|using) {name}", sentence)
+    match = re.fullmatch(rf"{_IMPERATIVE} (?P<p>in|to|through|via|with|using) {_NAMED}", sentence)
     if match and not re.search(rf"{_MONTH}|{_DAY}", match["w"]):
         asks = {"in": "Where", "to": "To whom", "with": "With what"}.get(match["p"], "How")
         yield f"{asks} do you {match['v'].lower()} {match['o']}", f"{match['p']} {match['w']}"
-    match = re.fullmatch(
-        rf"{_SUBJECT} {_MODAL} (?P<v>(?:be )?[a-z]+(?:ed|en|wn|pt|ld|nt|ut))(?P<o>(?: [^,;:]+?)??) (?P<p>in|through|via) {name}",
-        sentence,
-    )
+    match = re.fullmatch(rf"{_SUBJECT} {_MODAL} {_DONE}(?P<o>(?: [^,;:]+?)??) (?P<p>in|through|via) {_NAMED}", sentence)
     if match and (subject := _subject(match, common)) and not re.search(rf"{_MONTH}|{_DAY}", match["w"]):
         asks = "Where" if match["p"] == "in" else "How"
         yield f"{asks} {match['m']} {subject} {match['v']}{match['o']}", f"{match['p']} {match['w']}"
@@ -368,46 +375,46 @@ def _where(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
 
 def _condition(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
     match = re.fullmatch(r"(?P<w>If|When|Without) (?P<c>[^,;:]{8,90}), (?:then )?(?P<r>[^;:]{12,140})", sentence)
-    if not match or re.match(r"(?:it|they|this|that|these|he|she)\b", match["c"]):
+    pronoun = re.compile(r"(?:it|they|this|that|these|he|she)\b")
+    if not match or pronoun.match(match["c"]) or pronoun.match(match["r"]):
         return
     does = re.match(rf"(?:please )?(?:you (?:must|should|need to|have to|can)|(?i:{_VERBS}))\b", match["r"])
-    asks = (
-        "What do you have to do"
-        if does and "can" not in does[0].split()
-        else "What can you do"
-        if does
-        else "What happens"
-    )
-    told = match["r"] if not re.match(r"(?:it|they|this|that|these)\b", match["r"]) else ""
-    if told:
-        yield f"{asks} {match['w'].lower()} {match['c']}", told
+    can = does is not None and "can" in does[0].split()
+    asks = "What can you do" if can else "What do you have to do" if does else "What happens"
+    yield f"{asks} {match['w'].lower()} {match['c']}", match["r"]
 
 
 def _yes_no(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
-    match = re.fullmatch(
-        rf"{_SUBJECT} (?P<m>must not|may not|cannot|must|may|can) (?P<v>(?!not\b|only\b|also\b)[a-z]+(?: [^,;:]+)?)",
-        sentence,
-    )
-    if match and (subject := _subject(match, common)) and len(match["v"].split()) >= 2 and " only" not in match["v"]:
+    modals = r"(?P<m>must not|may not|cannot|must|may|can)"
+    match = re.fullmatch(rf"{_SUBJECT} {modals} (?P<v>(?!not\b|only\b|also\b)[a-z]+(?: [^,;:]+)?)", sentence)
+    if (
+        not match
+        or len(match["v"].split()) < 2
+        or re.search(r"\b(?:only|also|and (?:must|may|can|is|are))\b", match["v"])
+    ):
+        return
+    if subject := _subject(match, common):
         denied = match["m"] in ("must not", "may not", "cannot")
         modal = {"must not": "May", "may not": "May", "cannot": "Can"}.get(match["m"], match["m"].capitalize())
         yield f"{modal} {subject} {match['v']}", "No" if denied else "Yes"
 
 
 def _what(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
-    match = re.fullmatch(
-        r"(?P<s>[A-Z][\w’'/&-]*(?: [\w’'/&-]+){0,3}) (?P<m>is|are) (?P<d>(?:an?|the) [a-z][^;:]{16,140})", sentence
-    )
-    if match and (subject := _subject(match, common)) and not subject.startswith(("the ", "a ", "an ", "you", "one ")):
-        person = re.fullmatch(r"[A-Z][a-z]+ [A-Z][\w’'-]+", subject) and re.search(
-            _ROLE + r"|contact|officer|chair", match["d"]
-        )
-        yield f"{'Who' if person else 'What'} {match['m']} {subject}", match["d"]
+    named = r"(?P<s>[A-Z][\w’'/&-]*(?: [\w’'/&-]+){0,3})"
+    match = re.fullmatch(rf"{named} (?P<m>is|are) (?P<d>(?:an?|the) [a-z][^;:]{{16,140}})", sentence)
+    if (
+        not match
+        or not (subject := _subject(match, common))
+        or subject.startswith(("the ", "a ", "an ", "you", "one "))
+    ):
+        return
+    person = re.fullmatch(r"[A-Z][a-z]+ [A-Z][\w’'-]+", subject) and re.search(rf"{_ROLE}|contact|chair", match["d"])
+    yield f"{'Who' if person else 'What'} {match['m']} {subject}", match["d"]
 
 
 _RULES: tuple[tuple[Style, Rule], ...] = (
-    ("fact", _timed), ("fact", _how_many), ("fact", _how_much), ("fact", _who), ("fact", _where), ("condition", _condition),
-    ("yes_no", _yes_no), ("fact", _what),
+    ("fact", _timed), ("fact", _how_many), ("fact", _how_much), ("fact", _who), ("fact", _where),
+    ("condition", _condition), ("yes_no", _yes_no), ("fact", _what),
 )  # fmt: skip
 
 

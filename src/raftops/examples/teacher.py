@@ -34,13 +34,13 @@ ASKED: dict[Style, str] = {
     "near_miss": "sounds as if the passage answered it, and is not answered by it (another place, case or number)",
 }
 SYSTEM = (
-    "You write questions that a reader of these documents would ask, in their own words. A question stands alone: it names "
-    "what it is about, and never speaks of a passage or text."
+    "You write questions that a reader of these documents would ask, in their own words. A question stands alone: it "
+    "names what it is about, and never speaks of a passage or text."
 )
 FORM = (
     "Write one question that {style}.\nAnswer in three lines and nothing else:\n"
-    "Q: the question\nA: the answer, at most 15 words{none}\nE: the one sentence or row of the passage that proves it, copied "
-    "word for word"
+    "Q: the question\nA: the answer, at most 15 words{none}\nE: the one sentence or row of the passage that proves it, "
+    "copied word for word"
 )
 _LINE = re.compile(r"^\s*\**([QAE])\**\s*[:.)]\s*\**\s*(.+?)\s*$", re.MULTILINE)
 

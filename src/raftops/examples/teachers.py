@@ -1,4 +1,4 @@
-"""Which teacher is meant: the one of the spec, its base model, any model source, or none. Loads models; asks nothing."""
+"""Which teacher is meant: that of the spec, its base model, any model source, or none. Loads models; asks nothing."""
 
 from __future__ import annotations
 
