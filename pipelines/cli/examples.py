@@ -220,7 +220,7 @@ def examples_review(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of this machine; 0 takes a free one.")] = 0,
     browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
 ) -> None:
-    """Open a page on this machine to accept, edit or reject drafts beside their evidence; it goes on where it stopped."""
+    """Open a page on this machine to accept, edit or reject drafts beside their evidence; goes on where it stopped."""
     loaded = load_spec(spec, overlay or (), data_is_here=False)
     reviewing = import_module("raftops.examples.review")
     texts = import_module("raftops.validation.lint").Documents(loaded.assistant.spec, loaded.root)

@@ -138,7 +138,10 @@ class Drafter:
             if kept == KEPT_OF_A_PASSAGE:
                 break
             places = {unit.start for unit in proposal.units}
-            if places & used:  # a sentence is asked about once
+            if places & used:  # a sentence is asked about once; the rules have several ways of asking
+                counted = int(proposal.by == "teacher")
+                self.tally.proposed[proposal.by] += counted
+                self.tally.dropped["same sentence"] += counted
                 continue
             self.tally.proposed[proposal.by] += 1
             if reason := self.filters.verdict(proposal):

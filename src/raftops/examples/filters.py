@@ -41,6 +41,7 @@ REASONS = {
     "support": "its quote does not carry its answer",
     "given away": "the question says its own answer",
     "duplicate": "asked already",
+    "same sentence": "its sentence is asked about already",
     "not found": "the retriever does not bring its quote",
     "not answerable": "judged not answerable with its passage",
     "elsewhere": "answerable without its document, too",

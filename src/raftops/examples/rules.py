@@ -65,7 +65,10 @@ _ROLE = (
     r"committee|administrator|supervisor|board|auditor|employer|company|agency|Operations|Payroll|Finance|Facilities|"
     r"Legal|HR|IT|Procurement|Security)"
 )
-_AGENT = rf"(?P<a>(?:The |Your |Each |Every |An? )?(?:[\w-]+ ){{0,3}}?{_ROLE}(?: (?:of|in|for) [\w ]{{2,25}}?)?(?: [A-Z]\w+)?)"
+_AGENT = (
+    rf"(?P<a>(?:The |Your |Each |Every |An? )?(?:[\w-]+ ){{0,3}}?{_ROLE}"
+    r"(?: (?:of|in|for) [\w ]{2,25}?)?(?: [A-Z]\w+)?)"
+)
 _DOER = rf"(?P<a>(?:the|your) (?:[\w-]+ ){{0,3}}?{_ROLE}|[A-Z][\w-]+(?: [A-Z][\w-]+)*)"
 _MONEY = r"(?:EUR|USD|GBP|CHF|CAD|€|\$|£) ?\d[\d.,]*|\d[\d.,]* ?(?:%|percent|euros?|dollars?|pounds?)"
 _AMOUNT = rf"(?P<q>{_LIMIT}(?:{_MONEY})(?: (?:per|a|for each) \w+)?)"
@@ -209,28 +212,13 @@ def comparisons(rows: Sequence[Unit], common: Common) -> Iterator[Proposal]:
 
 def section(unit: Unit, common: Common) -> Iterator[Proposal]:
     """What a section says, asked of its heading and answered by its first sentence."""
-    headings = [h for h in unit.locator.headings if h != unit.title]
+    headings = [h.rstrip(".:") for h in unit.locator.headings if h != unit.title]
     text = " ".join(unit.text.split())
-    words = text.split()
-    if (
-        not headings
-        or unit.locator.table_header
-        or not 6 <= len(words) <= 24
-        or not text.endswith(".")
-        or _WRONG.search(text)
-    ):
-        return
-    heading = headings[-1].rstrip(".:")
-    if not heading[:1].isalpha():
-        return
-    if (
-        words[0].lower() in _NOT_SUBJECTS
-        or not 2 <= len(heading.split()) <= 6
-        or heading.endswith("?")
-        or heading[0].isdigit()
-    ):
-        return
-    yield Proposal("section", f"{unit.title}: what applies to {_small(heading, common)}?", text, (unit,))
+    topic = headings[-1].split() if headings else []
+    is_topic = 1 <= len(topic) <= 6 and topic[0][0].isalpha() and topic[0].lower() not in _NO_TOPICS
+    says = text.endswith(".") and 6 <= len(text.split()) <= 24 and not _WRONG.search(text)
+    if is_topic and says and not unit.locator.table_header and text.split()[0].lower() not in _NOT_SUBJECTS:
+        yield Proposal("section", f"{unit.title}: what applies to {_small(headings[-1], common)}?", text, (unit,))
 
 
 _NO_COLUMN = re.compile(
@@ -241,8 +229,12 @@ _NO_COLUMN = re.compile(
 
 
 _NO_TOPICS = frozenset(
-    ["how", "not", "who", "when", "what", "where", "why", "which", "before", "after", "during", "if", "more", "other", "about", "overview", "introduction", "summary", "questions", "contact", "contacts", "further", "see", "scope", "purpose", "general", "is", "are", "do", "does", "can", "should"]
-)
+    (
+        "how", "not", "who", "when", "what", "where", "why", "which", "before", "after", "during", "if", "more",
+        "other", "about", "overview", "introduction", "summary", "questions", "contact", "contacts", "further", "see",
+        "scope", "purpose", "general", "is", "are", "do", "does", "can", "should",
+    )
+)  # fmt: skip
 """First words of headings that name no subject."""
 
 
