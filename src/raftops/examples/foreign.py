@@ -70,7 +70,7 @@ def read_foreign(path: Path, format: str = "auto") -> Iterator[Foreign]:
         StepError: the file cannot be read, or its format is not known.
     """
     chosen = detected(path) if format == "auto" else format
-    return {"openai": _openai, "csv": _csv, "squad": _squad, "raft": _raft}[chosen](path)
+    return {"openai": read_openai, "csv": read_csv, "squad": read_squad, "raft": read_raft}[chosen](path)
 
 
 def detected(path: Path) -> str:
@@ -139,7 +139,8 @@ def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
             yield f"{path}:{number}", row if isinstance(row, dict | str) else "a row must be a JSON object"
 
 
-def _openai(path: Path) -> Iterator[Foreign]:
+def read_openai(path: Path) -> Iterator[Foreign]:
+    """Rows of OpenAI's chat format: the last assistant turn is the answer; system turns are left out."""
     for where, row in _lines(path):
         if isinstance(row, str):
             yield Foreign(where, problem=row)
@@ -164,7 +165,8 @@ def _openai(path: Path) -> Iterator[Foreign]:
             yield Foreign(where, problem="messages: the turn before the answer must be the user's")
 
 
-def _csv(path: Path) -> Iterator[Foreign]:
+def read_csv(path: Path) -> Iterator[Foreign]:
+    """Rows of a table with a header; a quote with several lines is several quotes."""
     text = _text(path)
     sample = text[:8192]
     try:
@@ -214,7 +216,8 @@ def _of_cells(where: str, cells: Mapping[str, str]) -> Foreign:
     )  # fmt: skip
 
 
-def _squad(path: Path) -> Iterator[Foreign]:
+def read_squad(path: Path) -> Iterator[Foreign]:
+    """Questions of SQuAD: the sentence around an answer is its quote, an impossible one is a near miss."""
     text = _text(path)
     body = _whole_json(path, text)
     articles = body.get("data") if isinstance(body, dict) else None
@@ -262,7 +265,8 @@ def _line_around(context: str, start: int, length: int) -> str:
     return context[before[-1] if before else 0 : end].strip()
 
 
-def _raft(path: Path) -> Iterator[Foreign]:
+def read_raft(path: Path) -> Iterator[Foreign]:
+    """Rows of RAFT's authors: the answer stands behind a mark in the reasoning, quotes between marks."""
     for where, row in _lines(path):
         if isinstance(row, str):
             yield Foreign(where, problem=row)

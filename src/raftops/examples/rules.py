@@ -285,7 +285,8 @@ def _subject(match: re.Match[str], common: Common) -> str:
     return match["s"] if keep else first.lower() + match["s"][len(first) :]
 
 
-def _timed(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
+def timed(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
+    """When, by when, within what time, how often: a sentence that names a time."""
     match = re.fullmatch(rf"{_SUBJECT} {_MODAL} (?P<v>(?!not\b)[a-z]+(?: [^,;:]+?)??) {_TIME}{_REST}", sentence)
     if match and _goes_on(match) and (subject := _subject(match, common)):
         yield f"{_wh(match)} {match['m']} {subject} {match['v']}{match['r'] or ''}", _time(match)
@@ -310,14 +311,16 @@ def _time(match: re.Match[str]) -> str:
     return next(match[name] for name in _ASKS if match[name])
 
 
-def _how_many(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
+def how_many(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
+    """A sentence that counts something."""
     match = re.fullmatch(rf"{_SUBJECT} {_HAS} (?P<q>{_LIMIT}{_NUMBER}) {_COUNTED}", sentence)
     if match and " and " not in match["r"] and (subject := _subject(match, common)):
         verb, does = _base(match["v"])
         yield f"How many {match['n']}{match['r']} {does} {subject} {verb}", f"{match['q']} {match['n']}"
 
 
-def _how_much(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
+def how_much(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
+    """A sentence that names an amount or a length of time."""
     match = re.fullmatch(rf"{_SUBJECT} (?P<m>is|are) {_AMOUNT}{_REST}", sentence)
     if match and (subject := _subject(match, common)):
         yield f"How much {match['m']} {subject}{match['r'] or ''}", match["q"]
@@ -331,7 +334,8 @@ def _how_much(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
         yield f"{asked}{match['r'] or ''}", match["q"]
 
 
-def _who(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
+def who(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
+    """A sentence that says who does, decides or approves something."""
     match = re.fullmatch(rf"{_AGENT} (?P<v>[a-z]+|is responsible for) (?P<o>[^,;:]{{6,}})", sentence)
     if match and match["v"] not in _NO_VERBS and (match["v"].startswith("is ") or _VERB_3.match(match["v"])):
         yield f"Who {match['v']} {match['o']}", match["a"]
@@ -354,7 +358,8 @@ def _who(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
         yield f"Whose {match['w']} {does} {subject} {verb}", match["a"]
 
 
-def _where(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
+def where(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
+    """A sentence that says in or through what something is done."""
     match = re.fullmatch(rf"{_IMPERATIVE} (?P<p>in|to|through|via|with|using) {_NAMED}", sentence)
     if match and not re.search(rf"{_MONTH}|{_DAY}", match["w"]):
         asks = {"in": "Where", "to": "To whom", "with": "With what"}.get(match["p"], "How")
@@ -365,7 +370,8 @@ def _where(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
         yield f"{asks} {match['m']} {subject} {match['v']}{match['o']}", f"{match['p']} {match['w']}"
 
 
-def _condition(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
+def condition(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
+    """A sentence that begins with its condition."""
     match = re.fullmatch(r"(?P<w>If|When|Without) (?P<c>[^,;:]{8,90}), (?:then )?(?P<r>[^;:]{12,140})", sentence)
     pronoun = re.compile(r"(?:it|they|this|that|these|he|she)\b")
     if not match or pronoun.match(match["c"]) or pronoun.match(match["r"]):
@@ -376,7 +382,8 @@ def _condition(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
     yield f"{asks} {match['w'].lower()} {match['c']}", match["r"]
 
 
-def _yes_no(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
+def yes_no(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
+    """A sentence that demands, allows or forbids."""
     modals = r"(?P<m>must not|may not|cannot|must|may|can)"
     match = re.fullmatch(rf"{_SUBJECT} {modals} (?P<v>(?!not\b|only\b|also\b)[a-z]+(?: [^,;:]+)?)", sentence)
     if (
@@ -391,7 +398,8 @@ def _yes_no(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
         yield f"{modal} {subject} {match['v']}", "No" if denied else "Yes"
 
 
-def _what(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
+def what(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
+    """A sentence that says what something, or who somebody is."""
     named = r"(?P<s>[A-Z][\w’'/&-]*(?: [\w’'/&-]+){0,3})"
     match = re.fullmatch(rf"{named} (?P<m>is|are) (?P<d>(?:an?|the) [a-z][^;:]{{16,140}})", sentence)
     if (
@@ -405,8 +413,8 @@ def _what(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
 
 
 _RULES: tuple[tuple[Style, Rule], ...] = (
-    ("fact", _timed), ("fact", _how_many), ("fact", _how_much), ("fact", _who), ("fact", _where),
-    ("condition", _condition), ("yes_no", _yes_no), ("fact", _what),
+    ("fact", timed), ("fact", how_many), ("fact", how_much), ("fact", who), ("fact", where),
+    ("condition", condition), ("yes_no", yes_no), ("fact", what),
 )  # fmt: skip
 
 
