@@ -121,7 +121,7 @@ base: setup  ## pin the base of the images by digest
 
 schema: setup  ## the JSON Schemas that editors read
 	$(BIN)/raftops schema -o schema/raftops.schema.json
-	$(BIN)/raftops schema --for-overlays -o schema/raftops.overlay.schema.json
+	for what in overlay examples access router; do $(BIN)/raftops schema $$what -o schema/raftops.$$what.schema.json; done
 
 golden: setup data  ## the compiled quickstart as reviewed
 	RAFTOPS_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/pipelines/wiring/test_compile.py

@@ -46,7 +46,9 @@ COMMANDS = {
         "Write a commented spec and a tiny data folder that runs; beside a spec that is there, --ci adds the workflow.",
     ),
     "validate": Command("authoring", "Check specs and everything they name; show every mistake with its place."),
-    "schema": Command("authoring", "Print the JSON Schema (draft 7) that editors read."),
+    "schema": Command(
+        "authoring", "Print the JSON Schema (draft 7) that editors read: of spec, overlay, examples, access or router."
+    ),
     "plan": Command("planning", "Show what a run would do: which steps, why, how much work, how long."),
     "compile": Command("planning", "Compile a spec to a Kubeflow pipeline (IR YAML), the same bytes each time."),
     "run": Command("running", "Run a spec on this machine: only what changed runs.", "all"),
@@ -84,6 +86,9 @@ COMMANDS = {
     "logs": Command("cluster", "Show what a step of a run wrote, on this machine or on Kubeflow."),
     "cancel": Command("cluster", "End a run; what its finished steps made is kept."),
     "release": Command("releases", "What was released, and going back.", "service"),
+    "examples": Command(
+        "examples", "Examples: what is wrong with them, where they come from, which are accepted.", "validate"
+    ),
     "data": Command("data", "The data in a bucket, for other machines and the pods of a cluster.", "ci"),
     "models": Command("models", "Models: the sample's, and an encoder in the form that every step reads.", "index"),
     "manifests": Command("manifests", "Kubernetes resources, checked before a cluster sees them.", "manifests"),

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -14,13 +15,13 @@ from rich.markup import escape
 
 from pipelines.cli.gaps import tell_gaps
 from pipelines.cli.screen import screen
+from raftops.data.schemas import SCHEMAS, file_name
 from raftops.errors import SpecError
 from raftops.files import write_text
 from raftops.spec.explain import did_you_mean
 from raftops.spec.figures import metric_names
 from raftops.spec.load import LoadedSpec, command_line, load_spec
 from raftops.spec.model.base import STEPS, StepName
-from raftops.spec.schema import json_schema, overlay_schema
 from raftops.spec.template import write_ci, write_project
 
 SpecPath = Annotated[Path, typer.Argument(help="The spec file.", metavar="SPEC")]
@@ -40,6 +41,16 @@ class Forge(StrEnum):
 
     github = "github"
     gitlab = "gitlab"
+
+
+class Schema(StrEnum):
+    """What there are schemas of."""
+
+    spec = "spec"
+    overlay = "overlay"
+    examples = "examples"
+    access = "access"
+    router = "router"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -73,6 +84,9 @@ def init(
     name: Annotated[str, typer.Option(help="Name of the assistant.")] = "",
     ci: Annotated[Forge | None, typer.Option(help="Write the workflow for this forge, too.")] = None,
     spec: Annotated[str, typer.Option(help="Spec that the workflow runs, below the folder; only with --ci.")] = STARTER,
+    examples: Annotated[
+        bool, typer.Option("--examples/--no-examples", help="Write examples, or begin with documents alone.")
+    ] = True,
 ) -> None:
     """Write a commented spec and a tiny data folder that runs; beside a spec that is there, --ci adds the workflow."""
     there = ci is not None and (folder / spec).is_file()
@@ -83,7 +97,8 @@ def init(
         raise SpecError(
             f"{folder / spec}: no such spec", next_step="raftops init FOLDER --ci github --spec specs/mine.yaml"
         )
-    written = [] if there else write_project(folder, label)
+    schemas = {file_name(kind): schema_text(kind) for kind in ("examples", "access", "router")}
+    written = [] if there else write_project(folder, label, schemas, examples)
     of_ci = write_ci(folder, ci.value, spec, label) if ci else []
     written += of_ci
     for path in written:
@@ -106,12 +121,12 @@ def validate(specs: SpecPaths, overlay: Overlays = None) -> None:
     for spec in specs:
         try:
             loaded = load_spec(spec, overlay or ())
-            name = loaded.assistant.name
+            check_examples(loaded)
         except SpecError as error:
             errors.append(error)
             continue
-        screen.say(f"[green]{escape(str(spec))} is valid[/]: assistant {name}")
-        shown = {"valid": True, "name": name} | ({"spec": str(spec)} if len(specs) > 1 else {})
+        screen.say(f"[green]{escape(str(spec))} is valid[/]: assistant {loaded.assistant.name}")
+        shown = {"valid": True, "name": loaded.assistant.name} | ({"spec": str(spec)} if len(specs) > 1 else {})
         notes = tell_gaps(loaded)
         screen.result(shown | ({"notes": notes} if notes else {}))
     if errors and len(specs) == 1:
@@ -121,21 +136,36 @@ def validate(specs: SpecPaths, overlay: Overlays = None) -> None:
         raise SpecError("\n".join(map(str, errors)), next_step=f"mend the places above, then: {again}") from errors[0]
 
 
+def check_examples(loaded: LoadedSpec) -> None:
+    """Say what is wrong with the examples, as `raftops examples lint` does; without parsers that is said, and left."""
+    examples = import_module("pipelines.cli.examples")
+    try:
+        examples.show_notes(examples.linted_examples(loaded))
+    except ModuleNotFoundError as error:
+        screen.note(f"examples were not looked at: {error.name} is not installed", "pip install 'raftops[validate]'")
+
+
 def schema(
+    of: Annotated[Schema, typer.Argument(help="What it is the schema of.", metavar="WHAT")] = Schema.spec,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="File to write; standard output if absent.")] = None,
     for_overlays: Annotated[
-        bool, typer.Option("--for-overlays", help="The schema of overlays: no key is needed.")
+        bool, typer.Option("--for-overlays", help="The schema of overlays, as WHAT overlay: no key is needed.")
     ] = False,
     metrics: Annotated[
         bool, typer.Option("--metrics", help="Instead: the names of figures that gates may name.")
     ] = False,
 ) -> None:
-    """Print the JSON Schema (draft 7) that editors read."""
+    """Print the JSON Schema (draft 7) that editors read: of spec, overlay, examples, access or router."""
     if metrics:
         screen.raw("\n".join(metric_names()))
         return
-    text = json.dumps(overlay_schema() if for_overlays else json_schema(), indent=2, ensure_ascii=False) + "\n"
+    text = schema_text("overlay" if for_overlays else of.value)
     if out:
         write_text(out, text)
     else:
         screen.raw(text)
+
+
+def schema_text(kind: str) -> str:
+    """A schema as its file holds it."""
+    return json.dumps(SCHEMAS[kind](), indent=2, ensure_ascii=False) + "\n"

@@ -23,28 +23,34 @@ _FOLDERS = "(?:.*/)?"
 class Policy(BaseModel):
     """A named list of groups; any one of them may read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     groups: tuple[str, ...] = ()
+    """Groups of this file; whoever is in one of them may read."""
 
 
 class Rule(BaseModel):
     """Which documents have a policy; the first rule that matches decides."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     match: str = Field(min_length=1)
+    """Pattern of document ids (paths below the documents folder): `**/` any folders, `*` and `?` within one name."""
     policy: str = Field(min_length=1)
+    """Policy of this file that the documents have."""
 
 
 class AccessPolicies(BaseModel):
     """The access file: groups, policies, and which document has which policy."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     groups: dict[str, str] = Field(default_factory=dict)
+    """Every group of the callers' tokens that counts here, with a line for people."""
     policies: dict[str, Policy] = Field(default_factory=dict)
+    """Named lists of groups."""
     documents: tuple[Rule, ...] = ()
+    """Which documents have which policy; the first rule that matches decides, and none means that nobody may read."""
 
     def policy_of(self, doc_id: str) -> str | None:
         """The policy of a document, or None: then nobody may read it."""

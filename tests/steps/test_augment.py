@@ -250,6 +250,19 @@ def test_a_torn_line_of_a_killed_run_is_done_again(made):
     assert (made / "a/raft.jsonl").read_bytes() == (made / "f/raft.jsonl").read_bytes()
 
 
+def test_without_any_example_there_is_nothing_to_learn_and_no_error(made, tmp_path):
+    shutil.copytree(made / "accepted", tmp_path / "accepted")
+    write_jsonl(tmp_path / "accepted/examples.jsonl", [])
+    where = tmp_path / "accepted", made / "built", tmp_path / "out", tmp_path / "cache"
+    metrics = augment(Augment(), Prompt(), "the handbook", ("staff",), *where)
+    assert metrics == {"examples": 0, "conversations": 0, "refused": 0}
+    files = {path.name: path.stat().st_size for path in (tmp_path / "out").glob("*.jsonl")}
+    assert files == dict.fromkeys(("raft.jsonl", "plain.jsonl", "choices.jsonl", "refused.jsonl"), 0)
+    assert json.loads((tmp_path / "out/augment.json").read_text())["policies"] == ["all"]
+    with pytest.raises(DataRejected, match="no training example is left of 0"):
+        augment(Augment(), Prompt(), "the handbook", ("staff",), *where, True)
+
+
 def test_no_example_left_is_an_error_that_says_why(made):
     with pytest.raises(DataRejected, match="no training example is left"):
         run(made, "g", ("nobody",), behaviour=False, max_examples=1)

@@ -7,7 +7,7 @@ import pytest
 from raftops.errors import DataRejected, ModelError, StepError
 from raftops.evaluation.generations import Model
 from raftops.evaluation.shown import router_matrix, show
-from raftops.files import write_json, write_jsonl
+from raftops.files import read_jsonl, write_json, write_jsonl
 from raftops.release.parts import BESIDE, RUN, without_links
 from raftops.spec.model.knowledge import Index
 from raftops.spec.model.learning import Evaluate, Gate, Prompt
@@ -112,9 +112,36 @@ def test_the_report_is_shown_as_a_page_a_summary_and_a_matrix(run, tmp_path):
     assert sum(map(sum, matrix)) == sum(sum(routes.values()) for routes in asked.values())
 
 
-def test_without_held_out_questions_nothing_is_measured(run, tmp_path):
+def test_without_a_held_out_example_the_report_says_that_there_is_nothing_to_evaluate(run, tmp_path):
     write_json(tmp_path / "access.json", {"groups": GROUPS, "policies": {}, "documents": []})
+    write_json(tmp_path / "train.json", {"base": "file://base"})
+    for rows in ([], [{"id": "u", "kind": "knowledge", "question": "The dog?", "unanswerable": True, "split": "test"}]):
+        write_jsonl(tmp_path / "examples.jsonl", rows)
+        assert run(SMALL, accepted=tmp_path) == {}
+    report = tmp_path / "report"
+    written = json.loads((report / "report.json").read_text())
+    assert (written["winner"], written["answering"]["policy"], written["held"]) == ("base+rag", "quote", [])
+    assert "of 1 examples none that has an answer is held out" in written["conclusion"]["readers"]
+    assert "raftops examples draft" in (report / "report.html").read_text()
+    assert (report / "answers.jsonl").read_text() == "" and (report / "router.json").is_file()
+    show(report, tmp_path / "shown" / "page", tmp_path / "shown" / "summary")
+    assert "Nothing to evaluate" in (tmp_path / "shown" / "summary").read_text()
+    assert router_matrix(report)[1] == [[0, 0], [0, 0]]
+
+
+def test_a_gate_of_the_spec_does_not_pass_where_nothing_was_measured(run, tmp_path):
+    write_json(tmp_path / "access.json", {"groups": GROUPS, "policies": {}, "documents": []})
+    write_json(tmp_path / "train.json", {"base": "file://base", "raft": {"init_from": "a digest"}})
     write_jsonl(tmp_path / "examples.jsonl", [])
+    run(SMALL.model_copy(update={"gates": (Gate(metric="served.right", min=0.5),)}), accepted=tmp_path)
+    written = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert written["held"] == ["served.right was not measured, wanted at least 0.5"]
+    assert written["winner"] == "raft", "a starter goes on"
+
+
+def test_held_out_questions_of_which_none_can_be_asked_are_an_error(run, tmp_path, world):
+    write_json(tmp_path / "access.json", {"groups": GROUPS, "policies": {}, "documents": []})
+    write_jsonl(tmp_path / "examples.jsonl", (row for _, row in read_jsonl(world / "accepted" / "examples.jsonl")))
     with pytest.raises(DataRejected, match="no answerable held-out question") as failure:
         run(SMALL, accepted=tmp_path, base=reads, raft=reads)
     assert "data.splits.test" in failure.value.next_step

@@ -139,6 +139,30 @@ def test_the_same_inputs_are_not_trained_on_twice(base: str, conversations: Path
     assert not list((tmp_path / "cache").rglob("checkpoint-*"))
 
 
+def test_without_conversations_nothing_is_trained_and_the_base_can_be_served(base: str, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "raft.jsonl").write_text("")
+    metrics = train(Training(CONFIG, base, tmp_path / "none", tmp_path / "cache"), tmp_path / "adapters")
+    assert (metrics["steps"], metrics["tokens"], metrics["tokens_per_second"]) == (0, 0, 0)
+    made = {p.relative_to(tmp_path / "adapters").as_posix() for p in (tmp_path / "adapters").rglob("*") if p.is_file()}
+    assert made >= {"tokenizer/tokenizer.json", "served/base.gguf", "sources.jsonl", "loss.png", "train.json"}
+    assert not [name for name in made if "raft" in name]
+
+
+def test_without_conversations_the_adapter_to_continue_from_goes_on_as_it_is(
+    base: str, trained: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "raft.jsonl").write_text("")
+    config = CONFIG.model_copy(update={"init_from": str(trained)})
+    train(Training(config, base, tmp_path / "none", tmp_path / "cache"), tmp_path / "adapters")
+    assert weights(tmp_path / "adapters") == weights(trained)
+    assert (tmp_path / "adapters" / "served" / "raft.gguf").read_bytes() == (trained / "served/raft.gguf").read_bytes()
+    assert json.loads((tmp_path / "adapters" / "train.json").read_text())["raft"]["init_from"]
+    rows = [json.loads(line) for line in (tmp_path / "adapters" / "sources.jsonl").read_text().splitlines()]
+    assert rows and all(row["sources"] == [SOURCE] for row in rows), "what the starter saw is still known"
+
+
 def test_training_continues_from_an_adapter(base: str, conversations: Path, trained: Path, tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"init_from": str(trained), "max_steps": 2})
     train(Training(config, base, conversations, tmp_path / "cache"), tmp_path / "adapters")

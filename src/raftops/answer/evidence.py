@@ -108,6 +108,11 @@ def unit_signals(
     return [unit for unit, _ in found], np.array(columns, dtype=np.float64).T
 
 
+def units_of(passage: Passage) -> list[Unit]:
+    """The candidates that a passage holds, not numbered."""
+    return list(_units(Hit(passage, 0.0)))
+
+
 def unit_texts(passage: Passage) -> list[str]:
     """What is embedded of each candidate that a passage holds."""
     return [_read(unit) for unit in _units(Hit(passage, 0.0))]

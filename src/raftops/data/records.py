@@ -86,53 +86,69 @@ class Passage:
 class Evidence(BaseModel):
     """What proves an answer: one verbatim quote of one document."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     doc_id: str = Field(min_length=1)
+    """Path of the document below the documents folder."""
     quote: str = Field(min_length=1)
+    """Its words that prove the answer, as they stand there."""
 
 
 class Message(BaseModel):
     """One chat message."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     role: Literal["system", "user", "assistant"]
+    """Who says it."""
     content: str = Field(min_length=1)
+    """What is said."""
 
 
 class Checks(BaseModel):
     """What a behaviour answer must satisfy; each is deterministic."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     json_keys: tuple[str, ...] | None = None
+    """Keys of the JSON object that it has to be."""
     max_words: int | None = Field(None, ge=1)
+    """Most words."""
     contains: tuple[str, ...] = ()
+    """What stands in it."""
     not_contains: tuple[str, ...] = ()
+    """What does not."""
 
 
 class Example(BaseModel):
     """A row of the examples: what should be answered, and what proves it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     id: str = Field(min_length=1, max_length=200)
+    """Name of the row, once over all files."""
     kind: Literal["knowledge", "behaviour"]
+    """Answered from the documents, or about form alone."""
     question: str = ""
+    """What is asked; or `messages`."""
     messages: tuple[Message, ...] = ()
+    """What is asked as a chat whose last turn is the user's; instead of `question`."""
     answer: str = ""
+    """The right answer, as short as a reader wants it."""
     accepted: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """Other answers that count as right; nothing is trained on them."""
     must: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """Facts that a right answer states, in whatever words; they take the place of `answer` when answers are judged."""
     evidence: tuple[Evidence, ...] = ()
+    """What proves the answer."""
     unanswerable: bool = False
+    """Whether no document answers it."""
     near_miss: bool = False
     """Unanswerable, and beside what the documents do answer (a motorcycle where they speak of cars)."""
     language: str = Field("", max_length=40)
     """Language of the question, for figures by language."""
     checks: Checks | None = None
+    """What the answer to a request about form must satisfy."""
     split: Split | None = None
     """Set by `validate`, never by hand."""
 

@@ -56,7 +56,8 @@ def examples_exist(project: Project) -> Iterator[Problem]:
         if PurePosixPath(pattern).is_absolute() or not pattern.strip():
             yield Problem(path, f"{quoted(pattern)} must be a path or pattern relative to the project")
         elif not any(file.is_file() for file in project.root.glob(pattern)):
-            yield Problem(path, f"no file matches {project.shown(pattern)}{_pull(project)}")
+            advice = _pull(project) or "; without examples yet, leave data.examples out"
+            yield Problem(path, f"no file matches {project.shown(pattern)}{advice}")
 
 
 def dvc_file_exists(project: Project) -> Iterator[Problem]:

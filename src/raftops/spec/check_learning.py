@@ -143,6 +143,17 @@ def candidates_can_be_chosen(project: Project) -> Iterator[Problem]:
         yield Problem("spec.train.candidates", message, ("spec.train.nodes",))
 
 
+def without_examples_nothing_is_chosen(project: Project) -> Iterator[Problem]:
+    """A spec without examples trains nothing: there is neither a candidate to choose nor anything to train beside."""
+    train = project.spec.train
+    if project.spec.data.examples:
+        return
+    for name, asked in (("candidates", bool(train.candidates)), ("plain_beside", train.plain_beside)):
+        if asked:
+            message = "needs examples, and spec.data.examples names no file; remove it, or add examples"
+            yield Problem(f"spec.train.{name}", message, ("spec.data.examples",))
+
+
 def plain_can_be_beside(project: Project) -> Iterator[Problem]:
     """The plain adapter is trained, its settings are known before the index is there, and one pod can train it."""
     train, path = project.spec.train, "spec.train.plain_beside"
@@ -217,6 +228,9 @@ LEARNING_CHECKS: dict[Check, tuple[str, ...]] = {
     arms_can_run: ("spec.evaluate.arms", "spec.train.plain"),
     candidates_differ: ("spec.train",),
     candidates_can_be_chosen: ("spec.train.candidates", "spec.train.nodes", "spec.data.splits"),
+    without_examples_nothing_is_chosen: (
+        "spec.data.examples", "spec.train.candidates", "spec.train.plain_beside",
+    ),
     plain_can_be_beside: (
         "spec.train.plain", "spec.train.plain_beside", "spec.train.candidates", "spec.train.nodes",
     ),

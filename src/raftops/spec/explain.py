@@ -24,6 +24,7 @@ FORMS = {
     r"^([a-z]{2}|any)$": "two lower-case letters such as en, or any",
     r"^[a-z0-9_+@.-]+$": "a dotted path of lower-case letters, digits and _ + @ . - such as raft.citation_precision",
     r"^[A-Z_][A-Z0-9_]*$": "capital letters, digits and _, not starting with a digit, such as HF_TOKEN",
+    r"^(https?://\S+)?$": "an address that starts with http:// or https://, or empty",
     r"^(embedded|https?://\S+)$": "embedded, or an address that starts with http:// or https://",
     LABEL: "an RFC 1123 label: lower-case letters, digits and '-', at most 63 characters",
     SOURCE: "hf://org/name@revision, file://path or package://module/file",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from raftops.spec.model.assistant import Assistant
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -11,10 +13,14 @@ DRAFT = "http://json-schema.org/draft-07/schema#"
 
 def json_schema() -> dict[str, Any]:
     """The schema of a whole spec file."""
-    schema = _draft7(Assistant.model_json_schema(by_alias=True, mode="validation"))
+    return model_schema(Assistant, "raftops assistant")
+
+
+def model_schema(model: type[BaseModel], title: str) -> dict[str, Any]:
+    """The schema of a model, under a title."""
+    schema = _draft7(model.model_json_schema(by_alias=True, mode="validation"))
     definitions = schema.pop("definitions", {})
-    head = {"$schema": DRAFT, "title": "raftops assistant"}
-    return {**head, **schema, "definitions": definitions}
+    return {"$schema": DRAFT, "title": title, **schema, "definitions": definitions}
 
 
 def overlay_schema() -> dict[str, Any]:

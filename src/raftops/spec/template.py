@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import reduce
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -28,12 +28,22 @@ MODELS = "requirements-models.txt"
 IGNORE = ".gitignore"
 IGNORED = (".raftops/", "build/", ".venv/")
 """What of a project git does not keep: its store, where tokens and models lie, and what is made anew."""
+_LATER = """\
+    # No examples yet: answers are quotes, and nothing is trained or measured. raftops examples draft raftops.yaml
+    # makes questions of the documents, and raftops examples review accepts them; then write
+    # examples: ["data/examples/*.jsonl"]
+"""
 _OF_ONE = ".github/workflows/raftops-{name}.yml"
 """One assistant's workflow among several of a repository."""
 
 
-def write_project(folder: Path, name: str) -> list[Path]:
-    """Write a project named `name` into a folder, made if absent. With one file in the way, nothing is written."""
+def write_project(
+    folder: Path, name: str, schemas: Mapping[str, str] | None = None, examples: bool = True
+) -> list[Path]:
+    """Write a project named `name` into a folder, made if absent. With one file in the way, nothing is written.
+
+    `schemas` are more files of its folder `schema/`, by name; without `examples` it begins with documents alone.
+    """
     if not re.fullmatch(LABEL, name):
         raise SpecError(
             f"the name {name!r} must be {FORMS[LABEL]}", next_step="raftops init FOLDER --name my-assistant"
@@ -44,6 +54,10 @@ def write_project(folder: Path, name: str) -> list[Path]:
     starter = _below(files("raftops.spec").joinpath("starter"), "")
     texts = {path: reduce(lambda text, item: text.replace(*item), values.items(), text) for path, text in starter}
     texts[SCHEMA] = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    texts |= {f"schema/{file}": text for file, text in (schemas or {}).items()}
+    if not examples:
+        texts = {path: text for path, text in texts.items() if not path.startswith("data/examples/")}
+        texts["raftops.yaml"] = re.sub(r"(?m)^(    )(examples:.*\n    splits:.*\n)", _LATER, texts["raftops.yaml"])
     written = [folder / path for path in sorted(texts)]
     _check_free(folder, written)
     for path in sorted(texts):

@@ -63,12 +63,15 @@ def augment(  # noqa: PLR0913  one argument per artifact
     """Write `raft.jsonl`, `plain.jsonl`, `choices.jsonl` and `refused.jsonl`. What is finished is kept in `cache`.
 
     With `dev` also `dev.jsonl`: the RAFT conversations of the dev split, under the same rules, to choose adapters by.
-    `base` is the model to be trained, as the spec names it: what is rehearsed has to be its own.
+    `base` is the model to be trained, as the spec names it: what is rehearsed has to be its own. Without any example
+    the files are empty, and the step train trains nothing.
 
     Raises:
-        DataRejected: no example is left to train on, or to choose by.
+        DataRejected: there are examples, and none is left to train on; or none to choose by.
     """
     policies, examples = _accepted(accepted, audience)
+    if not examples and not dev:
+        return _from_nothing(prompt, audience, policies, conversations)
     splits: tuple[Split, ...] = ("train", "dev") if dev else ("train",)
     with open_index(built, prompt.dense_share) as library:
         writer = Writer(config, prompt, title, _sources(built))
@@ -103,10 +106,26 @@ def augment(  # noqa: PLR0913  one argument per artifact
     if dev:
         write_jsonl(conversations / DEV, rows["dev"])
         metrics |= {"dev_conversations": float(len(rows["dev"])), "dev_refused": float(len(chosen["dev"].refused))}
-    shown = {name: getattr(prompt, name) for name in ("units", "evidence_tokens", "candidates")}
-    about = {"audience": list(audience), "policies": sorted(policies), "shown": shown}
-    write_json(conversations / "augment.json", metrics | about)
+    write_json(conversations / "augment.json", metrics | _about(prompt, audience, policies))
     return metrics
+
+
+def _from_nothing(
+    prompt: Prompt, audience: Sequence[str], policies: frozenset[str], conversations: Path
+) -> dict[str, float]:
+    """What there is to learn from no example: empty files of every kind."""
+    for name in ("raft.jsonl", "plain.jsonl", CHOICES, "refused.jsonl"):
+        write_jsonl(conversations / name, ())
+    progress("augment", 1, 1, "no examples: nothing is trained, answers are quotes")
+    metrics = {"examples": 0.0, "conversations": 0.0, "refused": 0.0}
+    write_json(conversations / "augment.json", metrics | _about(prompt, audience, policies))
+    return metrics
+
+
+def _about(prompt: Prompt, audience: Sequence[str], policies: frozenset[str]) -> dict[str, Any]:
+    """What later steps have to know of the rows."""
+    shown = {name: getattr(prompt, name) for name in ("units", "evidence_tokens", "candidates")}
+    return {"audience": list(audience), "policies": sorted(policies), "shown": shown}
 
 
 def augment_plain(  # noqa: PLR0913  one argument per artifact

@@ -25,10 +25,12 @@ from raftops.evaluation.ranking import Weighted
 from raftops.evaluation.report import Report, staleness
 from raftops.evaluation.study import Bench, Study
 from raftops.evaluation.summary import Summariser
+from raftops.evaluation.unmeasured import can_be_measured, write_unmeasured
 from raftops.extras import of_extra
 from raftops.files import read_json, read_jsonl, sha256_file, sha256_json, sha256_tree, write_json
 from raftops.generation.openvino import OpenVinoGenerator
 from raftops.models import resolve
+from raftops.progress import progress
 from raftops.release.parts import EVIDENCE
 from raftops.retrieval.hybrid import open_index
 from raftops.retrieval.reranker import reranker_in
@@ -52,12 +54,19 @@ def evaluate(  # noqa: PLR0913  one argument per artifact
 ) -> Metrics:
     """Measure, and write `report.json`, `report.html`, `answers.jsonl`, CSV and `router.json`. Says if the gates pass.
 
+    Where no example with an answer is held out, nothing is asked, and the report says so.
+
     Raises:
-        DataRejected: no held-out question can be asked.
+        DataRejected: questions are held out, and none of them can be asked.
     """
     access = AccessPolicies.model_validate(read_json(accepted / "access.json"))
     sources = sources_of(built)
     examples = [Example.model_validate(row) for _, row in read_jsonl(accepted / "examples.jsonl")]
+    if not can_be_measured(examples):
+        write_unmeasured(title, config, prompt, examples, adapters, report)
+        write_json(report / "router.json", router.model_dump(mode="json"))
+        progress("evaluate", 1, 1, "nothing to evaluate: no example is held out")
+        return {}
     held = held_out(config, examples, access, sources)
     if not any(question.kind == ANSWERABLE for question in held.questions):
         reason = f" ({held.left_out[0][0]}: {held.left_out[0][1]})" if held.left_out else ""

@@ -25,7 +25,19 @@ from raftops.training.evidence import Choosing, train_evidence
 from raftops.training.handing import give_out, relink, take_in
 from raftops.training.loop import set_threads
 from raftops.training.served import served_gguf, why_not
-from raftops.training.tune import RESULT, Adapter, Base, Job, find_base, prepare, prepare_all, resettled, tune
+from raftops.training.tune import (
+    RESULT,
+    Adapter,
+    Base,
+    Job,
+    adapter_names,
+    find_base,
+    kept,
+    prepare,
+    prepare_all,
+    resettled,
+    tune,
+)
 
 Metrics = dict[str, float]
 ON_NODES = "raftops.cluster.train_job:train_on_nodes"
@@ -50,6 +62,7 @@ class Training:
 def train(work: Training, adapters: Path) -> Metrics:
     """Train `raft` and, if the spec asks, `plain`; write adapters, tokenizer, served weights, loss and figures.
 
+    Without conversations nothing is trained: the adapters to continue from, if there are any, go on as they are.
     Several nodes fill the cache, and this goes on from there. Candidates are all trained; the one with the lowest loss
     on the dev split becomes `raft`, and `plain` has its settings.
     """
@@ -119,7 +132,10 @@ def _prepare(work: Training, parts: Sequence[Path] = ()) -> _Inputs:
     set_threads(config.threads)
     take_in(parts, work.cache)
     settings = config.tried(config.candidates[0]) if config.candidates else config
-    base, jobs = prepare_all(settings, work.base, work.conversations, work.cache)
+    if any(read_jsonl(work.conversations / "raft.jsonl")):
+        base, jobs = prepare_all(settings, work.base, work.conversations, work.cache)
+    else:
+        base, jobs = find_base(work.base, work.cache), []
     files = [job.conversations for job in jobs]
     if config.init_from:
         # What an adapter learned before, it still knows: its documents count as those of this training.
@@ -154,7 +170,10 @@ def _finish(work: Training, inputs: _Inputs, trials: Trials, adapters: Path) -> 
         tuned[job.name] = tune(job, base, config, done, total)
         done += job.plan.steps
 
-    progress("train", total, total, "writing the weights")
+    if not jobs and config.init_from:
+        tuned = {name: kept(Path(config.init_from) / name, config) for name in adapter_names(config)}
+
+    progress("train", max(1, total), max(1, total), "writing the weights")
     for name, adapter in tuned.items():
         for file in sorted(adapter.folder.iterdir()):
             relink(file, adapters / name / file.name)
@@ -185,11 +204,14 @@ def _finish(work: Training, inputs: _Inputs, trials: Trials, adapters: Path) -> 
 def _totals(tuned: Mapping[str, Adapter], lost: Sequence[Adapter], began: float) -> Metrics:
     """Sums over all that was trained, candidates that were not chosen included; the final loss of each adapter."""
     figures = [adapter.figures for adapter in (*tuned.values(), *lost)]
-    tokens, busy = sum(f["tokens"] for f in figures), sum(f["tokens"] / f["tokens_per_second"] for f in figures)
+    tokens = sum(f["tokens"] for f in figures)
+    busy = sum(f["tokens"] / f["tokens_per_second"] for f in figures if f["tokens"])
     return {
         "tokens": float(tokens),
-        "tokens_per_second": round(tokens / busy, 1),
+        "tokens_per_second": round(tokens / busy, 1) if busy else 0.0,
         "steps": float(sum(f["steps"] for f in figures)),
-        "peak_memory_mib": float(max(f["peak_memory_mib"] for f in figures)),
+        "peak_memory_mib": float(max((f["peak_memory_mib"] for f in figures), default=0.0)),
         "seconds": round(time.monotonic() - began, 2),
-    } | {f"{name}_final_loss": float(adapter.figures["final_loss"]) for name, adapter in tuned.items()}
+    } | {
+        f"{name}_final_loss": float(adapter.figures["final_loss"]) for name, adapter in tuned.items() if adapter.history
+    }

@@ -83,8 +83,24 @@ def find_base(source: str, cache: Path) -> Base:
 def prepare_all(config: Train, base: str, conversations: Path, cache: Path) -> tuple[Base, list[Job]]:
     """The base model in the cache, and one job for each adapter that the spec asks for."""
     source = find_base(base, cache)
-    names = ["raft", "plain"] if config.plain else ["raft"]
-    return source, [prepare(name, conversations / f"{name}.jsonl", source, config, cache) for name in names]
+    files = [(name, conversations / f"{name}.jsonl") for name in adapter_names(config)]
+    return source, [prepare(name, file, source, config, cache) for name, file in files]
+
+
+def adapter_names(config: Train) -> list[str]:
+    """The adapters that the spec asks for."""
+    return ["raft", "plain"] if config.plain else ["raft"]
+
+
+def kept(start: Path, config: Train) -> Adapter:
+    """The adapter of a folder as it is, where there is nothing to train it on."""
+    check_start(start, config)
+    digest = sha256_tree(start)
+    figures = {
+        "conversations": 0, "steps": 0, "tokens": 0, "padding": 0.0, "seconds": 0.0, "tokens_per_second": 0.0,
+        "peak_memory_mib": 0.0, "init_from": digest,
+    }  # fmt: skip
+    return Adapter(start, digest, [], figures)
 
 
 def prepare(name: str, conversations: Path, base: Base, config: Train, cache: Path) -> Job:

