@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from raftops.data.checks import Checks
+
 Split = Literal["train", "dev", "test"]
 
 
@@ -99,17 +101,6 @@ class Message(BaseModel):
 
     role: Literal["system", "user", "assistant"]
     content: str = Field(min_length=1)
-
-
-class Checks(BaseModel):
-    """What a behaviour answer must satisfy; each is deterministic."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    json_keys: tuple[str, ...] | None = None
-    max_words: int | None = Field(None, ge=1)
-    contains: tuple[str, ...] = ()
-    not_contains: tuple[str, ...] = ()
 
 
 class Example(BaseModel):

@@ -67,7 +67,7 @@ def open_generator(release: Release, engine: str) -> Generator:
     module: Any = importlib.import_module(f"raftops.generation.{engine}")
     generator: Generator
     if engine == "openvino":
-        generator = module.OpenVinoGenerator(release.model)
+        generator = module.OpenVinoGenerator(release.model, words=bool(release.prompt.formats))
     elif release.model:  # merged weights: no adapter beside them
         generator = module.TransformersGenerator(release.model, release.tokenizer)
     else:
