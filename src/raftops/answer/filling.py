@@ -7,6 +7,7 @@ names is copied from it; so a small model cannot invent a date.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -15,11 +16,12 @@ from typing import Any
 from raftops.answer.dates import dates_in, days_between, weekdays_between
 from raftops.answer.support import numbers
 from raftops.data.records import Generation, Message
-from raftops.generation.shape import Held, Shape, one_of, schema_shape, words_of
+from raftops.generation.shape import Held, Shape, one_of, schema_shape, select_over, words_of
 from raftops.spec.model.formats import COUNTED, GIVEN, NOT_BEFORE, VALUE, Format
 
 VALUE_TOKENS = 64
 """Longest single value, in tokens."""
+_TABLE = re.compile(r"CREATE TABLE ([^;]*);?", re.IGNORECASE)
 Field = Mapping[str, Any]
 
 
@@ -36,6 +38,9 @@ def written(
         return _Filled(messages, given, model).object(format_.fields)
     if format_.json_schema is not None:
         return model.generate_held(messages, max_new_tokens, schema_shape(format_.json_schema))
+    if format_.sql:
+        names = dict.fromkeys(re.findall(r"\b[A-Za-z_]\w+\b", " ".join(_TABLE.findall(given))))
+        return model.generate_held(messages, max_new_tokens, select_over([n for n in names if n.islower()] or ["x"]))
     shape = Shape("regex", format_.regex) if format_.regex else Shape("grammar", format_.grammar or "")
     return model.generate_held(messages, max_new_tokens, shape)
 

@@ -34,7 +34,7 @@ class XmlCheck(_Check):
         for path in paths:
             try:
                 ElementTree.Element("probe").findall(path)
-            except (SyntaxError, KeyError) as error:
+            except (SyntaxError, KeyError, TypeError) as error:
                 raise ValueError(f"{path!r} is not a path of elements ({error})") from error
         return paths
 

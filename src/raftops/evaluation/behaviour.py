@@ -13,6 +13,7 @@ from raftops.answer.answering import Answerer
 from raftops.answer.prompt import behaviour_messages, grounded_messages
 from raftops.data.checks import Checks
 from raftops.data.records import Example, Message, Unit
+from raftops.evaluation.metrics import token_f1
 from raftops.forms.checking import differences, failed_checks
 
 TOKENS_LEAST = 96
@@ -28,6 +29,8 @@ class Form:
     failed: tuple[str, ...]
     differs: tuple[str, ...] | None
     """Values that are not the reference's, field by field; None where the reference has none to compare."""
+    words: float = 0.0
+    """Token F1 with the reference."""
 
     @property
     def values_right(self) -> bool | None:
@@ -48,7 +51,8 @@ def form_reply(example: Example, checks: Checks, answerer: Answerer, units: Sequ
 def form_of(example: Example, checks: Checks, text: str) -> Form:
     """What is wrong with a reply."""
     differs = differences(text, example.answer, checks)
-    return Form(example.id, text, tuple(failed_checks(text, checks)), None if differs is None else tuple(differs))
+    values = None if differs is None else tuple(differs)
+    return Form(example.id, text, tuple(failed_checks(text, checks)), values, token_f1(example.answer, text))
 
 
 def constant_reply(train: Iterable[Example], checks: Checks) -> str:

@@ -19,7 +19,7 @@ from raftops.evaluation.arms import (
     memory_reply,
     served_reply,
 )
-from raftops.evaluation.behaviour import TOKENS_LEAST, Form, form_reply
+from raftops.evaluation.behaviour import TOKENS_LEAST, Form, constant_reply, form_of, form_reply
 from raftops.evaluation.forgetting import Probe, Recalled, probe_reply, probes
 from raftops.evaluation.generations import Models
 from raftops.evaluation.leaks import ANSWERED, Canary, canaries, sung
@@ -32,7 +32,7 @@ from raftops.evaluation.scores import Judge, Scores
 from raftops.progress import progress
 from raftops.raftdata.golden import Source
 from raftops.retrieval.protocols import Retriever
-from raftops.spec.figures import MODELS, SERVED
+from raftops.spec.figures import CONSTANT, MODELS, SERVED
 from raftops.spec.model.base import Arm
 from raftops.spec.model.learning import Evaluate
 
@@ -125,6 +125,9 @@ class Study:
                 self._form_and_memory(model)
                 self._probe(model)
         found = self.findings
+        found.forms[CONSTANT] = [
+            form_of(e, e.checks, constant_reply(found.held.trained, e.checks)) for e in found.held.behaviour if e.checks
+        ]
         found.routed = routed(self._bench.answerer.router, found.held.every)
         found.winner = choose(found)
         if found.winner:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from importlib import import_module
 from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -108,28 +109,26 @@ def _xml_wrong(text: str, check: XmlCheck) -> list[str]:
 
 
 def _sql_wrong(text: str, check: SqlCheck) -> list[str]:
-    database = Database(check.setup)
     try:
-        database.rows(query_of(text))
+        with closing(Database(check.setup)) as database:
+            database.rows(query_of(text))
+            for query in check.accepted:
+                database.rows(query)
     except SqlFault as fault:
-        return [f"the query {fault}"]
-    finally:
-        database.close()
+        return [f"SQL: {fault}"]
     return []
 
 
 def _rows_differ(text: str, answer: str, check: SqlCheck) -> list[str]:
-    database = Database(check.setup)
     try:
-        said = database.rows(query_of(text))
-        for query in (answer, *check.accepted):
-            ordered = is_ordered(query) if check.ordered is None else check.ordered
-            if same_rows(said, database.rows(query), ordered):
-                return []
+        with closing(Database(check.setup)) as database:
+            said = database.rows(query_of(text))
+            for query in (answer, *check.accepted):
+                ordered = is_ordered(query) if check.ordered is None else check.ordered
+                if same_rows(said, database.rows(query), ordered):
+                    return []
     except SqlFault as fault:
         return [str(fault)]
-    finally:
-        database.close()
     return [f"{len(said)} rows that no right query returns"]
 
 

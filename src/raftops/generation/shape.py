@@ -10,6 +10,13 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from raftops.data.records import Generation, Message
 
+_SIGNS = ("*", "=", "<", ">", "<=", ">=", "<>", "!=", "+", "-", "/", "||")
+_KEYWORDS = (
+    "SELECT", "DISTINCT", "FROM", "JOIN", "LEFT JOIN", "ON", "AS", "WHERE", "AND", "OR", "NOT", "IN", "IS", "NULL",
+    "LIKE", "BETWEEN", "EXISTS", "GROUP BY", "ORDER BY", "HAVING", "ASC", "DESC", "LIMIT", "UNION", "EXCEPT",
+    "INTERSECT", "CASE", "WHEN", "THEN", "ELSE", "END",
+)  # fmt: skip
+_FUNCTIONS = ("COUNT", "SUM", "AVG", "MIN", "MAX", "ROUND", "ABS", "LOWER", "UPPER", "LENGTH", "COALESCE", "STRFTIME")
 _META = re.compile(r'([\\"])')
 WORDS = 400
 """Most words of a text that a run of words is taken from."""
@@ -50,6 +57,23 @@ def words_of(text: str, begun: str = "") -> Shape:
     ]  # fmt: skip
     start = " | ".join(f"w{n}" for n in range(len(words)))
     return Shape("grammar", "\n".join(['root ::= " \\"" run "\\""', f"run ::= {start}", *rules]), begun)
+
+
+def select_over(names: Sequence[str]) -> Shape:
+    """One SELECT of SQL in which nothing is named but these tables and columns, and aliases of a letter or two."""
+    rules = [
+        'root ::= "SELECT" part{2,120} ";"',
+        'part ::= " " word | "." name | "," | "(" word? | ")" | " (" word',
+        'word ::= name | keyword | alias | number | text | sign | name "(" | function "("',
+        "alias ::= [a-z] [a-z0-9]?",
+        'number ::= [0-9]{1,9} ("." [0-9]{1,6})?',
+        'text ::= "\'" [^\'\\n]{0,40} "\'"',
+        "sign ::= " + " | ".join(map(_literal, _SIGNS)),
+        "keyword ::= " + " | ".join(map(_literal, _KEYWORDS)),
+        "function ::= " + " | ".join(map(_literal, _FUNCTIONS)),
+        "name ::= " + " | ".join(map(_literal, names)),
+    ]
+    return Shape("grammar", "\n".join(rules))
 
 
 def schema_shape(schema: dict[str, Any], begun: str = "") -> Shape:

@@ -7,7 +7,7 @@ import re
 from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -34,6 +34,8 @@ class Format(Section):
     """Regular expression of the whole reply."""
     grammar: str | None = Field(None, min_length=1, max_length=20_000)
     """Grammar of the reply, in EBNF from `root`."""
+    sql: Literal["given"] | None = None
+    """One SELECT of SQL whose tables and columns are those that the request or the evidence names."""
 
     @field_validator("when", "regex")
     @classmethod
@@ -51,9 +53,9 @@ class Format(Section):
 
     @model_validator(mode="after")
     def _one(self) -> Format:
-        said = [name for name in ("json_schema", "regex", "grammar") if getattr(self, name) is not None]
+        said = [name for name in ("json_schema", "regex", "grammar", "sql") if getattr(self, name) is not None]
         if len(said) != 1:
-            raise ValueError(f"needs one of json_schema, regex and grammar, has {' and '.join(said) or 'none'}")
+            raise ValueError(f"needs one of json_schema, regex, grammar and sql, has {' and '.join(said) or 'none'}")
         if self.grammar and not re.search(r"^\s*root\s*::=", self.grammar, re.MULTILINE):
             raise ValueError("the grammar has no rule `root ::= ...`")
         for name, field in self.fields.items():
