@@ -9,9 +9,11 @@ import pytest
 from pydantic import ValidationError
 
 from raftops.data.checks import Checks
-from raftops.forms.checking import differences, failed_checks, json_value, query_of, xml_of
+from raftops.forms.checking import LOOKS, failed_checks
 from raftops.forms.readability import reading_ease, syllables_of
+from raftops.forms.reading import json_value, query_of, xml_of
 from raftops.forms.sql_rows import Database, SqlFault, is_ordered, same_rows
+from raftops.forms.values import differences
 
 SCHEMA = {
     "type": "object", "required": ["type", "days"], "additionalProperties": False,
@@ -125,10 +127,10 @@ def test_the_order_of_rows_counts_where_the_right_query_orders():
     ],
 )
 def test_a_query_reads_within_bounds(query, said):
-    began = time.monotonic()
+    began = time.process_time()
     with closing(Database(SETUP)) as database, pytest.raises(SqlFault, match=said):
         database.rows(query)
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
 
 
 @pytest.mark.parametrize("setup", ["CREATE TABLE a (b", "ATTACH 'y.db' AS y", "VACUUM INTO 'copy.db'"])
@@ -146,9 +148,9 @@ def test_numbers_are_compared_to_six_digits():
 def test_a_regular_expression_matches_the_whole_reply_in_bounded_time():
     assert failed_checks("AB-12", Checks(matches=r"[A-Z]{2}-\d+")) == []
     assert failed_checks("AB-12 and more", Checks(matches=r"[A-Z]{2}-\d+"))
-    began = time.monotonic()
-    assert failed_checks("a" * 40 + "!", Checks(matches=r"(a|a|aa)+$"))
-    assert time.monotonic() - began < 5
+    began = time.process_time()  # the machine may be busy
+    assert "took more than" in failed_checks("a" * 60 + "!", Checks(matches=r"(a|a|aa)+$"))[0]
+    assert time.process_time() - began < 5
 
 
 def test_sections_stand_in_order():
@@ -203,3 +205,7 @@ def test_json_values_are_compared_as_values():
 def test_a_wrong_check_is_refused(checks, said):
     with pytest.raises(ValidationError, match=said):
         Checks.model_validate(checks)
+
+
+def test_every_check_is_looked_for():
+    assert LOOKS.keys() == Checks.model_fields.keys()

@@ -14,7 +14,8 @@ from raftops.answer.prompt import behaviour_messages, grounded_messages
 from raftops.data.checks import Checks
 from raftops.data.records import Example, Message, Unit
 from raftops.evaluation.metrics import token_f1
-from raftops.forms.checking import differences, failed_checks
+from raftops.forms.checking import failed_checks
+from raftops.forms.values import differences
 
 TOKENS_LEAST = 96
 """A reply about form is as long as what it rewrites: it gets at least the service's default."""

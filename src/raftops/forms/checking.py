@@ -1,95 +1,39 @@
-"""Does a reply have its form, and are its values right? An example's checks, without a model and bounded in time."""
+"""Does a reply have its form? An example's checks, one function each, without a model and bounded in time."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from importlib import import_module
 from typing import Any
-from xml.etree.ElementTree import Element, TreeBuilder
-from xml.parsers import expat
 
-from raftops.data.checks import Checks, SqlCheck, XmlCheck
+from raftops.data.checks import Checks, Readability, SqlCheck, XmlCheck
 from raftops.forms.readability import reading_ease
-from raftops.forms.sql_rows import Database, SqlFault, is_ordered, same_rows
+from raftops.forms.reading import json_value, query_of, xml_of
+from raftops.forms.sql_rows import Database, SqlFault
 
 REGEX_SECONDS = 1.0
 """Longest that a regular expression may take."""
-_FENCED = re.compile(r"\s*```\w*\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
 _HEADING = r"^[\s#*_\d.)-]*{}[\s*_]*(?::.*)?$"
 
 
 def failed_checks(text: str, checks: Checks) -> list[str]:
     """The checks that a reply about form does not pass, in words; `not_contains` ignores case, `contains` does not."""
-    return list(_failed(text, checks))
+    wanted = [(look, getattr(checks, name)) for name, look in LOOKS.items()]
+    return [failed for look, value in wanted if value is not None for failed in look(text, value)]
 
 
-def _failed(text: str, checks: Checks) -> Iterator[str]:
-    if checks.json_keys is not None:
-        yield from _keys_wrong(text, checks.json_keys)
-    if checks.json_schema is not None:
-        yield from _schema_wrong(text, checks.json_schema)
-    if checks.xml:
-        yield from _xml_wrong(text, checks.xml)
-    if checks.sql:
-        yield from _sql_wrong(text, checks.sql)
-    if checks.matches:
-        yield from _unmatched(text, checks.matches)
-    yield from _sections_wrong(text, checks.sections)
-    yield from _length_wrong(text, checks)
-    yield from (f"lacks {wanted!r}" for wanted in checks.contains if wanted not in text)
-    yield from (f"says {banned!r}" for banned in checks.not_contains if banned.lower() in text.lower())
-
-
-def differences(text: str, answer: str, checks: Checks) -> list[str] | None:
-    """Where a reply's values are not those of the reference, field by field; None where there are none to compare."""
-    if checks.sql:
-        return _rows_differ(text, answer, checks.sql)
-    if checks.xml:
-        wanted = xml_of(answer)
-        return None if wanted is None else _differ(_leaves(xml_of(text)), _leaves(wanted))
-    wanted_value = json_value(answer) if checks.has_values else None
-    return None if wanted_value is None else _differ(_flat(json_value(text)), _flat(wanted_value))
-
-
-def json_value(text: str) -> Any:
-    """A whole text as strict JSON (no NaN, no repeated keys), or None."""
-    try:
-        return json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return None
-
-
-def xml_of(text: str) -> Element | None:
-    """A whole text as one XML element, or None; a document type, so every entity of its own, is refused."""
-    builder, parser = TreeBuilder(), expat.ParserCreate()
-    parser.StartElementHandler = lambda tag, attributes: builder.start(tag, attributes)
-    parser.EndElementHandler = lambda tag: builder.end(tag)
-    parser.CharacterDataHandler = builder.data
-    parser.StartDoctypeDeclHandler = _refuse
-    try:
-        parser.Parse(text.strip(), True)
-        return builder.close()
-    except (expat.ExpatError, ValueError, AssertionError):
-        return None
-
-
-def query_of(text: str) -> str:
-    """The query of a reply, without a code fence around it."""
-    fenced = _FENCED.fullmatch(text)
-    return (fenced[1] if fenced else text).strip()
-
-
-def _keys_wrong(text: str, keys: Sequence[str]) -> list[str]:
+def keys_wrong(text: str, keys: Sequence[str]) -> list[str]:
+    """Not one strict JSON object with these keys."""
     value = json_value(text)
     if not isinstance(value, dict):
         return ["not one strict JSON object"]
     return [] if sorted(value) == sorted(keys) else [f"keys {sorted(value)}, wanted {sorted(keys)}"]
 
 
-def _schema_wrong(text: str, schema: dict[str, Any]) -> list[str]:
+def schema_wrong(text: str, schema: dict[str, Any]) -> list[str]:
+    """Not one strict JSON value that a schema holds for."""
     value = json_value(text)
     if value is None and text.strip() != "null":
         return ["not one strict JSON value"]
@@ -99,7 +43,8 @@ def _schema_wrong(text: str, schema: dict[str, Any]) -> list[str]:
     return [f"{error.json_path}: {error.message[:200]}" for error in checker.iter_errors(value)]
 
 
-def _xml_wrong(text: str, check: XmlCheck) -> list[str]:
+def xml_wrong(text: str, check: XmlCheck) -> list[str]:
+    """Not one XML document with this root and these elements."""
     root = xml_of(text)
     if root is None:
         return ["not one XML document without a document type"]
@@ -108,31 +53,19 @@ def _xml_wrong(text: str, check: XmlCheck) -> list[str]:
     return [f"no element {path}" for path in check.paths if root.find(path) is None]
 
 
-def _sql_wrong(text: str, check: SqlCheck) -> list[str]:
+def sql_wrong(text: str, check: SqlCheck) -> list[str]:
+    """Not a query that runs; nor may one that is said to be as right fail."""
     try:
         with closing(Database(check.setup)) as database:
-            database.rows(query_of(text))
-            for query in check.accepted:
+            for query in (query_of(text), *check.accepted):
                 database.rows(query)
     except SqlFault as fault:
         return [f"SQL: {fault}"]
     return []
 
 
-def _rows_differ(text: str, answer: str, check: SqlCheck) -> list[str]:
-    try:
-        with closing(Database(check.setup)) as database:
-            said = database.rows(query_of(text))
-            for query in (answer, *check.accepted):
-                ordered = is_ordered(query) if check.ordered is None else check.ordered
-                if same_rows(said, database.rows(query), ordered):
-                    return []
-    except SqlFault as fault:
-        return [str(fault)]
-    return [f"{len(said)} rows that no right query returns"]
-
-
-def _unmatched(text: str, pattern: str) -> list[str]:
+def unmatched(text: str, pattern: str) -> list[str]:
+    """No match of the whole text."""
     library = import_module("regex")  # Python's own knows no limit of time
     try:
         return [] if library.fullmatch(pattern, text, timeout=REGEX_SECONDS) else [f"does not match {pattern}"]
@@ -140,79 +73,54 @@ def _unmatched(text: str, pattern: str) -> list[str]:
         return [f"matching {pattern} took more than {REGEX_SECONDS:g} s"]
 
 
-def _sections_wrong(text: str, sections: Sequence[str]) -> Iterator[str]:
-    end = 0
+def sections_wrong(text: str, sections: Sequence[str]) -> list[str]:
+    """Headings that are missing or out of order."""
+    wrong, end = [], 0
     for section in sections:
         heading = re.compile(_HEADING.format(re.escape(section)), re.IGNORECASE | re.MULTILINE)
         if found := heading.search(text, end):
             end = found.end()
         else:
-            yield f"the section {section!r} " + ("is out of order" if heading.search(text) else "is missing")
+            wrong.append(f"the section {section!r} is {'out of order' if heading.search(text) else 'missing'}")
+    return wrong
 
 
-def _length_wrong(text: str, checks: Checks) -> Iterator[str]:
-    words = len(text.split())
-    if checks.max_words is not None and words > checks.max_words:
-        yield f"{words} words, at most {checks.max_words} wanted"
-    if checks.min_words is not None and words < checks.min_words:
-        yield f"{words} words, at least {checks.min_words} wanted"
-    if checks.max_chars is not None and len(text) > checks.max_chars:
-        yield f"{len(text)} characters, at most {checks.max_chars} wanted"
-    if checks.readability:
-        ease, wanted = reading_ease(text, checks.readability.language), checks.readability
-        if (wanted.min is not None and ease < wanted.min) or (wanted.max is not None and ease > wanted.max):
-            bounds = " and ".join(
-                f"{n} {getattr(wanted, n):g}" for n in ("min", "max") if getattr(wanted, n) is not None
-            )
-            yield f"reading ease {ease:.0f}, wanted {bounds}"
+def hard_to_read(text: str, wanted: Readability) -> list[str]:
+    """A reading ease out of bounds."""
+    ease = reading_ease(text, wanted.language)
+    if (wanted.min is None or ease >= wanted.min) and (wanted.max is None or ease <= wanted.max):
+        return []
+    bounds = wanted.model_dump(exclude={"language"}, exclude_none=True)
+    return [f"reading ease {ease:.0f}, wanted {' and '.join(f'{k} {v:g}' for k, v in bounds.items())}"]
 
 
-def _differ(said: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    """The fields that differ; true is not 1."""
-    names = [*wanted, *(name for name in said if name not in wanted)]
-    pairs = [(name, said.get(name, _ABSENT), wanted.get(name, _ABSENT)) for name in names]
-    return [f"{n}: {a!r}, wanted {b!r}" for n, a, b in pairs if a != b or isinstance(a, bool) != isinstance(b, bool)]
+def _too(word: str, unit: str, count: Callable[[str], int]) -> Callable[[str, int], list[str]]:
+    """A bound on a length: `most` or `least`."""
+
+    def look(text: str, bound: int) -> list[str]:
+        there = count(text)
+        good = there <= bound if word == "most" else there >= bound
+        return [] if good else [f"{there} {unit}, at {word} {bound} wanted"]
+
+    return look
 
 
-class _Absent:
-    def __repr__(self) -> str:
-        return "nothing"
+def _words(text: str) -> int:
+    return len(text.split())
 
 
-_ABSENT = _Absent()
-
-
-def _flat(value: Any, path: str = "$") -> dict[str, Any]:
-    """A JSON value as its leaves by path."""
-    if isinstance(value, dict) and value:
-        return {k: v for name, inner in value.items() for k, v in _flat(inner, f"{path}.{name}").items()}
-    if isinstance(value, list) and value:
-        return {k: v for n, inner in enumerate(value) for k, v in _flat(inner, f"{path}[{n}]").items()}
-    return {path: value}
-
-
-def _leaves(element: Element | None, path: str = "") -> dict[str, Any]:
-    """An XML element as the texts of its leaves by path; of elements with one name, the second is `name[2]`."""
-    if element is None:
-        return {}
-    path = f"{path}/{element.tag}"
-    found: dict[str, Any] = {f"{path}@{name}": value for name, value in element.attrib.items()}
-    if not len(element):
-        return found | {path: (element.text or "").strip()}
-    for child in element:
-        for name, text in _leaves(child, path).items():
-            number, free = 2, name
-            while free in found:
-                free, number = f"{name}[{number}]", number + 1
-            found[free] = text
-    return found
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({key for key, _ in pairs}) < len(pairs):
-        raise ValueError("a key stands twice")
-    return dict(pairs)
-
-
-def _refuse(constant: str, *_: Any) -> None:
-    raise ValueError(f"{constant} is not allowed")
+LOOKS: dict[str, Callable[[str, Any], list[str]]] = {
+    "json_keys": keys_wrong,
+    "json_schema": schema_wrong,
+    "xml": xml_wrong,
+    "sql": sql_wrong,
+    "matches": unmatched,
+    "sections": sections_wrong,
+    "readability": hard_to_read,
+    "max_words": _too("most", "words", _words),
+    "min_words": _too("least", "words", _words),
+    "max_chars": _too("most", "characters", len),
+    "contains": lambda text, wanted: [f"lacks {words!r}" for words in wanted if words not in text],
+    "not_contains": lambda text, banned: [f"says {words!r}" for words in banned if words.lower() in text.lower()],
+}
+"""What looks for each check, by its name in an example."""
