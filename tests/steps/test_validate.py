@@ -303,7 +303,7 @@ EXAMPLE_FAULTS: dict[str, tuple[dict[str, Any] | str, str]] = {
     "own words": (reply("a b c", max_words=2), "does not pass its own checks: 3 words, at most 2 wanted"),
     "own query": (
         reply("SELECT b FROM a", sql={"setup": "CREATE TABLE a (c)"}),
-        "SQL: does not run: no such column: b",
+        "SQL: does not run: no such column",
     ),
     "own setup": (reply("SELECT c FROM a", sql={"setup": "CREATE a"}), "SQL: the setup does not run"),
 }
