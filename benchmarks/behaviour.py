@@ -23,10 +23,13 @@ from raftops.generation.openvino import OpenVinoGenerator
 from raftops.spec.load import load_spec
 from raftops.spec.model.formats import Format
 
+THREADS = 1
+"""Of the engine: so that a busy machine measures, too."""
+
 
 def replies(gguf: Path, asked: list[Example], formats: tuple[Format, ...], title: str) -> tuple[list[Form], float]:
     """What a model replies to requests, and the seconds a reply; without formats, freely."""
-    model, forms, began = OpenVinoGenerator(gguf, words=bool(formats)), [], time.perf_counter()
+    model, forms, began = OpenVinoGenerator(gguf, THREADS, words=bool(formats)), [], time.perf_counter()
     for example in asked:
         turns = example.messages or (Message(role="user", content=example.question),)
         messages, format_ = behaviour_messages(title, turns), format_of(example.asked, formats)
