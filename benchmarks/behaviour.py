@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("--accepted", type=Path)
     parser.add_argument("--split", default="dev", choices=("train", "dev", "test"))
     parser.add_argument("--models", default="base,raft")
+    parser.add_argument("--how", default="free,held")
     args = parser.parse_args()
     loaded = load_spec(args.spec)
     latest = loaded.root / loaded.assistant.spec.platform.store / "latest" / loaded.assistant.name
@@ -79,7 +80,8 @@ def main() -> None:
     train = [e for e in forms if e.split == "train"]
     show("constant", [form_of(e, e.checks, constant_reply(train, e.checks)) for e in asked if e.checks])
     for model in args.models.split(","):
-        for name, formats in (("free", ()), ("held", loaded.assistant.spec.prompt.formats)):
+        for name in args.how.split(","):
+            formats = loaded.assistant.spec.prompt.formats if name == "held" else ()
             show(f"{model}.{name}", *replies(served / f"{model}.gguf", asked, formats, loaded.assistant.title))
 
 

@@ -74,6 +74,14 @@ def test_the_model_is_asked_only_what_is_open():
     assert said.completion_tokens == 6
 
 
+def test_a_value_that_the_text_names_is_taken_from_it():
+    fields = LEAVE.json_schema["properties"] | {"type": {"enum": ["annual", "sick"], "x-from": "given"}}
+    named = Format(name="leave", when="leave", json_schema={"properties": fields})
+    model, request = First(), "Sick leave on 6 March 2026"
+    assert json.loads(written(named, [], request, model, 96).text)["type"] == "sick" and not model.asked
+    assert json.loads(written(named, [], "Flu on 6 March 2026", model, 96).text)["type"] == "annual" and model.asked
+
+
 def test_one_date_fills_both_places_and_none_is_earlier():
     one = written(LEAVE, [], "leave on 6 March 2026", First(), 96)
     assert json.loads(one.text)["end"] == "2026-03-06"

@@ -90,7 +90,8 @@ def _choices(field: Field, values: Mapping[str, Any], given: str) -> Sequence[An
     if "const" in field:
         return [field["const"]]
     if "enum" in field:
-        return list(field["enum"])
+        named = [value for value in field["enum"] if GIVEN in field and _names(given, str(value))]
+        return named or list(field["enum"])
     if field.get("type") == "boolean":
         return [True, False]
     if VALUE in field:
@@ -106,6 +107,11 @@ def _choices(field: Field, values: Mapping[str, Any], given: str) -> Sequence[An
         named = [int(n) if n.is_integer() else n for n in found if field["type"] == "number" or n.is_integer()]
     taken = list(values.values())  # a text names a value once for each of its places
     return [value for value in named if value not in taken] or named
+
+
+def _names(text: str, value: str) -> bool:
+    """Whether a text says a value, as whole words, in whatever case."""
+    return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 def _counted(rule: str, values: Mapping[str, Any]) -> list[int]:

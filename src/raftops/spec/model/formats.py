@@ -28,8 +28,8 @@ class Format(Section):
     """Regular expression; a request in which it is found, whatever the case, wants this format."""
     json_schema: dict[str, Any] | None = None
     """JSON Schema of the reply. In properties of an object, beside its own keywords: `x-from: given` (a value that the
-    request or the evidence names), `x-not-before: NAME` (of two dates), `x-value: weekdays(A, B)` or `days(A, B)`
-    (counted from other values, not guessed)."""
+    request or the evidence names; of an `enum` any, where none is named), `x-not-before: NAME` (of two dates),
+    `x-value: weekdays(A, B)` or `days(A, B)` (counted from other values, not guessed)."""
     regex: str | None = Field(None, min_length=1, max_length=2000)
     """Regular expression of the whole reply."""
     grammar: str | None = Field(None, min_length=1, max_length=20_000)
