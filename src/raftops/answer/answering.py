@@ -22,6 +22,7 @@ from raftops.answer.router import Route, Router
 from raftops.answer.support import asserts_facts, carrying, contradiction, coverage, supports, terms
 from raftops.answer.understanding import Turn, Understood, understood
 from raftops.data.records import Citation, Generation, Message, Unit
+from raftops.forms.reading import json_value
 from raftops.generation.shape import Held
 from raftops.retrieval.protocols import Embedder, Generator, Reranker, Retriever
 from raftops.spec.model.formats import Format
@@ -193,7 +194,9 @@ class Answerer:
         """A reply in a format, from evidence: nothing may stand beside it, so what it rests on is only cited."""
         text = generation.text.strip()
         draft = replace(draft, tokens=(generation.prompt_tokens, generation.completion_tokens))
-        taken = terms(text) - terms(question)
+        value = json_value(text)
+        said = " ".join(map(str, value.values())) if isinstance(value, dict) else text  # a key is the format's word
+        taken = terms(said) - terms(question)
         cited = [self.cite(unit) for unit in draft.units if taken & terms(unit.text)]
         citations = tuple(citation for citation in cited if citation)
         return draft.answer(text, citations, "form", "" if citations else "not grounded")
