@@ -4,7 +4,9 @@ BIN := .venv/bin
 SPEC ?= specs/handbook.yaml
 OVERLAY ?=
 HANDBOOK := ../shared/data/handbooks/18f-handbook
-SPECS := $(filter-out $(if $(wildcard $(HANDBOOK)),,specs/18f.yaml),$(wildcard specs/*.yaml))
+FORMS := ../shared/data/behaviour
+SPECS := $(filter-out $(if $(wildcard $(HANDBOOK)),,specs/18f.yaml) $(if $(wildcard $(FORMS)),,specs/discharge.yaml specs/sql.yaml),\
+  $(wildcard specs/*.yaml))
 REGISTRY ?= ghcr.io/raftops
 STEPS ?=
 BASE ?=
@@ -33,7 +35,7 @@ needed = $(or $($1),$(error no $1: KEY names a key of cosign, and `make images P
 export DVC_NO_ANALYTICS := 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: run test test-quick test-all workflows serve check format images sbom sign-images verify-images bento base compile bench bars data setup lock schema golden clean inputs-18f
+.PHONY: run test test-quick test-all workflows serve check format images sbom sign-images verify-images bento base compile bench bars data setup lock schema golden clean inputs-18f inputs-forms
 
 run: setup data  ## the main job: spec to cited answers
 	$(BIN)/raftops run $(SPEC) $(FLAGS) --demo
@@ -73,13 +75,16 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-compile: setup data inputs-18f  ## every spec to build/*.yaml (18f only where its handbook lies beside the project)
+compile: setup data inputs-18f inputs-forms  ## every spec to build/*.yaml (18f, discharge and sql only where their data lie beside the project)
 	for spec in $(SPECS); do $(BIN)/raftops validate $$spec && $(BIN)/raftops compile $$spec || exit 1; done
 
 inputs-18f: setup
 	@test ! -d $(HANDBOOK) || $(BIN)/python benchmarks/prepare_18f.py $(HANDBOOK)
 
-BENCHMARKS = $(filter-out %/prepare_18f.py %/prepare_unseen.py $(if $(wildcard build/18f),,%/handbook_18f.py) \
+inputs-forms: setup
+	@test ! -d $(FORMS) || for spec in discharge sql; do $(BIN)/python benchmarks/prepare_$$spec.py || exit 1; done
+
+BENCHMARKS = $(filter-out $(wildcard benchmarks/prepare_*.py) $(if $(wildcard build/18f),,%/handbook_18f.py) \
   $(shell docker info >/dev/null 2>&1 || echo %/container_overhead.py),$(wildcard benchmarks/[!_]*.py))
 
 bench: setup data inputs-18f  ## each prints one JSON line per figure (scale.py a table); what needs Docker only where it runs

@@ -26,6 +26,8 @@ def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
     # When the service keeps silent decides no training row.
     silent = marked(Prompt, Mark.SERVED)
     config["augment"]["prompt"] = {name: value for name, value in values["prompt"].items() if name not in silent}
+    # What is released is the router that was measured; it comes with the report.
+    config["deploy"]["router"] = {}
     platform, pull_secrets = spec.platform, list(spec.platform.image_pull_secrets)
     if spec.train.nodes > 1:
         config["train"]["cluster"] = _place(platform, "train") | {

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from raftops.data.records import Checks, Example, Locator, Unit
+from raftops.data.records import Example, Locator, Unit
 from raftops.evaluation.metrics import (
     QUESTIONS,
     abstains,
@@ -12,11 +12,9 @@ from raftops.evaluation.metrics import (
     answer_contained,
     citation_precision,
     citation_recall,
-    failed_checks,
     harmonic,
     hit,
     holds_alone,
-    json_value,
     kind_of_question,
     ndcg,
     normalised,
@@ -135,32 +133,6 @@ def test_ndcg_is_a_share_and_full_only_for_the_best_order(ranking, relevant):
     full = set(ranking[: len(relevant)]) == relevant
     assert 0 < ndcg(ranking, relevant, 8) <= 1 + 1e-12
     assert (ndcg(ranking, relevant, 8) > 1 - 1e-9) == full
-
-
-@pytest.mark.parametrize("text", ['{"a": 1, "b": 2}', ' {"b": 0, "a": null}\n'])
-def test_strict_json_with_exactly_the_keys_passes(text):
-    assert failed_checks(text, Checks(json_keys=("a", "b"))) == []
-
-
-@pytest.mark.parametrize(
-    "text",
-    ['{"a": 1}', '{"a": 1, "b": 2, "c": 3}', '```json\n{"a": 1, "b": 2}\n```', "[1]", '{"a": 1, "b": NaN}', "{'a': 1}"]
-    + ['{"a": 1, "a": 1, "b": 2}', "", "[" * 100000],
-)
-def test_anything_else_than_that_json_fails(text):
-    assert failed_checks(text, Checks(json_keys=("a", "b")))
-
-
-def test_each_check_of_form_is_named_when_it_fails():
-    checks = Checks(max_words=3, contains=("Questions?",), not_contains=("Kindly",))
-    assert failed_checks("one two Questions?", checks) == []
-    assert failed_checks("kindly do come by", checks) == [
-        "4 words, at most 3 wanted", "lacks 'Questions?'", "says 'Kindly'",
-    ]  # fmt: skip
-
-
-def test_json_values_are_compared_as_values():
-    assert json_value('{"b": 1, "a": [2]}') == json_value('{"a":[2],"b":1}')
 
 
 def test_the_harmonic_mean_of_nothing_is_nothing():

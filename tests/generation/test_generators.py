@@ -1,3 +1,4 @@
+import json
 import math
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 from raftops.data.records import Message
 from raftops.errors import ModelError
 from raftops.generation.openvino import OpenVinoGenerator
+from raftops.generation.shape import Shape, one_of, schema_shape, select_over, words_of
 from raftops.generation.transformers import TransformersGenerator
 from raftops.retrieval.protocols import Generator
 
@@ -107,3 +109,41 @@ def test_the_serving_engine_loads_from_a_read_only_mount(tiny_gguf: Path, tmp_pa
     command = f'{inside} "{sys.executable}" -c "$0" "{tmp_path / tiny_gguf.name}"'
     done = subprocess.run(["unshare", "-rm", "sh", "-c", command, code], capture_output=True, text=True, check=False)
     assert "completion_tokens=3" in done.stdout, done.stderr
+
+
+SCHEMA = {"type": "object", "properties": {"type": {"enum": ["annual", "sick"]}}, "required": ["type"]}
+
+
+class TestHeld:
+    """A random model says nothing by itself: what is right here is the engine's holding."""
+
+    @pytest.fixture(scope="class")
+    def generator(self, tiny_gguf: Path) -> OpenVinoGenerator:
+        return OpenVinoGenerator(tiny_gguf, words=True)
+
+    def test_one_of_some_texts(self, generator: OpenVinoGenerator) -> None:
+        assert generator.generate_held(ASKED, 40, one_of([' "2026-05-04"', ' "2026-05-08"'])).text in (
+            ' "2026-05-04"', ' "2026-05-08"',
+        )  # fmt: skip
+
+    def test_what_is_begun_is_not_said_again(self, generator: OpenVinoGenerator) -> None:
+        assert generator.generate_held(ASKED, 40, one_of([" yes"], begun="Well,")).text == " yes"
+
+    def test_a_json_schema(self, generator: OpenVinoGenerator) -> None:
+        closed = SCHEMA | {"additionalProperties": False}
+        assert json.loads(generator.generate_held(ASKED, 60, schema_shape(closed)).text)["type"] in ("annual", "sick")
+
+    def test_words_of_a_text_in_a_row(self, generator: OpenVinoGenerator) -> None:
+        said = json.loads(generator.generate_held(ASKED, 60, words_of('Say "hello" to all')).text)
+        assert said and f" {said} " in ' Say "hello" to all '
+
+    def test_a_query_over_some_names(self, generator: OpenVinoGenerator) -> None:
+        said = generator.generate_held(ASKED, 60, select_over(["city", "name"])).text
+        assert said.startswith("SELECT ")
+
+    def test_a_free_answer_is_the_same_as_without_words(self, generator: OpenVinoGenerator, tiny_gguf: Path) -> None:
+        assert generator.generate(ASKED, 8).text == OpenVinoGenerator(tiny_gguf).generate(ASKED, 8).text
+
+    def test_a_grammar_that_the_engine_does_not_read_is_said(self, generator: OpenVinoGenerator) -> None:
+        with pytest.raises(ModelError, match="cannot hold a reply to this grammar"):
+            generator.generate_held(ASKED, 8, Shape("grammar", "root ::= nowhere"))

@@ -52,7 +52,7 @@ def run(world, tmp_path, monkeypatch):
 
     def runs(config, accepted=None, **say):
         models = {n: Model(f"{n}-{f.__name__}", lambda f=f: Says(f)) for n, f in say.items()}
-        monkeypatch.setattr(step, "served_models", lambda adapters, cache: models)
+        monkeypatch.setattr(step, "served_models", lambda adapters, cache, words: models)
         places = accepted or world / "accepted", world / "built", tmp_path, tmp_path / "report", tmp_path / "cache"
         return evaluate(config, Prompt(), Router(), "a handbook", *places)
 

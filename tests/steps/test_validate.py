@@ -44,6 +44,16 @@ def example(topic: str, number: int = 0, **changes: Any) -> dict[str, Any]:
     return {**row, "answer": f"{number + 2} days", "evidence": evidence, **changes}
 
 
+def reply(answer: str, **checks: Any) -> dict[str, Any]:
+    return {
+        "id": f"b {answer} {checks}",
+        "kind": "behaviour",
+        "question": f"{answer} {checks}?",
+        "answer": answer,
+        "checks": checks,
+    }
+
+
 class World:
     """A project folder with good data in it, to be spoilt by a test; the step runs inside it."""
 
@@ -305,6 +315,15 @@ EXAMPLE_FAULTS: dict[str, tuple[dict[str, Any] | str, str]] = {
         example("leave", 3, answer="Pay 4111 1111 1111 1111"),
         "answer holds a payment card at character 4: 41\u2026 (19 characters)",
     ),
+    "schema": (reply("{}", json_schema={"type": "objekt"}), "checks.json_schema: not a JSON Schema: type: 'objekt'"),
+    "pattern": (reply("a", matches="("), "checks.matches: not a regular expression"),
+    "check": (reply("a", max_word=3), "checks.max_word: unknown key"),
+    "own words": (reply("a b c", max_words=2), "does not pass its own checks: 3 words, at most 2 wanted"),
+    "own query": (
+        reply("SELECT b FROM a", sql={"setup": "CREATE TABLE a (c)"}),
+        "SQL: does not run: no such column",
+    ),
+    "own setup": (reply("SELECT c FROM a", sql={"setup": "CREATE a"}), "SQL: the setup does not run"),
 }
 
 

@@ -15,13 +15,17 @@ from typing import Literal, Protocol
 
 from raftops.answer.asker import NOBODY, Asker
 from raftops.answer.evidence import select_units
+from raftops.answer.filling import format_of, written
 from raftops.answer.prompt import behaviour_messages, cited_numbers, grounded_messages, is_abstention, without_markers
 from raftops.answer.quotes import find_quote_at
 from raftops.answer.router import Route, Router
 from raftops.answer.support import asserts_facts, carrying, contradiction, coverage, supports, terms
 from raftops.answer.understanding import Turn, Understood, understood
 from raftops.data.records import Citation, Generation, Message, Unit
+from raftops.forms.reading import json_value
+from raftops.generation.shape import Held
 from raftops.retrieval.protocols import Embedder, Generator, Reranker, Retriever
+from raftops.spec.model.formats import Format
 from raftops.spec.model.learning import Prompt
 
 NEAREST = 3
@@ -164,9 +168,38 @@ class Answerer:
                 return self._declined(Draft(route, units, seconds), "nothing found")
             if self.prompt.answer == "quote":
                 return self._quoted(sought, Draft(route, units, seconds), "")
-        asked = time.perf_counter()
-        generation = self.generator.generate(self.messages(route, question, units, history), self.max_new_tokens)
-        return self.checked(question, route, units, generation, seconds | {"generation": time.perf_counter() - asked})
+        asked, messages = time.perf_counter(), self.messages(route, question, units, history)
+        generation = self.in_form(messages, question, units) if route.name != "knowledge" else self._free(messages)
+        seconds |= {"generation": time.perf_counter() - asked}
+        if route.name == "both" and self._format(question):
+            return self._formed(Draft(route, units, seconds), question, generation)
+        return self.checked(question, route, units, generation, seconds)
+
+    def in_form(self, messages: Sequence[Message], request: str, units: Sequence[Unit] = ()) -> Generation:
+        """A reply to a request about form, held to the format that it wants where the engine can."""
+        format_ = self._format(request)
+        if format_ is None or not isinstance(self.generator, Held):
+            return self._free(messages)
+        given = "\n".join([request, *(f"{unit.locator.table_header} {unit.text}" for unit in units)])
+        return written(format_, messages, given, self.generator, self.max_new_tokens)
+
+    def _free(self, messages: Sequence[Message]) -> Generation:
+        return self.generator.generate(messages, self.max_new_tokens)
+
+    def _format(self, request: str) -> Format | None:
+        holds = isinstance(self.generator, Held) and self.generator.holds
+        return format_of(request, self.prompt.formats) if holds else None
+
+    def _formed(self, draft: Draft, question: str, generation: Generation) -> Answer:
+        """A reply in a format, from evidence: nothing may stand beside it, so what it rests on is only cited."""
+        text = generation.text.strip()
+        draft = replace(draft, tokens=(generation.prompt_tokens, generation.completion_tokens))
+        value = json_value(text)
+        said = " ".join(map(str, value.values())) if isinstance(value, dict) else text  # a key is the format's word
+        taken = terms(said) - terms(question)
+        cited = [self.cite(unit) for unit in draft.units if taken & terms(unit.text)]
+        citations = tuple(citation for citation in cited if citation)
+        return draft.answer(text, citations, "form", "" if citations else "not grounded")
 
     def _outside(self, question: str, route: Route, policies: frozenset[str]) -> Answer:
         """What stands in the documents that the caller may read, found and quoted without anything that was tuned."""

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from raftops.data.checks import Checks
+
 Split = Literal["train", "dev", "test"]
 
 
@@ -103,21 +105,6 @@ class Message(BaseModel):
     """Who says it."""
     content: str = Field(min_length=1)
     """What is said."""
-
-
-class Checks(BaseModel):
-    """What a behaviour answer must satisfy; each is deterministic."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    json_keys: tuple[str, ...] | None = None
-    """Keys of the JSON object that it has to be."""
-    max_words: int | None = Field(None, ge=1)
-    """Most words."""
-    contains: tuple[str, ...] = ()
-    """What stands in it."""
-    not_contains: tuple[str, ...] = ()
-    """What does not."""
 
 
 class Example(BaseModel):

@@ -16,6 +16,7 @@ from typing import Any
 from raftops.data.records import Generation, Message
 from raftops.errors import StepError
 from raftops.files import sha256_json
+from raftops.generation.shape import Held, Shape
 from raftops.retrieval.protocols import Generator
 
 
@@ -33,6 +34,8 @@ class Model:
 
     digest: str
     open: Callable[[], Generator]
+    holds: bool = False
+    """Whether its replies can be held to a shape."""
 
 
 class Models:
@@ -53,7 +56,8 @@ class Models:
         return self._known[name]
 
     def _remembered(self, name: str, model: Model, cache: Path) -> Remembered:
-        return Remembered(cache / "generations" / f"{model.digest}.jsonl", lambda: self._load(name))
+        path = cache / "generations" / f"{model.digest}.jsonl"
+        return Remembered(path, lambda: self._load(name), model.holds)
 
     def _load(self, name: str) -> Generator:
         if self._loaded is None or self._loaded[0] != name:
@@ -67,7 +71,8 @@ class Models:
 class Remembered:
     """A `Generator` that keeps what it wrote in a file of JSON Lines; a torn last line of a killed run is dropped."""
 
-    def __init__(self, path: Path, load: Callable[[], Generator]) -> None:
+    def __init__(self, path: Path, load: Callable[[], Generator], holds: bool = False) -> None:
+        self.holds = holds
         self.spent = 0.0
         """Seconds of everything it gave, as they were when it was made."""
         self._path, self._load = path, load
@@ -77,19 +82,36 @@ class Remembered:
 
     def timed(self, messages: Sequence[Message], max_new_tokens: int) -> Timed:
         """The answer and how long it took to make."""
-        key = sha256_json([[m.model_dump() for m in messages], max_new_tokens])
-        if key not in self._known:
-            generator = self._load()
-            started = time.perf_counter()
-            made = generator.generate(messages, max_new_tokens)
-            self._keep({"key": key, "seconds": round(time.perf_counter() - started, 4), "generation": asdict(made)})
-        row = self._known[key]
-        self.spent += row["seconds"]
-        return Timed(Generation(**row["generation"]), row["seconds"])
+        asked = [[m.model_dump() for m in messages], max_new_tokens]
+        return self._made(asked, lambda generator: generator.generate(messages, max_new_tokens))
 
     def generate(self, messages: Sequence[Message], max_new_tokens: int) -> Generation:
         """Greedy decoding, or what it gave before."""
         return self.timed(messages, max_new_tokens).generation
+
+    def generate_held(self, messages: Sequence[Message], max_new_tokens: int, shape: Shape) -> Generation:
+        """What a shape allows, or what it gave before."""
+
+        def make(generator: Generator) -> Generation:
+            if not isinstance(generator, Held):
+                raise StepError(
+                    "this model's engine cannot hold a reply to a format", next_step="say so in its `Model`"
+                )
+            return generator.generate_held(messages, max_new_tokens, shape)
+
+        asked = [[m.model_dump() for m in messages], max_new_tokens, asdict(shape)]
+        return self._made(asked, make).generation
+
+    def _made(self, asked: Any, make: Callable[[Generator], Generation]) -> Timed:
+        key = sha256_json(asked)
+        if key not in self._known:
+            generator = self._load()
+            started = time.perf_counter()
+            made = make(generator)
+            self._keep({"key": key, "seconds": round(time.perf_counter() - started, 4), "generation": asdict(made)})
+        row = self._known[key]
+        self.spent += row["seconds"]
+        return Timed(Generation(**row["generation"]), row["seconds"])
 
     def stream(self, messages: Sequence[Message], max_new_tokens: int) -> Iterator[str]:
         """The same text, in one piece."""

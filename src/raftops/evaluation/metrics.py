@@ -5,17 +5,15 @@ They compare words and numbers; they do not judge meaning. What each one counts 
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from raftops.answer.prompt import cited_numbers, is_abstention, without_markers
 from raftops.answer.support import numbers, terms
-from raftops.data.records import Checks, Example, Unit
+from raftops.data.records import Example, Unit
 from raftops.raftdata.golden import Proof, is_golden
 from raftops.spec.model.learning import Prompt
 
@@ -153,40 +151,3 @@ def ndcg(ranking: Sequence[str], relevant: frozenset[str], k: int) -> float:
     gain = sum(1 / math.log2(rank + 2) for rank, doc_id in enumerate(ranking[:k]) if doc_id in relevant)
     best = sum(1 / math.log2(rank + 2) for rank in range(min(k, len(relevant))))
     return gain / best if best else 0.0
-
-
-def failed_checks(text: str, checks: Checks) -> list[str]:
-    """The checks that a reply about form does not pass, in words; `not_contains` ignores case, `contains` does not."""
-    failed = []
-    if checks.json_keys is not None:
-        failed += _json_problems(text, checks.json_keys)
-    words = len(text.split())
-    if checks.max_words is not None and words > checks.max_words:
-        failed.append(f"{words} words, at most {checks.max_words} wanted")
-    failed += [f"lacks {wanted!r}" for wanted in checks.contains if wanted not in text]
-    return failed + [f"says {banned!r}" for banned in checks.not_contains if banned.lower() in text.lower()]
-
-
-def _json_problems(text: str, keys: Sequence[str]) -> list[str]:
-    value = json_value(text)
-    if not isinstance(value, dict):
-        return ["not one strict JSON object"]
-    return [] if sorted(value) == sorted(keys) else [f"keys {sorted(value)}, wanted {sorted(keys)}"]
-
-
-def json_value(text: str) -> Any:
-    """A whole text as strict JSON (no NaN, no repeated keys), or None."""
-    try:
-        return json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({key for key, _ in pairs}) < len(pairs):
-        raise ValueError("a key stands twice")
-    return dict(pairs)
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")

@@ -50,6 +50,8 @@ class HeldOut:
     """All held-out examples: what the router is measured on, which costs no generation."""
     left_out: tuple[tuple[str, str], ...]
     """(id, reason) of questions that cannot be asked of this index."""
+    trained: tuple[Example, ...] = ()
+    """Requests about form of the training split: what the trivial reply is taken from."""
     dev: tuple[Question, ...] = ()
     """Questions of the dev split: what the kind of answer is chosen on, and nothing is reported of."""
 
@@ -88,8 +90,9 @@ def held_out(
         left_out += [(q[0].id, q[1]) for q in asked if isinstance(q, tuple)]
         questions += [q for q in asked if isinstance(q, Question)][:limit]
     behaviour = _drawn([e for e in test if e.kind == "behaviour"], config.seed)[: config.behaviour]
+    trained = tuple(e for e in every if e.split == "train" and e.kind == "behaviour")
     dev = _dev(config, [e for e in every if e.split == "dev" and e.kind == "knowledge"], asker)
-    return HeldOut(tuple(questions), tuple(behaviour), tuple(test), tuple(sorted(left_out)), tuple(dev))
+    return HeldOut(tuple(questions), tuple(behaviour), tuple(test), tuple(sorted(left_out)), trained, tuple(dev))
 
 
 def _dev(config: Evaluate, examples: Sequence[Example], asker: Askers) -> list[Question]:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from raftops.access import AccessPolicies
 from raftops.answer.answering import Answerer
+from raftops.data.records import Example, Unit
 from raftops.evaluation.arms import (
     CONTENDERS,
     EXTRACT,
@@ -18,20 +19,20 @@ from raftops.evaluation.arms import (
     memory_reply,
     served_reply,
 )
-from raftops.evaluation.behaviour import Form, form_reply
+from raftops.evaluation.behaviour import TOKENS_LEAST, Form, constant_reply, form_of, form_reply
 from raftops.evaluation.forgetting import Probe, Recalled, probe_reply, probes
 from raftops.evaluation.generations import Models
 from raftops.evaluation.leaks import ANSWERED, Canary, canaries, sung
 from raftops.evaluation.policy import Answering, choose_answering
 from raftops.evaluation.probing import Column, Probing
-from raftops.evaluation.questions import ANSWERABLE, HeldOut
+from raftops.evaluation.questions import ANSWERABLE, Askers, HeldOut, Question
 from raftops.evaluation.ranking import Given, alone, given, ranked_documents, ranking_scores, unit_scores
 from raftops.evaluation.routing import Routed, routed
 from raftops.evaluation.scores import Judge, Scores
 from raftops.progress import progress
 from raftops.raftdata.golden import Source
 from raftops.retrieval.protocols import Retriever
-from raftops.spec.figures import MODELS, SERVED
+from raftops.spec.figures import CONSTANT, MODELS, SERVED
 from raftops.spec.model.base import Arm
 from raftops.spec.model.learning import Evaluate
 
@@ -124,6 +125,9 @@ class Study:
                 self._form_and_memory(model)
                 self._probe(model)
         found = self.findings
+        found.forms[CONSTANT] = [
+            form_of(e, e.checks, constant_reply(found.held.trained, e.checks)) for e in found.held.behaviour if e.checks
+        ]
         found.routed = routed(self._bench.answerer.router, found.held.every)
         found.winner = choose(found)
         if found.winner:
@@ -216,12 +220,18 @@ class Study:
 
     def _form_and_memory(self, name: str) -> None:
         found, bench = self.findings, self._bench
-        model, limit, title = bench.models[name], self._config.max_new_tokens, bench.answerer.title
+        model, limit = bench.models[name], max(self._config.max_new_tokens, TOKENS_LEAST)
+        answerer = replace(bench.answerer, generator=model, max_new_tokens=limit)
         forms = self._tally.over(found.held.behaviour, f"form, {name}")
         checked = ((e, e.checks) for e in forms)
-        found.forms[name] = [form_reply(e, checks, model, title, limit) for e, checks in checked if checks]
+        found.forms[name] = [form_reply(e, checks, answerer, self._evidence(e)) for e, checks in checked if checks]
         general = self._tally.over(self._probes(), f"forgetting, {name}")
         found.probes[name] = [probe_reply(probe, model) for probe in general]
+
+    def _evidence(self, example: Example) -> Sequence[Unit]:
+        """What is shown with a request about form: nothing, unless its example has evidence that someone may read."""
+        asked = Askers(self._bench.access, self._bench.sources).ask(example) if example.evidence else None
+        return self._bench.answerer.units(example.asked, asked.policies) if isinstance(asked, Question) else ()
 
 
 class _Tally:

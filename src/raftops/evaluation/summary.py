@@ -131,7 +131,10 @@ class Summariser:
             f"behaviour_values.{model}": [None if f.values_right is None else float(f.values_right) for f in forms]
             for model, forms in found.forms.items()
         }
-        return self._intervals(passed | values, ["form"] * len(rows))
+        words: dict[str, Column] = {
+            f"behaviour_words.{model}": [form.words for form in forms] for model, forms in found.forms.items()
+        }
+        return self._intervals(passed | values | words, ["form"] * len(rows))
 
     def _memory(self, found: Findings) -> dict[str, Interval]:
         rows = next(iter(found.probes.values()), [])

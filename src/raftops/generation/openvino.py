@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import openvino as ov
@@ -23,6 +24,7 @@ from tokenizers.decoders import DecodeStream
 from raftops.data.records import Generation, Message
 from raftops.errors import ModelError
 from raftops.generation.header import read_header
+from raftops.generation.shape import Shape
 from raftops.generation.stream import Emit, pieces
 from raftops.generation.tokens import ChatTokenizer
 
@@ -30,17 +32,16 @@ from raftops.generation.tokens import ChatTokenizer
 class OpenVinoGenerator:
     """A `Generator` over one GGUF file."""
 
-    def __init__(self, gguf: Path, threads: int = 0) -> None:
-        """Load a served GGUF; `threads` 0 takes all."""
+    holds = True
+
+    def __init__(self, gguf: Path, threads: int = 0, words: bool = False) -> None:
+        """Load a served GGUF; `threads` 0 takes all. `words` loads at once what holding a reply to a shape needs."""
         started = time.perf_counter()
         self.tokenizer = ChatTokenizer.of(gguf)
         self.context = _context(gguf)
-        properties = {"INFERENCE_NUM_THREADS": threads} if threads else {}
-        try:
-            self._pipeline = _load(gguf, properties)
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise ModelError(f"{gguf}: openvino-genai cannot load it ({reason})") from error
+        self._properties = {"INFERENCE_NUM_THREADS": threads} if threads else {}
+        self._gguf, self._knows_words = gguf, words
+        self._pipeline: Any = _load(gguf, self._properties, words)
         self._turn = Lock()
         self.load_seconds = time.perf_counter() - started
         """Seconds that loading took."""
@@ -50,6 +51,28 @@ class OpenVinoGenerator:
         prompt = self._prompt(messages, max_new_tokens)
         with self._turn:
             result = self._run(prompt, max_new_tokens, None)
+        return self._generation(prompt, result)
+
+    def generate_held(self, messages: Sequence[Message], max_new_tokens: int, shape: Shape) -> Generation:
+        """Greedy decoding of what a shape allows, behind what it says is begun; the text is what was added."""
+        prompt = self._prompt(messages, max_new_tokens, shape.begun)
+        with self._turn:
+            self._know_words()
+            try:
+                result = self._run(prompt, max_new_tokens, None, shape)
+            except RuntimeError as error:
+                reason = str(error).strip().splitlines()[-1]
+                raise ModelError(f"the engine cannot hold a reply to this {shape.kind} ({reason})") from error
+        return self._generation(prompt, result)
+
+    def _know_words(self) -> None:
+        """Load the model with its words, which the engine has to know to hold a reply to a shape: seconds, once."""
+        if not self._knows_words:
+            self._pipeline = None  # the memory of one model
+            self._pipeline = _load(self._gguf, self._properties, words=True)
+            self._knows_words = True
+
+    def _generation(self, prompt: Sequence[int], result: genai.EncodedResults) -> Generation:
         tokens = list(result.tokens[0])
         return Generation(
             text=self.tokenizer.decode(tokens),
@@ -74,8 +97,8 @@ class OpenVinoGenerator:
         """How many tokens a text has."""
         return self.tokenizer.count_tokens(text)
 
-    def _prompt(self, messages: Sequence[Message], max_new_tokens: int) -> list[int]:
-        ids = self.tokenizer.prompt_ids(messages)
+    def _prompt(self, messages: Sequence[Message], max_new_tokens: int, begun: str = "") -> list[int]:
+        ids = self.tokenizer.prompt_ids(messages) + self.tokenizer.encode(begun)
         if len(ids) + max_new_tokens > self.context:
             raise ModelError(
                 f"the prompt has {len(ids)} tokens, with {max_new_tokens} to come; the model reads {self.context}",
@@ -83,23 +106,35 @@ class OpenVinoGenerator:
             )
         return ids
 
-    def _run(self, prompt: list[int], max_new_tokens: int, streamer: genai.StreamerBase | None) -> genai.EncodedResults:
+    def _run(
+        self, prompt: list[int], max_new_tokens: int, streamer: genai.StreamerBase | None, shape: Shape | None = None
+    ) -> genai.EncodedResults:
         config = genai.GenerationConfig()
         config.max_new_tokens = max_new_tokens
         config.do_sample = False
         config.logprobs = 1
         config.eos_token_id = min(self.tokenizer.stop_ids)
         config.stop_token_ids = set(self.tokenizer.stop_ids)
+        if shape:
+            config.structured_output_config = genai.StructuredOutputConfig(**{shape.kind: shape.text})
         return self._pipeline.generate(ov.Tensor(np.array([prompt], dtype=np.int64)), config, streamer)
 
 
-def _load(gguf: Path, properties: dict[str, int]) -> genai.LLMPipeline:
-    """The engine gets an empty tokenizer: prompts are token ids, and to make one of the file took 4.1 of 6.6 s."""
+def _load(gguf: Path, properties: dict[str, int], words: bool = False) -> genai.LLMPipeline:
+    """The engine gets an empty tokenizer: prompts are token ids, and to make one of the file took 4.1 of 6.6 s.
+
+    With `words` it makes one, to know which tokens a shape allows.
+    """
     with TemporaryDirectory(prefix="raftops-model-") as place:
         (empty := Path(place, "tokenizer")).mkdir()
         if not os.access(gguf, os.W_OK):  # the engine opens it for writing, and writes nothing
             gguf = Path(shutil.copyfile(gguf, Path(place, gguf.name)))
-        return genai.LLMPipeline(os.fspath(gguf), genai.Tokenizer(os.fspath(empty)), "CPU", **properties)
+        try:
+            tokenizer = () if words else (genai.Tokenizer(os.fspath(empty)),)
+            return genai.LLMPipeline(os.fspath(gguf), *tokenizer, "CPU", **properties)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise ModelError(f"{gguf}: openvino-genai cannot load it ({reason})") from error
 
 
 class _Pieces(genai.StreamerBase):

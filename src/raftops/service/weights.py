@@ -67,13 +67,14 @@ def open_generator(release: Release, engine: str) -> Generator:
         raise ModelError(f"{release.base}: has no GGUF form", next_step="set deploy.engine: transformers")
     generator: Generator
     if engine == "openvino":
-        generator = importlib.import_module("raftops.generation.openvino").OpenVinoGenerator(release.model)
+        module: Any = importlib.import_module("raftops.generation.openvino")
+        generator = module.OpenVinoGenerator(release.model, words=bool(release.prompt.formats))
         return generator
     if release.deploy.engine == engine:
         why = "deploy.engine is transformers"
     else:
         why = "openvino-genai is not installed" if release.model else f"{release.base} has no GGUF form for OpenVINO"
-    module: Any = of_extra("raftops.generation.transformers", "generation", why)
+    module = of_extra("raftops.generation.transformers", "generation", why)
     if release.model:  # merged weights: no adapter beside them
         generator = module.TransformersGenerator(release.model, release.tokenizer)
     else:

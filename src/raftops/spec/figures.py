@@ -108,6 +108,8 @@ OTHERS = (
     "shuffled.citation_lift", "noise.flips", "noise.delta",
 )  # fmt: skip
 """Of no arm, with an interval."""
+CONSTANT = "constant"
+"""The trivial reply to a request about form: the commonest answer of the training split to requests of its checks."""
 COUNTS = ("leaks", "canaries")
 """Whole numbers, without an interval."""
 LATENCIES = tuple(
@@ -150,6 +152,8 @@ def metric_names() -> tuple[str, ...]:
     plain += [f"{arm}.citation_f1" for arm in BARE_ARMS if arm not in UNCITED]
     plain += [f"{retriever}.{name}" for retriever in RETRIEVERS for name in ("hit@1", "hit@10", "ndcg@10")]
     plain += [f"{what}.{model}" for what in ("behaviour", "behaviour_values", "forgetting") for model in MODELS]
+    plain += [f"behaviour_words.{model}" for model in (*MODELS, CONSTANT)]
+    plain += [f"{what}.{CONSTANT}" for what in ("behaviour", "behaviour_values")]
     plain += OTHERS
     paired = [f"{family}.{f.name}.{part}" for family in PAIRS for f in FIGURES if f.paired for part in _PARTS]
     return (*plain, *(f"{name}.{bound}" for name in plain for bound in _BOUNDS), *paired, *COUNTS, *LATENCIES)

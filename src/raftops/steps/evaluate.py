@@ -73,7 +73,7 @@ def evaluate(  # noqa: PLR0913  one argument per artifact
         advice = "raise data.splits.test or add examples to data.examples"
         raise DataRejected(f"no answerable held-out question can be asked{reason}", next_step=advice)
 
-    models = Models(served_models(adapters, cache), cache)
+    models = Models(served_models(adapters, cache, words=bool(prompt.formats)), cache)
     with open_index(built, prompt.dense_share) as library:
         single = {"bm25": Weighted(library, 0.0), "dense": Weighted(library, 1.0)}
         router, choosing = calibrated(router, examples, library.embedder), adapters / EVIDENCE
@@ -99,13 +99,18 @@ def evaluate(  # noqa: PLR0913  one argument per artifact
     return summary.metrics
 
 
-def served_models(adapters: Path, cache: Path) -> dict[str, Model]:
-    """The models that the step train left: GGUF files for OpenVINO, or else adapters beside their base."""
+def served_models(adapters: Path, cache: Path, words: bool = False) -> dict[str, Model]:
+    """The models that the step train left: GGUF files for OpenVINO, or else adapters beside their base.
+
+    With `words` they are loaded with what holding a reply to a format needs.
+    """
     served = {name: adapters / "served" / f"{name}.gguf" for name in MODELS}
     if served["raft"].is_file():
         engine = f"openvino-genai {version('openvino-genai')}"
         return {
-            name: Model(sha256_json([sha256_file(gguf), engine]), partial(OpenVinoGenerator, gguf))
+            name: Model(
+                sha256_json([sha256_file(gguf), engine]), partial(OpenVinoGenerator, gguf, words=words), holds=True
+            )
             for name, gguf in served.items() if gguf.is_file()
         }  # fmt: skip
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from raftops.answer.quotes import check_quotes
 from raftops.data.listing import example_files
 from raftops.data.records import Example
+from raftops.forms.checking import failed_checks
 from raftops.spec.explain import did_you_mean
 from raftops.spec.model.knowledge import Data, Validate
 from raftops.validation.findings import Noted, note_personal_data, personal_data_checks
@@ -55,6 +56,7 @@ def example_checks(config: Validate) -> list[Check]:
         Check("evidence_exists", "true", "critical", "every document of an evidence exists"),
         Check("evidence_is_accepted", "true", "critical", "every document of an evidence was accepted"),
         Check("quote_is_verbatim", "true", "critical", "every quote stands verbatim in its document"),
+        Check("answer_passes_checks", "true", "critical", "an answer about form passes the checks of its own example"),
         Check("is_in_language", "true", "critical", f"examples are in the language {config.language}"),
         *personal_data_checks(config.personal_data),
     ]  # fmt: skip
@@ -158,6 +160,9 @@ def _look(
     for name, most in (("question", config.question_chars_max), ("answer", config.answer_chars_max)):
         if row.columns[f"{name}_chars"] > most:
             row.explain(f"{name}_chars", f"the {name} has {row.columns[f'{name}_chars']} characters; at most {most}")
+    row.columns |= {"answer_passes_checks": True}
+    for failed in failed_checks(example.answer, example.checks) if example.checks else ():
+        row.fail("answer_passes_checks", f"the answer does not pass its own checks: {failed}")
     foreign = foreign_language(f"{example.asked}\n{example.answer}", config.language)
     if foreign:
         row.fail("is_in_language", f"is in another language ({foreign}) than {config.language}")

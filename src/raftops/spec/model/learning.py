@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from raftops.spec.model.base import ARMS, Arm, Fraction, Label, Language, Mark, Section
+from raftops.spec.model.formats import Format
 
 
 class Prompt(Section):
@@ -49,6 +50,8 @@ class Prompt(Section):
     """Score of the best evidence unit below which the service says that nothing answers; 0 always asks the model."""
     least_confidence: Annotated[Fraction, Mark.SERVED] = 0.75
     """Mean probability of an answer's tokens below which the service declines it; 0 shows all that evidence carries."""
+    formats: Annotated[tuple[Format, ...], Mark.SERVED, Mark.LATER] = Field((), max_length=32)
+    """Forms that requests about form are held to; the first that a request wants is taken."""
 
 
 class Augment(Section):
