@@ -37,7 +37,7 @@ def spec_page() -> str:
     lines = [
         "# The spec, setting by setting",
         "",
-        f"{count} settings, as `raftops schema` knows them. One without a default is needed. An unknown key is an error.",
+        f"{count} settings, as `raftops schema` knows them. One without a default is needed; unknown keys are refused.",
         "",
     ]
     for node, path in sections.values():
@@ -139,8 +139,8 @@ def schemas_page(files: list[Path]) -> str:
     lines = [
         "# JSON Schemas",
         "",
-        "Draft 7, for editors and other checkers. VS Code with the YAML extension, JetBrains and Helix complete and check",
-        "a YAML file whose first line names its schema. `raftops init` writes the spec's beside the spec.",
+        "Draft 7, for editors and other checkers. VS Code with the YAML extension completes and checks a YAML file",
+        "whose first line names its schema. `raftops init` writes the spec's beside the spec.",
         "",
         "| schema | first line of a file below `specs/` |",
         "|---|---|",

@@ -6,7 +6,7 @@ Named in mkdocs.yml as a hook. It adds files and turns links to files outside of
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from importlib import import_module
 from typing import Any
 
 from mkdocs.structure.files import File, Files
@@ -15,6 +15,8 @@ from tools.reference import ROOT, commands_page, schemas_page, spec_page
 
 FROM_ROOT = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 SOURCE = "https://github.com/raftops/raftops/blob/main/"
+FIELDS = "<!-- fields: {} -->"
+"""Above a table of the fields of a model."""
 WORDS = "<!-- words of CONTRIBUTING.md -->"
 """Where the glossary shows the words that are ours."""
 
@@ -38,7 +40,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
     """Mend the links of a page that was written for the repository, and show our words in the glossary."""
-    here = page.file.src_uri
+    here, markdown = page.file.src_uri, with_all_fields(markdown)
     if WORDS in markdown:
         markdown = markdown.replace(WORDS, words())
     if here in FROM_ROOT:
@@ -52,6 +54,28 @@ def words() -> str:
     return text[text.index("| word | means |") :].partition("\n\n")[0]
 
 
-def pages() -> list[Path]:
-    """The pages that people wrote for the site; the code's own are checked where they are made."""
-    return [path for path in sorted((ROOT / "docs").rglob("*.md")) if path.name not in ("LOG.md", "STYLE.md")]
+def with_all_fields(markdown: str) -> str:
+    """The tables of fields, with the fields that the page does not explain in what the model says of them."""
+    for model, shown in shown_tables(markdown):
+        head = FIELDS.format(model)
+        before, _, rest = markdown.partition(head)
+        table, gap, after = rest.lstrip("\n").partition("\n\n")
+        rows = [f"| `{name}` | {said} |" for name, said in fields_of(model).items() if name not in shown]
+        markdown = before + "\n".join([table, *rows]) + gap + after
+    return markdown
+
+
+def shown_tables(markdown: str) -> list[tuple[str, list[str]]]:
+    """The models whose fields a page explains in a table, and the fields it names."""
+    found = []
+    for match in re.finditer(r"<!-- fields: ([\w.]+) -->\n(\|.*?)(?:\n\n|\Z)", markdown, re.DOTALL):
+        cells = [line.split("|")[1] for line in match[2].splitlines()[2:]]
+        found.append((match[1], [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]))
+    return found
+
+
+def fields_of(model: str) -> dict[str, str]:
+    """The fields of a model, each with what the code says of it."""
+    module, _, name = model.rpartition(".")
+    fields: dict[str, Any] = getattr(import_module(module), name).model_fields
+    return {field: " ".join((info.description or "").split()) for field, info in fields.items()}
