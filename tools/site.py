@@ -5,8 +5,11 @@ Named in mkdocs.yml as a hook. It adds files and turns links to files outside of
 
 from __future__ import annotations
 
+import ast
 import re
 from importlib import import_module
+from inspect import getsource
+from itertools import pairwise
 from typing import Any
 
 from mkdocs.structure.files import File, Files
@@ -75,7 +78,14 @@ def shown_tables(markdown: str) -> list[tuple[str, list[str]]]:
 
 
 def fields_of(model: str) -> dict[str, str]:
-    """The fields of a model, each with what the code says of it."""
+    """The fields of a model, each with what the code says of it: the text under the field, or nothing."""
     module, _, name = model.rpartition(".")
-    fields: dict[str, Any] = getattr(import_module(module), name).model_fields
-    return {field: " ".join((info.description or "").split()) for field, info in fields.items()}
+    section: Any = getattr(import_module(module), name)
+    [body] = [node.body for node in ast.parse(getsource(section)).body if isinstance(node, ast.ClassDef)]
+    said = {
+        field.target.id: " ".join(text.value.value.split())
+        for field, text in pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)
+    }
+    return {field: said.get(field, "") for field in section.model_fields}
