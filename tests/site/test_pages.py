@@ -122,3 +122,11 @@ def test_every_message_that_the_page_explains_is_one_of_the_code(message: str) -
 
 def test_a_message_that_nobody_says_is_seen() -> None:
     assert len(messages()) > 30 and not [text for text in texts() if "the moon is not full" in text]
+
+
+def test_the_answer_of_the_picture_stands_in_its_document() -> None:
+    picture = (ROOT / "docs" / "answer.svg").read_text(encoding="utf-8")
+    [doc_id], [quote] = re.findall(r"([\w/-]+\.md) ·", picture), re.findall(r'>"(.*?)"<', picture)
+    questions = (ROOT / "data" / "examples" / "knowledge-company.jsonl").read_text(encoding="utf-8")
+    assert quote in (ROOT / "data" / "documents" / doc_id).read_text(encoding="utf-8")
+    assert re.findall(r"</tspan> (How .*?)</text>", picture)[0] in questions
