@@ -17,7 +17,6 @@ from mkdocs.structure.files import File, Files
 from tools.reference import ROOT, commands_page, schemas_page, spec_page
 
 FROM_ROOT = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
-SOURCE = "https://github.com/raftops/raftops/blob/main/"
 FIELDS = "<!-- fields: {} -->"
 """Above a table of the fields of a model."""
 WORDS = "<!-- words of CONTRIBUTING.md -->"
