@@ -128,6 +128,10 @@ schema: setup  ## the JSON Schemas that editors read
 	$(BIN)/raftops schema -o schema/raftops.schema.json
 	for what in overlay examples access router; do $(BIN)/raftops schema $$what -o schema/raftops.$$what.schema.json; done
 
+.PHONY: docs
+docs: setup  ## the docs site into build/site, strictly; it reads what the code says and asks no other host
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 golden: setup data  ## the compiled quickstart as reviewed
 	RAFTOPS_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/pipelines/wiring/test_compile.py
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ from raftops.files import read_json
 from raftops.spec.model.base import STEPS
 from tests.local.project import ENVIRONMENT, init, kill_run_at, raftops, release, run
 from tests.local.readme import blocks, commands, left_running, sh
+from tests.site import pages
 
 ASSISTANT = "my-assistant"
 """The project of the README."""
+SITE = [page for page in pages.PAGES if any("test_the_commands_of_the_site" in b.runner for b in pages.blocks(page))]
 pytestmark = [pytest.mark.local, pytest.mark.timeout(2400)]
 
 
@@ -55,6 +58,39 @@ def assert_the_snippet_answers(folder):
     done = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True, env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+
+
+@pytest.mark.parametrize("page", SITE, ids=pages.name)
+def test_the_commands_of_the_site_that_need_a_run(project, page):
+    """What a page leaves to this test is run beside the service, where the page starts one."""
+    folder, _ = project
+    mine = [b for b in pages.blocks(page) if b.runner.endswith("::test_the_commands_of_the_site_that_need_a_run")]
+    serves = any(line.startswith("raftops serve") for block in mine for line in block.lines)
+    with left_running("raftops serve raftops.yaml", folder) if serves else nullcontext():
+        for block in mine:
+            if block.language == "python":
+                assert "[1]" in answered(block.text, folder)
+                continue
+            lines = [line for line in block.lines if not line.startswith("raftops serve")]
+            script = "\n".join(lines).replace("raftops run raftops.yaml", "raftops run raftops.yaml -f small.yaml")
+            assert not lines or sh(f"set -e\n{script}", folder)
+
+
+def test_langchains_client_is_answered(project):
+    pytest.importorskip("langchain_openai")
+    page = pages.ROOT / "docs" / "how-to" / "clients.md"
+    [block] = [b for b in pages.blocks(page) if b.runner.endswith("::test_langchains_client_is_answered")]
+    with left_running("raftops serve raftops.yaml", project[0]):
+        assert answered(block.text, project[0])
+
+
+def answered(snippet, folder):
+    """What a page's Python prints, asked of this project's model."""
+    snippet = snippet.replace('model="my-assistant"', 'model="starter"')
+    words = [sys.executable, "-c", snippet]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 def test_a_run_that_was_killed_at_every_step_ends_with_the_same_release(project, unbroken, tmp_path):
