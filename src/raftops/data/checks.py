@@ -17,7 +17,7 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class _Check(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class XmlCheck(_Check):
