@@ -45,10 +45,10 @@ def test_a_name_that_kfp_does_not_take_is_refused(documents: list[dict[str, Any]
 
 def test_a_workflow_too_large_for_etcd_is_refused_with_the_tasks_that_carry_data(project: Any) -> None:
     project.spec["spec"]["router"] = {
-        name: {"questions": [f"{name} {n}: " + "how many days of leave are there? " * 15 for n in range(300)]}
+        name: {"questions": [f"{name} {n}: " + "how many days of leave are there? " * 15 for n in range(500)]}
         for name in ("behaviour", "knowledge", "both")
     }
-    with pytest.raises(SpecError, match=f"{WORKFLOW_BYTES} fit; task deploy carries .* {INLINE_BYTES}") as caught:
+    with pytest.raises(SpecError, match=f"{WORKFLOW_BYTES} fit; task evaluate carries .* {INLINE_BYTES}") as caught:
         compile_spec(project.load())
     assert "data names" in caught.value.next_step
 
