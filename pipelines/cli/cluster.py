@@ -176,9 +176,9 @@ def status(
     if not run:
         try:
             server = _server(None, endpoint, spec, overlay)
-        except ClusterError as error:
-            more = f"{error.next_step}; raftops runs shows the runs of this machine"
-            raise ClusterError(str(error), next_step=more) from None
+        except ClusterError as unnamed:
+            more = f"{unnamed.next_step}; raftops runs shows the runs of this machine"
+            raise ClusterError(str(unnamed), next_step=more) from None
         _show_runs(server)
         return
     server, run_id = _located(run, endpoint, spec, overlay)
