@@ -191,13 +191,13 @@ def status(
     notes = {s.step: _note(server, found, s, reason) for s in steps.values()}
     rows = [(s.step, s.status, duration(s.seconds) if s.seconds else "-", notes[s.step]) for s in steps.values()]
     screen.table(f"{found.get('display_name')}: {found.get('state')}", ("step", "", "time", "note"), rows)
-    error = failure(server, found, reason) if found.get("state") in ENDED else None
-    if error:
-        screen.say(f"[red]{escape(str(error))}[/]\n  [bold]next:[/] {escape(error.next_step)}")
+    failed = failure(server, found, reason) if found.get("state") in ENDED else None
+    if failed:
+        screen.say(f"[red]{escape(str(failed))}[/]\n  [bold]next:[/] {escape(failed.next_step)}")
     screen.say(f"see it at {escape(server.page(run_id))}")
     shown = [asdict(s) | {"note": notes[s.step]} for s in steps.values()]
-    failed = {"error": str(error), "next": error.next_step} if error else {}
-    screen.result({"run_id": run_id, "state": found.get("state"), "steps": shown} | failed)
+    why = {"error": str(failed), "next": failed.next_step} if failed else {}
+    screen.result({"run_id": run_id, "state": found.get("state"), "steps": shown} | why)
 
 
 def _note(server: Server, run: Mapping[str, Any], state: StepState, reason: PodReason) -> str:

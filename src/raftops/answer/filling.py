@@ -90,8 +90,8 @@ def _choices(field: Field, values: Mapping[str, Any], given: str) -> Sequence[An
     if "const" in field:
         return [field["const"]]
     if "enum" in field:
-        named = [value for value in field["enum"] if GIVEN in field and _names(given, str(value))]
-        return named or list(field["enum"])
+        said = [value for value in field["enum"] if GIVEN in field and _names(given, str(value))]
+        return said or list(field["enum"])
     if field.get("type") == "boolean":
         return [True, False]
     if VALUE in field:
