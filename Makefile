@@ -32,7 +32,7 @@ needed = $(or $($1),$(error no $1: KEY names a key of cosign, and `make images P
 export DVC_NO_ANALYTICS := 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: run test test-quick test-all workflows serve check format images sbom sign-images verify-images bento base compile bench bars data setup lock schema golden clean inputs-18f
+.PHONY: run test test-quick test-all workflows serve check format images sbom sign-images verify-images bento base compile bench bars data setup lock schema golden docs clean inputs-18f
 
 run: setup data  ## the main job: spec to cited answers
 	$(BIN)/raftops run $(SPEC) $(FLAGS) --demo
@@ -122,7 +122,6 @@ schema: setup  ## the JSON Schemas that editors read
 	$(BIN)/raftops schema -o schema/raftops.schema.json
 	$(BIN)/raftops schema --for-overlays -o schema/raftops.overlay.schema.json
 
-.PHONY: docs
 docs: setup  ## the docs site into build/site, strictly; it reads what the code says and asks no other host
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
