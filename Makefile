@@ -35,7 +35,7 @@ needed = $(or $($1),$(error no $1: KEY names a key of cosign, and `make images P
 export DVC_NO_ANALYTICS := 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: run test test-quick test-all workflows serve check format images sbom sign-images verify-images bento base compile bench bars data setup lock schema golden clean inputs-18f inputs-forms
+.PHONY: run test test-quick test-all workflows serve check format images sbom sign-images verify-images bento base compile bench bars data setup lock schema golden docs clean inputs-18f inputs-forms
 
 run: setup data  ## the main job: spec to cited answers
 	$(BIN)/raftops run $(SPEC) $(FLAGS) --demo
@@ -128,7 +128,6 @@ schema: setup  ## the JSON Schemas that editors read
 	$(BIN)/raftops schema -o schema/raftops.schema.json
 	for what in overlay examples access router; do $(BIN)/raftops schema $$what -o schema/raftops.$$what.schema.json; done
 
-.PHONY: docs
 docs: setup  ## the docs site into build/site, strictly; it reads what the code says and asks no other host
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
