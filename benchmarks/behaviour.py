@@ -18,7 +18,7 @@ from raftops.answer.filling import format_of, written
 from raftops.answer.prompt import behaviour_messages
 from raftops.data.records import Example, Message
 from raftops.evaluation.behaviour import TOKENS_LEAST, Form, constant_reply, form_of
-from raftops.files import read_jsonl
+from raftops.files import read_jsonl, sha256_text
 from raftops.generation.openvino import OpenVinoGenerator
 from raftops.spec.load import load_spec
 from raftops.spec.model.formats import Format
@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("--accepted", type=Path)
     parser.add_argument("--split", default="dev", choices=("train", "dev", "test"))
     parser.add_argument("--models", default="base,raft")
+    parser.add_argument("--most", type=int, default=10_000, help="requests, drawn as the evaluation draws them")
     parser.add_argument("--how", default="free,held")
     args = parser.parse_args()
     loaded = load_spec(args.spec)
@@ -76,7 +77,8 @@ def main() -> None:
 
     examples = [Example.model_validate(row) for _, row in read_jsonl(accepted / "examples.jsonl")]
     forms = [e for e in examples if e.kind == "behaviour" and e.checks and not e.evidence]
-    asked = [e for e in forms if e.split == args.split]
+    order = sorted(forms, key=lambda e: sha256_text(f"{loaded.assistant.spec.evaluate.seed}:{e.id}"))
+    asked = [e for e in order if e.split == args.split][: args.most]
     train = [e for e in forms if e.split == "train"]
     show("constant", [form_of(e, e.checks, constant_reply(train, e.checks)) for e in asked if e.checks])
     for model in args.models.split(","):

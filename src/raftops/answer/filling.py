@@ -98,15 +98,15 @@ def _choices(field: Field, values: Mapping[str, Any], given: str) -> Sequence[An
         return _counted(field[VALUE], values)
     if GIVEN not in field:
         return []
-    named: list[Any] = []
+    copied: list[Any] = []
     if field.get("format") == "date":
         earliest = str(values.get(field.get(NOT_BEFORE, ""), ""))
-        named = [day for day in (found.isoformat() for found in dates_in(given)) if day >= earliest]
+        copied = [day for day in (found.isoformat() for found in dates_in(given)) if day >= earliest]
     elif field.get("type") in ("integer", "number"):
         found = [float(number) for number in sorted(numbers(given)) if number.replace(".", "", 1).isdigit()]
-        named = [int(n) if n.is_integer() else n for n in found if field["type"] == "number" or n.is_integer()]
+        copied = [int(n) if n.is_integer() else n for n in found if field["type"] == "number" or n.is_integer()]
     taken = list(values.values())  # a text names a value once for each of its places
-    return [value for value in named if value not in taken] or named
+    return [value for value in copied if value not in taken] or copied
 
 
 def _names(text: str, value: str) -> bool:
