@@ -104,7 +104,14 @@ def examples_import(  # noqa: PLR0913  one argument per option
         bool, typer.Option("--skip-bad", help="Write the rows that will do, and name the others.")
     ] = False,
 ) -> None:
-    """Make examples of OpenAI chat rows, CSV, SQuAD or RAFT's own rows; each quote is looked up in the documents."""
+    """Make examples of OpenAI chat rows, CSV, SQuAD or RAFT's own rows; each quote is looked up in the documents.
+
+    CSV needs a header. Its columns, by any of these names: question (query, q, prompt, input, user, frage), answer
+    (response, a, output, completion, expected, expected_answer, ground_truth, reference, antwort), quote (evidence,
+    proof, citation, source_text, context, passage, zitat), document (doc, doc_id, file, filename, source, path,
+    dokument), accepted (also_right, alternatives; parted by |), unanswerable (is_impossible), language (lang, sprache),
+    id (key, uid). Without a quote the sentence is taken that carries the answer.
+    """
     loaded = load_spec(spec, overlay or (), data_is_here=False)
     if out.exists():
         raise SpecError(f"{out}: exists already; nothing was written", next_step="choose another name: -o NEW.jsonl")

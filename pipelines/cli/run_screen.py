@@ -40,8 +40,8 @@ class RunScreen:
         self._tasks: dict[StepName, TaskID] = {}
         """Bars of the steps at work: on a cluster there may be several."""
         self._last_note = 0.0
-        self._report: Path | None = None
-        """The evaluation's report, once the step has one."""
+        self._evaluated: StepRecord | None = None
+        """The evaluation's record; what it made is written into it when the run ends."""
 
     def __enter__(self) -> RunScreen:
         self._screen.out.file = sys.stdout  # bound: a run stands in for stdout while it listens to KFP
@@ -78,7 +78,8 @@ class RunScreen:
 
     def verdict(self) -> None:
         """What readers get; and what nobody should have to look for, in red, each with what to do."""
-        file = self._report / "report.json" if self._report else None
+        report = self._evaluated.artifacts.get("report") if self._evaluated else None
+        file = Path(report) / "report.json" if report else None
         body = read_json(file) if file and file.is_file() else {}
         if readers := body.get("conclusion", {}).get("readers"):
             self._screen.say(escape(readers))
@@ -101,8 +102,8 @@ class RunScreen:
         self._screen.event({"step": "validate", "event": "put aside", "rows": len(lines), "path": str(path)})
 
     def _notice(self, step: StepName, record: StepRecord) -> None:
-        if step == "evaluate" and "report" in record.artifacts:
-            self._report = Path(record.artifacts["report"])
+        if step == "evaluate":
+            self._evaluated = record
 
     def _line(self, step: StepName, status: str, note: str, event: dict[str, Any]) -> None:
         colour = {"done": "green", "failed": "red", "skipped": "dim", "running": "cyan"}[status]

@@ -191,6 +191,18 @@ def test_what_nobody_should_have_to_look_for_is_said_in_red_with_what_to_do(tmp_
     assert json.loads(last) == {"event": "alarm", **ALARM}
 
 
+def test_alarms_are_said_although_the_report_is_known_only_when_the_run_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_json(tmp_path / "report.json", {"alarms": [ALARM]})
+    shown, record = RunScreen(Screen()), StepRecord("key", {}, "done")
+    with shown:
+        shown.finished("evaluate", record)
+        record.artifacts = {"report": str(tmp_path)}
+        shown.verdict()
+    assert ALARM["said"] in capsys.readouterr().out
+
+
 def test_alarms_of_a_run_that_a_gate_holds_are_said_before_the_gate(
     raftops: Run, project: Any, instead: Any, tmp_path: Path
 ) -> None:

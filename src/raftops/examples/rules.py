@@ -164,10 +164,23 @@ _INNER = re.compile(
     r"\b(?:who|which|that|where|whose|if|when|because|but|than|is|are|was|were|must|may|can|should|will|has|have)\b"
 )
 _WRONG = re.compile(r"https?://|www\.|\[\d+\]|[{}<>|]|\.\.\.|…|[“”\"]")
-_VERB_3 = re.compile(r"^(?:[a-z]{2,}(?:s|es))$")
-_NO_VERBS = frozenset(
-    ("is", "was", "has", "does", "this", "its", "always", "sometimes", "as", "us", "plus", "thus", "besides", "news")
+_DOES = frozenset(
+    (
+        "adjusts", "announces", "appoints", "approves", "assigns", "audits", "checks", "confirms", "coordinates",
+        "decides", "grants", "handles", "issues", "keeps", "leads", "maintains", "manages", "monitors", "owns",
+        "pays", "plans", "prepares", "provides", "publishes", "records", "reports", "reviews", "runs", "sends", "sets",
+        "signs", "tests", "tracks", "trains", "updates", "is responsible for",
+    )
+)  # fmt: skip
+_POINTS = re.compile(
+    r"\b(?:follow(?:ing)?|these|this|those|it|above|below|here|see|visit|such as|read more|via in)\b", re.I
 )
+"""Words that lean on what stands around a sentence: neither question nor answer stands alone."""
+_MEASURES = re.compile(
+    r"\b(?:days?|hours?|weeks?|months?|years?|limit|cap|rate|price|amount|cost|fee|share|allowance|pay|notice|leave|"
+    r"percent|number|size|weight|length|duration)\b", re.IGNORECASE,
+)  # fmt: skip
+"""Headers of columns whose numbers can be more or less: others may be codes."""
 
 
 def proposals(unit: Unit, common: Common) -> Iterator[Proposal]:
@@ -198,7 +211,7 @@ def comparisons(rows: Sequence[Unit], common: Common) -> Iterator[Proposal]:
         place = next((h for h in reversed(one.locator.headings) if h), one.title).rstrip(".:?")
         for name, a, b in list(zip(names, left, right, strict=True))[1:]:
             if (x := _plain_number(a)) is not None and (y := _plain_number(b)) is not None and x != y:
-                if _NO_COLUMN.match(name) or not common(name.split()[0].lower()):
+                if _NO_COLUMN.match(name) or not _MEASURES.search(name):
                     continue
                 more = left[0] if x > y else right[0]
                 yield Proposal(
@@ -216,13 +229,14 @@ def section(unit: Unit, common: Common) -> Iterator[Proposal]:
     text = " ".join(unit.text.split())
     topic = headings[-1].split() if headings else []
     is_topic = 1 <= len(topic) <= 6 and topic[0][0].isalpha() and topic[0].lower() not in _NO_TOPICS
-    says = text.endswith(".") and 6 <= len(text.split()) <= 24 and not _WRONG.search(text)
+    is_topic = is_topic and not re.match(rf"(?:{_VERBS}|copy|install|[a-z]+ing)\b", topic[0].lower())
+    says = text.endswith(".") and not _POINTS.search(text) and 6 <= len(text.split()) <= 24 and not _WRONG.search(text)
     if is_topic and says and not unit.locator.table_header and text.split()[0].lower() not in _NOT_SUBJECTS:
         yield Proposal("section", f"{unit.title}: what applies to {_small(headings[-1], common)}?", text, (unit,))
 
 
 _NO_COLUMN = re.compile(
-    r"(?:how|when|where|who|what|which|why|you|is|are|can|must)\b|.*\b(?:by|for|to|in|at|on|of|from|with|until|per)$|.*[?#/:]",
+    r"(?:how|when|where|who|what|which|why|you|is|are|can|must|say|use|avoid|instead|do|don['’]t)\b|.*\b(?:by|for|to|in|at|on|of|from|with|until|per)$|.*[?#/:]",
     re.IGNORECASE,
 )
 """Headers that are no noun: "Done by", "How to request"."""
@@ -274,6 +288,8 @@ Rule = Callable[[str, Common], Iterator[tuple[str, str]]]
 def _subject(match: re.Match[str], common: Common) -> str:
     """A subject inside a question; empty where it is none."""
     words = match["s"].split()
+    if re.fullmatch(rf"(?:{_VERBS}|stay|avoid)", words[0].lower()):
+        return ""
     if (
         words[0].lower() in _NOT_SUBJECTS
         or _INNER.search(match["s"].lower())
@@ -337,11 +353,13 @@ def how_much(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
 def who(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
     """A sentence that says who does, decides or approves something."""
     match = re.fullmatch(rf"{_AGENT} (?P<v>[a-z]+|is responsible for) (?P<o>[^,;:]{{6,}})", sentence)
-    if match and match["v"] not in _NO_VERBS and (match["v"].startswith("is ") or _VERB_3.match(match["v"])):
+    if match and match["v"] in _DOES:
         yield f"Who {match['v']} {match['o']}", match["a"]
     passive = r"(?P<m>is|are|must be|can be|may be|should be) (?P<p>[a-z]+(?:ed|en|wn|id|de))"
     match = re.fullmatch(rf"{_SUBJECT} {passive} by {_DOER}{_REST}", sentence)
-    joined = match is not None and (match["r"] or "").startswith((" and ", " or "))
+    joined = match is not None and not re.match(
+        r"(?: (?:in|within|before|at|on|for|from|after|each|every)\b|$)", match["r"] or ""
+    )
     if (
         match
         and not joined
@@ -374,7 +392,15 @@ def condition(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
     """A sentence that begins with its condition."""
     match = re.fullmatch(r"(?P<w>If|When|Without) (?P<c>[^,;:]{8,90}), (?:then )?(?P<r>[^;:]{12,140})", sentence)
     pronoun = re.compile(r"(?:it|they|this|that|these|he|she)\b")
-    if not match or pronoun.match(match["c"]) or pronoun.match(match["r"]):
+    if not match or pronoun.match(match["c"]) or pronoun.match(match["r"]) or _POINTS.search(match["r"]):
+        return
+    torn = re.search(r"\b(?:that|the|an?|to|of|and|or|daily)$", match["c"]) or re.match(r"[\w-]+, |.*, or ", match["r"])
+    if (
+        torn
+        or match["c"].startswith("possible")
+        or re.match(r"[a-z]+ing\b", match["c"])
+        or re.match(r"please\b|you may have\b", match["r"])
+    ):
         return
     does = re.match(rf"(?:please )?(?:you (?:must|should|need to|have to|can)|(?i:{_VERBS}))\b", match["r"])
     can = does is not None and "can" in does[0].split()
@@ -392,7 +418,7 @@ def yes_no(sentence: str, common: Common) -> Iterator[tuple[str, str]]:
         or re.search(r"\b(?:only|also|and (?:must|may|can|is|are))\b", match["v"])
     ):
         return
-    if subject := _subject(match, common):
+    if (subject := _subject(match, common)) and not _POINTS.search(match["v"]) and "find" not in match["v"]:
         denied = match["m"] in ("must not", "may not", "cannot")
         modal = {"must not": "May", "may not": "May", "cannot": "Can"}.get(match["m"], match["m"].capitalize())
         yield f"{modal} {subject} {match['v']}", "No" if denied else "Yes"
@@ -433,6 +459,7 @@ _MINE = {"you": "I", "your": "my", "yours": "mine", "yourself": "myself", "are":
 def _asked(question: str) -> str:
     """A question as somebody asks it: in the first person where the text says you, one capital, one mark."""
     text = re.sub(r"\b([Yy]ou) are\b", "I am", " ".join(question.split()))
+    text = re.sub(rf"\b((?:{_VERBS}|help|show|let|allow|remind|for|to|with|from|of|by)s?) you\b", r"\1 me", text)
     text = re.sub(r"\b[Aa]re you\b", lambda m: "Am I" if m[0][0] == "A" else "am I", text)
     text = re.sub(r"\b(?:you|your|yours|yourself)\b", lambda m: _MINE[m[0].lower()], text, flags=re.IGNORECASE)
     return f"{text[:1].upper()}{text[1:]}?"
