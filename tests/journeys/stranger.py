@@ -104,9 +104,8 @@ def environment_of_the_wheel(folder: Path) -> Path:
     python = folder / "venv" / "bin" / "python"
     install = ["--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
     subprocess.run([*pip, *install, *map(str, folder.glob("*.whl"))], check=True)
-    where = subprocess.run(
-        [str(python), "-c", "import raftops; print(raftops.__file__)"], capture_output=True, text=True
-    )
+    asked = [str(python), "-c", "import raftops; print(raftops.__file__)"]
+    where = subprocess.run(asked, capture_output=True, text=True, check=True, env=_environment(folder))
     assert str(site) in where.stdout, where
     return python.parent
 

@@ -95,6 +95,13 @@ def test_a_table_of_fields_names_no_field_that_there_is_not(model: str, fields: 
     assert [field for field, said in known.items() if field not in fields and not said] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_measured_figure_is_one_of_the_log(page: Path) -> None:
+    log = (ROOT / "docs" / "LOG.md").read_text(encoding="utf-8") + (ROOT / "README.md").read_text(encoding="utf-8")
+    figures = set(re.findall(r"\b0\.\d{3}\b", re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.S | re.M)))
+    assert [figure for figure in sorted(figures) if figure not in log] == []
+
+
 def messages() -> list[str]:
     page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
     return re.findall(r"^### `(.*)`$", page, re.MULTILINE)

@@ -1,5 +1,7 @@
 """Fitting on questions that are made up: what separates them is found, what was not seen chooses the threshold."""
 
+from dataclasses import replace
+
 import pytest
 
 from raftops.answer.judgement import Shown
@@ -34,14 +36,19 @@ def test_the_same_questions_give_the_same_judgement():
     assert fit(questions()).as_json() == fit(questions()).as_json()
 
 
-def test_a_start_is_kept_where_nothing_is_learned_and_corrected_where_much_is():
-    general = fit(questions())
-    few = fit([question(0, "answerable", 0.3), question(1, "hidden", 1.8)], start=general)
-    assert all(few.weights[name] == pytest.approx(weight, abs=1.0) for name, weight in general.weights.items())
-    assert few.mean == general.mean
-    turned = [question(n, kind, score) for n in range(60) for kind, score in (("answerable", 0.3), ("hidden", 1.8))]
-    other = fit(turned, start=general)
-    assert other.of("What does rule 0 say?", turned[0].shown) > 0.5 > other.of("What does rule 0 say?", turned[1].shown)
+def test_of_named_features_alone_it_is_made_of_those():
+    few = fit(questions(), only=("score_first", "score_last"))
+    assert set(few.weights) == {"score_first", "score_last"} < set(fit(questions()).weights)
+
+
+def test_each_collection_counts_alike():
+    many = [replace(q, collection="large") for q in questions(count=200)]
+    turned = [
+        replace(question(n, kind, score), collection="small")
+        for n in range(20) for kind, score in (("answerable", 0.3), ("hidden", 1.8))
+    ]  # fmt: skip
+    made = fit([*many, *turned], only=("score_first",))
+    assert abs(made.weights["score_first"]) < 0.5 < fit(many, only=("score_first",)).weights["score_first"]
 
 
 def test_the_threshold_is_where_right_less_wrong_is_most():

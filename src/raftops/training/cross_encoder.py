@@ -1,9 +1,8 @@
 """A cross-encoder that chooses evidence: LoRA on the packaged sentence encoder and a linear head, by listwise softmax.
 
-Beside the texts stands the choice "none of them", whose logit is 0: so a logit says not only which text is best, but
-whether it answers at all. Reads rows of choices (`{id, split, kind, question, candidates: [{text, signals, golden}]}`);
-`golden` may be null for a candidate that is neither right nor an example of a wrong one, `found` is false for one that
-retrieval did not bring. Continues after a kill, from its last checkpoint.
+Reads rows of choices (`{id, split, kind, question, candidates: [{text, signals, golden}]}`); `golden` may be null for a
+candidate that is neither right nor an example of a wrong one, `found` is false for one that retrieval did not bring.
+Continues after a kill, from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -51,8 +50,6 @@ class Fit:
     near: int = 8
     random: int = 1
     """Wrong candidates drawn from behind those."""
-    hidden: float = 0.25
-    """Share of the answerable lists that are shown without what answers: nothing is right there."""
     warm_up: float = 0.06
     bf16: bool = False
     micro: int = 16
@@ -72,8 +69,6 @@ class Choice:
     """Today's scores."""
     found: tuple[bool, ...] = ()
     """Whether retrieval brought each of them."""
-    unanswerable: bool = False
-    """Whether none of them is right because nothing answers."""
 
     @staticmethod
     def of(row: Mapping[str, Any]) -> Choice:
@@ -84,13 +79,13 @@ class Choice:
         return Choice(
             str(row["id"]), str(row["question"]), tuple(str(c["text"]) for _, c in scored),
             tuple(c["golden"] for _, c in scored), tuple(score for score, _ in scored),
-            tuple(bool(c.get("found", True)) for _, c in scored), row["kind"] != "answerable",
+            tuple(bool(c.get("found", True)) for _, c in scored),
         )  # fmt: skip
 
     @property
     def teaches(self) -> bool:
-        """Whether it has a wrong candidate, and a right one if there is an answer."""
-        return False in self.golden and (self.unanswerable or True in self.golden)
+        """Whether it has a right candidate and a wrong one."""
+        return True in self.golden and False in self.golden
 
 
 class CrossEncoder(torch.nn.Module):
@@ -127,7 +122,7 @@ class CrossEncoder(torch.nn.Module):
 def fit(  # noqa: PLR0913  data, settings, where it begins, where it is kept and a listener
     choices: Sequence[Choice], encoder: Path, settings: Fit, work: Path, start: Path | None, on_step: OnStep
 ) -> CrossEncoder:
-    """Train on choices that teach; `start` is the file of a re-ranker of the same rank to go on from.
+    """Train on choices that have a golden candidate; `start` is the file of a re-ranker of the same rank to go on from.
 
     A killed training goes on from its checkpoint in `work`, which the end removes.
     """
@@ -169,37 +164,23 @@ def _order(choices: Sequence[Choice], settings: Fit) -> Iterator[Choice]:
         given += len(able)
 
 
-@dataclass(frozen=True)
-class _List:
-    """A question and texts; where it is answerable the first one is right, else none is."""
-
-    question: str
-    texts: list[str]
-    answerable: bool
-
-
-def _drawn(choice: Choice, settings: Fit, step: int) -> _List:
-    """A golden text if there is one, then wrong ones, most of them from the head of today's order."""
+def _drawn(choice: Choice, settings: Fit, step: int) -> tuple[str, list[str]]:
+    """The question, and its texts: a golden one first, then wrong ones, most of them from the head of today's order."""
     draw = random.Random(f"{settings.seed}:{step}:{choice.id}")
     golden = [t for t, g in zip(choice.texts, choice.golden, strict=True) if g is True]
     wrong = [t for t, g in zip(choice.texts, choice.golden, strict=True) if g is False]
     near, far = wrong[: settings.near], wrong[settings.near :]
     hard = draw.sample(near, min(settings.hard, len(near)))
-    answerable = not choice.unanswerable and draw.random() >= settings.hidden
-    right = [draw.choice(golden[:2])] if answerable else []
-    texts = [*right, *hard, *draw.sample(far, min(settings.random, len(far)))]
-    return _List(choice.question, texts, answerable)
+    return choice.question, [draw.choice(golden[:2]), *hard, *draw.sample(far, min(settings.random, len(far)))]
 
 
-def _loss(model: CrossEncoder, pairs: Pairs, lists: Sequence[_List], settings: Fit) -> torch.Tensor:
-    """Mean over the lists of the negative log-probability of what is right: the first text, or none of them."""
-    read = [pair for one in lists for pair in pairs.encode(one.question, one.texts)]
+def _loss(model: CrossEncoder, pairs: Pairs, lists: Sequence[tuple[str, list[str]]], settings: Fit) -> torch.Tensor:
+    """Mean over the lists of the negative log-probability of the first text."""
+    read = [pair for question, texts in lists for pair in pairs.encode(question, texts)]
     with torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16):
         scores = _scores(model, read, settings.micro)
-    none = scores.new_zeros(1)
-    parts = zip(lists, torch.split(scores, [len(one.texts) for one in lists]), strict=True)
-    losses = [torch.logsumexp(torch.cat([part, none]), 0) - (part[0] if one.answerable else 0) for one, part in parts]
-    return torch.stack(losses).mean()
+    parts = torch.split(scores, [len(texts) for _, texts in lists])
+    return torch.stack([torch.logsumexp(part, 0) - part[0] for part in parts]).mean()
 
 
 def _scores(model: CrossEncoder, pairs: Sequence[tuple[list[int], list[int]]], micro: int) -> torch.Tensor:

@@ -48,6 +48,8 @@ class Asked:
     shown: tuple[Shown, ...]
     first: bool
     """Whether the first unit is golden, or may be."""
+    collection: str = ""
+    """Whose documents were asked: each collection counts alike."""
 
     @property
     def answerable(self) -> bool:
@@ -83,14 +85,14 @@ def asked(rows: Iterable[Mapping[str, Any]], units: int, tokens: int, rank: Rank
     return out
 
 
-def fit(questions: Sequence[Asked], language: str = "english", start: Judgement | None = None) -> Judgement:
-    """A judgement of the train split; with a `start` of the same features it is the start that is corrected."""
+def fit(questions: Sequence[Asked], language: str = "english", only: Sequence[str] = ()) -> Judgement:
+    """A judgement of the train split, of all features or of those named: few carry over to other documents."""
     train = [q for q in questions if q.split == "train" and q.shown]
-    made = _solve(train, language, start)
+    made = _solve(train, language, only)
     dev = [(q, made.of(q.question, q.shown)) for q in questions if q.split == "dev"]
     unseen, by = dev, "dev"
     if sum(q.answerable for q, _ in dev) < LEAST_DEV:
-        unseen, by = [*dev, *_crossed(train, language, start)], "dev and cross-validation on train"
+        unseen, by = [*dev, *_crossed(train, language, only)], "dev and cross-validation on train"
     threshold, gained = choose_threshold(unseen)
     kinds = {kind: sum(q.kind == kind for q in train) for kind in (ANSWERABLE, *SHARE)}
     about = {"fitted_on": kinds, "threshold_by": by, "right_less_wrong": round(gained, 4)}
@@ -155,51 +157,55 @@ def _auc(above: Sequence[float], below: Sequence[float]) -> float:
 
 
 def _shares(questions: Sequence[Asked]) -> list[float]:
-    """Weights of questions by `SHARE`; they sum to the number of questions. Kinds that are not there leave theirs."""
-    counts = Counter(q.kind for q in questions)
-    unanswerable = sum(SHARE[kind] for kind in counts if kind != ANSWERABLE) or 1.0
-    share = {kind: ANSWERED if kind == ANSWERABLE else (1 - ANSWERED) * SHARE[kind] / unanswerable for kind in counts}
-    return [len(questions) * share[q.kind] / sum(share.values()) / counts[q.kind] for q in questions]
+    """Weights of questions by `SHARE`, each collection alike; they sum to the number of questions.
+
+    Kinds that a collection has none of leave it their share.
+    """
+    counts = Counter((q.collection, q.kind) for q in questions)
+    share = dict[tuple[str, str], float]()
+    for collection in {q.collection for q in questions}:
+        kinds = [kind for kind in (ANSWERABLE, *SHARE) if counts[collection, kind]]
+        others = sum(SHARE[kind] for kind in kinds if kind != ANSWERABLE) or 1.0
+        one = {kind: ANSWERED if kind == ANSWERABLE else (1 - ANSWERED) * SHARE[kind] / others for kind in kinds}
+        share |= {(collection, kind): value / sum(one.values()) for kind, value in one.items()}
+    total = len(questions) / len({q.collection for q in questions}) if questions else 0.0
+    return [total * share[q.collection, q.kind] / counts[q.collection, q.kind] for q in questions]
 
 
-def _crossed(train: Sequence[Asked], language: str, start: Judgement | None) -> list[tuple[Asked, float]]:
+def _crossed(train: Sequence[Asked], language: str, only: Sequence[str]) -> list[tuple[Asked, float]]:
     """Probabilities of the train split, each by weights that saw no question about the same documents."""
     fold = {q.id: int(sha256_text(" ".join(q.documents) or q.id)[:8], 16) % FOLDS for q in train}
     out = []
     for held in range(FOLDS):
         rest, kept = [q for q in train if fold[q.id] != held], [q for q in train if fold[q.id] == held]
         if kept and len({q.answerable for q in rest}) == 2:
-            made = _solve(rest, language, start)
+            made = _solve(rest, language, only)
             out += [(q, made.of(q.question, q.shown)) for q in kept]
     return out
 
 
-def _solve(train: Sequence[Asked], language: str, start: Judgement | None) -> Judgement:
-    """Newton's method on the weighted likelihood with a ridge towards the start, or towards nothing."""
+def _solve(train: Sequence[Asked], language: str, only: Sequence[str]) -> Judgement:
+    """Newton's method on the weighted likelihood with a ridge."""
     known = [features(q.question, q.shown, language) for q in train]
-    names = sorted(set.intersection(*(set(row) for row in known)))
-    held = start if start and set(start.weights) <= set(names) else None
-    names = sorted(held.weights) if held else names
+    names = sorted(only or set.intersection(*(set(row) for row in known)))
     table = np.array([[row[name] for name in names] for row in known], dtype=np.float64)
-    mean = np.array([held.mean[n] for n in names]) if held else table.mean(0)
-    deviation = np.array([held.deviation[n] for n in names]) if held else np.maximum(table.std(0), 1e-6)
-    centre = np.array([*(held.weights[n] for n in names), held.bias]) if held else np.zeros(len(names) + 1)
+    mean, deviation = table.mean(0), np.maximum(table.std(0), 1e-6)
     rows = np.c_[(table - mean) / deviation, np.ones(len(table))]
     right, weight = np.array([q.answerable for q in train], dtype=np.float64), np.array(_shares(train))
     ridge = np.array([RIDGE] * len(names) + [1e-6])
 
     def cost(point: Floats) -> float:
         total = rows @ point
-        return float(weight @ (np.logaddexp(0, total) - right * total) + 0.5 * ridge @ (point - centre) ** 2)
+        return float(weight @ (np.logaddexp(0, total) - right * total) + 0.5 * ridge @ point**2)
 
     solved = np.zeros(len(names) + 1)
     for _ in range(100):
         chance = 1 / (1 + np.exp(-np.clip(rows @ solved, -40, 40)))
-        slope = rows.T @ (weight * (chance - right)) + ridge * (solved - centre)
+        slope = rows.T @ (weight * (chance - right)) + ridge * solved
         bend = (rows * (weight * chance * (1 - chance))[:, None]).T @ rows + np.diag(ridge)
         step = np.linalg.solve(bend, slope)
         while cost(solved - step) > cost(solved) and np.abs(step).max() > 1e-9:
-            step = step / 2  # a whole step may go too far where the start is far from what the questions say
+            step = step / 2  # a whole step may go too far where the classes are nearly apart
         solved = solved - step
         if np.abs(step).max() < 1e-8:
             break

@@ -1,4 +1,4 @@
-"""A user's own examples correct the general re-ranker, or make one where there is none.
+"""A user's own examples correct the general re-ranker of the starter, or make one where there is none.
 
 What is kept is what puts the golden unit of more dev questions first; where examples are few or none is better, the
 general one stays.
@@ -97,30 +97,29 @@ def train_reranker(  # noqa: PLR0913  rows, where it begins, what it stands on, 
     tried, kept and why, for `evidence.json`.
     """
     set_threads(threads)
-    read = [(row["split"], Choice.of(row)) for row in rows]
-    train = [c for split, c in read if split == "train" and c.teaches]
-    dev = [c for split, c in read if split == "dev" and not c.unanswerable]
-    able = sum(not c.unanswerable for c in train)
+    read = [(row["split"], Choice.of(row)) for row in rows if row["kind"] == "answerable"]
+    train, dev = ([c for split, c in read if split == wanted] for wanted in ("train", "dev"))
+    able = [c for c in train if c.teaches]
     usable = start is not None and (start / FILE).is_file() and read_json(start / SETTINGS)["encoder"] == encoder.digest
     general = start if usable else None
     tried = {"today": measure(dev, None, candidates)}
     if general:
         tried["general"] = measure(dev, open_reranker(general, encoder, cache), candidates)
     own = None
-    if able >= LEAST_EXAMPLES and dev:
-        own = _own(train, general, encoder, cache, seed, on_step)
+    if len(able) >= LEAST_EXAMPLES and dev:
+        own = _own(able, general, encoder, cache, seed, on_step)
         tried["own"] = measure(dev, open_reranker(own, encoder, cache), candidates)
     others = [figures for name, figures in tried.items() if name != "own"]
     if own and all(other < tried["own"] for other in others):
         kept, why = "own", f"it puts more golden units of {len(dev)} dev questions first than {_rest(tried)}"
         copy_reranker(own, out)
     elif general and not (len(dev) >= LEAST_DEV and tried["today"] > tried["general"]):
-        kept, why = "general", _reason(able, len(dev), "the examples made none that is better on dev")
+        kept, why = "general", _reason(len(able), len(dev), "the examples made none that is better on dev")
         copy_reranker(general, out)
     else:
-        kept, why = "none", _reason(able, len(dev), "none beats today's order on dev")
+        kept, why = "none", _reason(len(able), len(dev), "none beats today's order on dev")
     return {
-        "kept": kept, "why": why, "examples": able, "dev": len(dev),
+        "kept": kept, "why": why, "examples": len(able), "dev": len(dev),
         "tried": {name: asdict(figures) for name, figures in tried.items()},
     }  # fmt: skip
 
@@ -136,26 +135,26 @@ def _reason(examples: int, dev: int, otherwise: str) -> str:
 
 
 def _own(
-    choices: Sequence[Choice], general: Path | None, encoder: LocalModel, cache: Path, seed: int, on_step: OnStep
+    able: Sequence[Choice], general: Path | None, encoder: LocalModel, cache: Path, seed: int, on_step: OnStep
 ) -> Path:
     """The re-ranker of these examples, made once for each set of them."""
     begun = read_json(general / SETTINGS) if general else {}
     rate = RATE_AFTER if general else RATE
     settings = Fit(
-        steps=min(MOST_STEPS, round(PASSES * len(choices) / Fit.lists)), rank=begun.get("rank", Fit.rank),
+        steps=min(MOST_STEPS, round(PASSES * len(able) / Fit.lists)), rank=begun.get("rank", Fit.rank),
         alpha=begun.get("alpha", Fit.alpha), learning_rate=rate, head_rate=4 * rate, seed=seed,
         bf16=has_bf16(),
     )  # fmt: skip
     key = sha256_json([
-        encoder.digest, asdict(settings), [asdict(c) for c in choices], sha256_file(general / FILE) if general else "",
+        encoder.digest, asdict(settings), [asdict(c) for c in able], sha256_file(general / FILE) if general else "",
     ])  # fmt: skip
     folder = cache / "rerankers" / f"own-{key}"
     if not (folder / SETTINGS).is_file():
-        model = fit(choices, encoder.path, settings, folder, general / FILE if general else None, on_step)
+        model = fit(able, encoder.path, settings, folder, general / FILE if general else None, on_step)
         about = {
             "encoder": encoder.digest, "rank": settings.rank, "alpha": settings.alpha, "max_tokens": MAX_TOKENS,
             "mix": begun.get("mix", MIX),
-            "trained_on": {"own examples": len(choices), "before": begun.get("trained_on", {})},
+            "trained_on": {"own examples": len(able), "before": begun.get("trained_on", {})},
         }  # fmt: skip
         save_reranker(folder, {n: p.detach().numpy() for n, p in model.learned().items()}, about)
     return folder
