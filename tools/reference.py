@@ -87,7 +87,8 @@ def _takes(field: Schema, anchors: Mapping[str, str]) -> str:
     if kind == "array":
         said = f"list of {_takes(field.get('items', {}), anchors)}"
     if kind == "object":
-        said = f"names, each with {_takes(field.get('additionalProperties', {}), anchors)}"
+        each = field.get("additionalProperties")
+        said = f"names, each with {_takes(each if isinstance(each, Mapping) else {}, anchors)}"
     return ", ".join([said, *(words.format(field[word]) for word, words in BOUNDS.items() if word in field)])
 
 
