@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import torch
 
+from raftops.answer.filling import written
 from raftops.data.records import Message
 from raftops.generation.openvino import OpenVinoGenerator
 from raftops.generation.transformers import TransformersGenerator
+from raftops.spec.load import load_spec
 from raftops.spec.model.learning import Train
 from raftops.steps.train import Training, train
 
@@ -93,3 +95,14 @@ def test_the_tuned_model_says_what_it_was_taught_and_the_base_does_not(run: Path
     untaught = [base.generate(asked(row), 16).text == row["answer"] for row in some]
     assert sum(taught) >= 4
     assert sum(untaught) == 0
+
+
+def test_the_packaged_model_fills_a_format_with_what_the_request_names(run: Path) -> None:
+    served = OpenVinoGenerator(run / "adapters" / "served" / "base.gguf", words=True)
+    formats = load_spec(Path(__file__).parents[2] / "specs" / "handbook.yaml").assistant.spec.prompt.formats
+    request = "Turn this leave request into JSON: unpaid leave from Monday 6 July 2026 until Friday 17 July 2026."
+    [leave] = formats
+    said = written(leave, [Message(role="user", content=request)], request, served, 96)
+    dates, value = ("2026-07-06", "2026-07-17"), json.loads(said.text)
+    assert value["type"] == "unpaid" and value["start"] in dates and value["end"] in dates
+    assert value["start"] <= value["end"] and value["days"] == (1 if value["start"] == value["end"] else 10)
