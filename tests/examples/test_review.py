@@ -3,9 +3,10 @@
 import http.client
 import json
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -145,3 +146,20 @@ def test_drafts_without_an_id_each_are_refused(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "none.jsonl", [])
     with pytest.raises(StepError, match="holds no draft"):
         Review.open(tmp_path / "none.jsonl", TEXTS, tmp_path / "out.jsonl")
+
+
+def test_a_tab_that_is_closed_before_its_answer_comes_is_no_error(
+    page: Page, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = Event()
+
+    def gone(number: int) -> None:
+        shown.set()
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(page.server.review, "item", gone)
+    with socket.create_connection(page.server.server_address[:2]) as tab:
+        host = page.server.origin.removeprefix("http://")
+        tab.sendall(f"GET /{page.server.token}/item/0 HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        assert shown.wait(10) and tab.recv(10) == b""
+    assert "Traceback" not in capfd.readouterr().err

@@ -10,6 +10,7 @@ import hmac
 import json
 import re
 import secrets
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -170,6 +171,11 @@ class ReviewServer(ThreadingHTTPServer):
     def address(self) -> str:
         """What a browser opens."""
         return f"{self.origin}/{self.token}/"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A tab that was closed before its answer came is no error; anything else is shown."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def finish(self) -> None:
         """End `serve_forever`, from a request."""
