@@ -140,7 +140,8 @@ def check_examples(loaded: LoadedSpec) -> None:
     """Say what is wrong with the examples, as `raftops examples lint` does; without parsers that is said, and left."""
     examples = import_module("pipelines.cli.examples")
     try:
-        examples.show_notes(examples.linted_examples(loaded))
+        aside = loaded.assistant.spec.validate_.on_bad_row == "reject"
+        examples.show_notes(examples.linted_examples(loaded, aside=aside))
     except ModuleNotFoundError as error:
         screen.note(f"examples were not looked at: {error.name} is not installed", "pip install 'raftops[validate]'")
 

@@ -58,18 +58,24 @@ def examples_lint(
     screen.result({"rows": linted.rows, "good": len(linted.examples), "notes": list(linted.notes)})
 
 
-def linted_examples(loaded: LoadedSpec, files: Sequence[Path] = ()) -> Linted:
+def linted_examples(loaded: LoadedSpec, files: Sequence[Path] = (), aside: bool = False) -> Linted:
     """The examples of a spec, or of files, all of which will do.
+
+    `aside`: those that their documents went on without are no mistake; a run puts them aside, and they are told.
 
     Raises:
         SpecError: some will not do; it names every mistake at its place.
     """
     access = import_module("raftops.access").load_access(loaded.root / loaded.assistant.spec.data.access)
     linted: Linted = import_module("raftops.validation.lint").lint(loaded.assistant.spec, loaded.root, files, access)
-    if linted.mistakes:
+    left = linted.outdated if aside else frozenset()
+    for bad in (bad for bad in linted.mistakes if bad.where in left):
+        screen.note(f"{bad.where}: {bad.reason}: a run puts it aside", f"raftops examples lint {loaded.path}")
+    mistakes = [bad for bad in linted.mistakes if bad.where not in left]
+    if mistakes:
         show_notes(linted)
-        lines = [f"{bad.where}: {bad.reason}" for bad in linted.mistakes]
-        bad = len({bad.where for bad in linted.mistakes})
+        lines = [f"{bad.where}: {bad.reason}" for bad in mistakes]
+        bad = len({bad.where for bad in mistakes})
         lines.append(f"{bad} of {linted.rows} examples will not do")
         again = f"mend the lines above, then: raftops examples lint {loaded.path}"
         raise SpecError("\n".join(lines), next_step=again)

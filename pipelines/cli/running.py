@@ -87,6 +87,7 @@ def run(  # noqa: PLR0913  one argument per option
             raise
     _show(loaded, record, store)
     follower.verdict()
+    screen.result(asdict(record))
     if demo and last == STEPS[-1]:
         import_module("pipelines.cli.serving").demonstrate(loaded)
 
@@ -107,11 +108,9 @@ def _show(loaded: LoadedSpec, record: RunRecord, store: Store) -> None:
     if record.steps["deploy"].status == "waiting":
         whole = command_line("run", loaded.path, overlays=loaded.overlays)
         screen.say(f"next: {escape(whole)} runs the rest")
-        screen.result(asdict(record))
         return
     serve, ask = (command_line(verb, loaded.path, overlays=loaded.overlays) for verb in ("serve", "ask"))
     screen.say(f'next: {escape(serve)}\n  then, in a second terminal: {escape(ask)} "your question"')
-    screen.result(asdict(record))
 
 
 def _figures(step: StepName, state: StepRecord) -> str:

@@ -40,11 +40,22 @@ def test_validate_and_lint_name_every_mistake_of_the_examples_at_its_line(raftop
     for command in (("validate", "raftops.yaml"), ("examples", "lint", "raftops.yaml")):
         ended = raftops(*command)
         assert ended.code == 2 and "is valid" not in ended.out
-        assert f"examples.jsonl:{rows + 1}: evidence 1: the quote is fabricated" in ended.err
+        assert f"examples.jsonl:{rows + 1}: evidence 1: the quote does not stand" in ended.err
         assert (
             'there "26", in the quote "25"' in ended.err
             and f"examples.jsonl:{rows + 2}: is not valid JSON" in ended.err
         )
+
+
+def test_examples_that_their_document_went_on_without_are_told_and_stop_nothing(raftops: Run, books: Path) -> None:
+    (books / "data/documents/office/returns.md").write_text("# Returns\n\nReturns are taken for 60 days.\n")
+    ended = raftops("validate", "raftops.yaml")
+    assert ended.code == 0 and "is valid" in ended.out
+    assert "the quote does not stand (or no longer stands) in office/returns.md" in ended.out + ended.err
+    assert raftops("examples", "lint").code == 2
+    spec = books / "raftops.yaml"
+    spec.write_text(spec.read_text().replace("on_bad_row: reject", "on_bad_row: fail"))
+    assert raftops("validate", "raftops.yaml").code == 2
 
 
 def test_a_project_without_examples_is_valid_and_says_what_that_means(

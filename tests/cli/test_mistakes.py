@@ -129,25 +129,25 @@ MISTAKES = (
     Mistake("initialised twice", words="init .", code=1, told=("already; nothing was written",)),
     Mistake(
         "a group of access.yaml mistyped", "{groups: [managers]}", "{groups: [mangers]}", file=ACCESS,
-        told=("data/access.yaml:8:", "policies.managers-only.groups[0]", "did you mean managers?"),
+        told=("data/access.yaml:10:", "policies.managers-only.groups[0]", "did you mean managers?"),
     ),
     Mistake(
         "a group that is no group", "{groups: [managers]}", "{groups: [boss]}", file=ACCESS,
-        told=("data/access.yaml:8:", "lists the group boss, which is not defined there (groups: staff, managers)"),
+        told=("data/access.yaml:10:", "lists the group boss, which is not defined there (groups: staff, managers)"),
     ),
     Mistake(
         "a policy of access.yaml mistyped", "policy: everyone}", "policy: everone}", file=ACCESS,
-        told=("data/access.yaml:13:", "documents[1].policy", "did you mean everyone?"),
+        told=("data/access.yaml:15:", "documents[1].policy", "did you mean everyone?"),
     ),
     Mistake(
         "a pattern that matches nothing", '"managers/**"', '"mangers/**"', file=ACCESS,
-        told=("data/access.yaml:12:13: documents[0].match: matches no document", "did you mean managers/**?", "^"),
+        told=("data/access.yaml:14:13: documents[0].match: matches no document", "did you mean managers/**?", "^"),
     ),
     Mistake(
         "a rule behind the one for everything", '  - {match: "managers/**", policy: managers-only}\n'
         '  - {match: "**", policy: everyone}\n',
         '  - {match: "**", policy: everyone}\n  - {match: "managers/**", policy: managers-only}\n', file=ACCESS,
-        told=("data/access.yaml:13:13: documents[1].match: is never reached",),
+        told=("data/access.yaml:15:13: documents[1].match: is never reached",),
     ),
     Mistake(
         "a rule behind one that takes all of it", '  - {match: "**", policy: everyone}\n',

@@ -145,7 +145,7 @@ def test_without_conversations_nothing_is_trained_and_the_base_can_be_served(bas
     metrics = train(Training(CONFIG, base, tmp_path / "none", tmp_path / "cache"), tmp_path / "adapters")
     assert (metrics["steps"], metrics["tokens"], metrics["tokens_per_second"]) == (0, 0, 0)
     made = {p.relative_to(tmp_path / "adapters").as_posix() for p in (tmp_path / "adapters").rglob("*") if p.is_file()}
-    assert made >= {"tokenizer/tokenizer.json", "served/base.gguf", "sources.jsonl", "loss.png", "train.json"}
+    assert made >= {"tokenizer/tokenizer.json", "served/base.gguf", "sources.jsonl", "loss.svg", "train.json"}
     assert not [name for name in made if "raft" in name]
 
 

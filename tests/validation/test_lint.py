@@ -100,7 +100,7 @@ def test_what_is_judged_here_is_judged_alike_by_great_expectations(tmp_path: Pat
         Check("n", "between", "critical", "", (2, None)), Check("n", "zero", "critical", ""),
         Check("t", "in_set", "critical", "", ("a", "c")), Check("t", "regex", "critical", "", ("^b",)),
     ]  # fmt: skip
-    theirs = Judge(tmp_path / "report").judge("t", rows, checks)
+    theirs = Judge().judge("t", rows, checks)
     assert [judged(rows, check) for check in checks] == theirs
     assert any(outcome.failed for outcome in theirs)
 

@@ -24,6 +24,8 @@ from raftops.validation.examples import ExampleRows, example_checks, rows_of
 from raftops.validation.rows import Bad, Check, Outcome, Row, bad_rows
 from raftops.validation.splits import draw_splits
 
+OF_DOCUMENTS = frozenset({"evidence_exists", "evidence_is_accepted", "quote_is_verbatim"})
+"""Checks of an example against the documents as they are now."""
 FEW = 20
 """Answerable examples below which figures say little; that is said."""
 
@@ -36,6 +38,8 @@ class Linted:
     examples: Sequence[Example]
     mistakes: Sequence[Bad]
     notes: Sequence[str] = field(default=())
+    outdated: frozenset[str] = frozenset()
+    """Places of the mistakes that a changed or deleted document may have made of good examples."""
 
 
 class Documents(Mapping[str, str]):
@@ -89,11 +93,14 @@ def lint(
     config = spec.validate_
     found = rows_of(paths, config, texts.ids, texts)
     checks = [check for check in example_checks(config) if (check.column, check.condition) != ("id", "not_null")]
-    mistakes = bad_rows(found.rows, [judged(found.rows, check) for check in checks])  # an id is a part of the form
+    outcomes = [judged(found.rows, check) for check in checks]  # an id is a part of the form
+    mistakes = bad_rows(found.rows, outcomes)
+    itself = {where for one in outcomes if one.check.column not in OF_DOCUMENTS for where in one.failed}
+    outdated = frozenset(row.where for row in mistakes) - itself
     mistakes += [Bad(str(texts.path(d)), d, reason) for d, reason in sorted(texts.unread.items())]
     bad = {row.where for row in mistakes}
     good = [found.examples[row.where] for row in found.rows if row.where not in bad]
-    return Linted(len(found.rows), good, mistakes, list(_notes(spec, paths, found, good, access)))
+    return Linted(len(found.rows), good, mistakes, list(_notes(spec, paths, found, good, access)), outdated)
 
 
 def judged(rows: Sequence[Row], check: Check) -> Outcome:
