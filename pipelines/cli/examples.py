@@ -69,13 +69,13 @@ def linted_examples(loaded: LoadedSpec, files: Sequence[Path] = (), aside: bool 
     access = import_module("raftops.access").load_access(loaded.root / loaded.assistant.spec.data.access)
     linted: Linted = import_module("raftops.validation.lint").lint(loaded.assistant.spec, loaded.root, files, access)
     left = linted.outdated if aside else frozenset()
-    for bad in (bad for bad in linted.mistakes if bad.where in left):
-        screen.note(f"{bad.where}: {bad.reason}: a run puts it aside", f"raftops examples lint {loaded.path}")
+    for gone in (mistake for mistake in linted.mistakes if mistake.where in left):
+        screen.note(f"{gone.where}: {gone.reason}: a run puts it aside", f"raftops examples lint {loaded.path}")
     mistakes = [bad for bad in linted.mistakes if bad.where not in left]
     if mistakes:
         show_notes(linted)
-        lines = [f"{bad.where}: {bad.reason}" for bad in mistakes]
-        bad = len({bad.where for bad in mistakes})
+        lines = [f"{mistake.where}: {mistake.reason}" for mistake in mistakes]
+        bad = len({mistake.where for mistake in mistakes})
         lines.append(f"{bad} of {linted.rows} examples will not do")
         again = f"mend the lines above, then: raftops examples lint {loaded.path}"
         raise SpecError("\n".join(lines), next_step=again)
