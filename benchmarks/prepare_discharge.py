@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from raftops.files import write_jsonl, write_text
+from raftops.validation.splits import normalised
 
 OUT = Path("build/discharge")
 SOURCE = Path("../shared/data/behaviour/mts-dialog")
@@ -88,7 +89,9 @@ def main(source: Path) -> None:
     for name, meaning in meanings.items():
         write_text(OUT / "documents" / _file(name), f"# {name}\n\n{_sentence(name, meaning)}\n")
     write_text(OUT / "access.yaml", ACCESS)
-    asked, told = list(requests(source)), list(questions(meanings))
+    # A dialogue may stand twice: the first of them is kept.
+    once = {normalised(row["messages"][0]["content"]): row for row in reversed(list(requests(source)))}
+    asked, told = [*reversed(once.values())], list(questions(meanings))
     write_jsonl(OUT / "examples.jsonl", [*told, *asked])
     print(json.dumps({"figure": "discharge.examples", "value": len(asked), "sections": len(told)}))
 

@@ -67,7 +67,8 @@ class Schema:
 
 def described(table: str, column: str, meaning: str) -> str:
     """What a column is, as its document says it."""
-    return f"{table}.{column}: {' '.join(meaning.split())}"
+    plain = meaning.replace("`", "")  # marks of Markdown are no words of the document
+    return f"{table}.{column}: {' '.join(plain.split())}"
 
 
 def schemas(source: Path) -> Iterator[Schema]:
