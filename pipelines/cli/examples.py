@@ -122,9 +122,10 @@ def examples_import(  # noqa: PLR0913  one argument per option
     placed = list(placer.place(rows, out.stem, kind.value))
     good = [one.example for one in placed if one.example]
     bad = [f"{one.where}: {one.problem}" for one in placed if one.problem]
-    if bad and not skip_bad:
-        head = f"{len(bad)} of {len(placed)} rows cannot be imported; nothing was written"
-        raise SpecError("\n".join([*bad, head]), next_step="mend the rows above, or leave them out: --skip-bad")
+    if not good or (bad and not skip_bad):
+        why = f"{len(bad)} of {len(placed)} rows cannot be imported" if placed else f"{file}: holds no row"
+        again = "mend the rows above" + (", or leave them out: --skip-bad" if good else "")
+        raise SpecError("\n".join([*bad, f"{why}; nothing was written"]), next_step=again if placed else "")
     for line in bad:
         screen.say(f"[yellow]left out:[/] {escape(line)}")
     write_rows(out, good)
