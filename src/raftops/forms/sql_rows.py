@@ -17,7 +17,7 @@ STEPS = 1000
 ROWS = 10_000
 """Most rows of a query."""
 LENGTH = 250_000
-"""Most bytes of a query or of one of its values, so that no single instruction runs on: the clock is read between them."""
+"""Most bytes of a query or of one of its values, so that no instruction runs on: the clock is read between them."""
 BYTES = 64_000_000
 """Most that the rows of a query, or the database of a setup, may hold."""
 DIGITS = 6
