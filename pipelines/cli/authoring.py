@@ -34,6 +34,8 @@ Force = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 STARTER = "raftops.yaml"
+PIPELINE = "deploymentSpec:"
+"""What stands in every compiled pipeline, and in no spec."""
 
 
 class Forge(StrEnum):
@@ -162,9 +164,24 @@ def schema(
         return
     text = schema_text("overlay" if for_overlays else of.value)
     if out:
-        write_text(out, text)
+        write_made(out, text, '"$schema"')
     else:
         screen.raw(text)
+
+
+def write_made(path: Path, text: str, sign: str) -> None:
+    """Write what a command makes: a new file, or one over an earlier of its kind, in which `sign` stands.
+
+    Raises:
+        SpecError: another file has the name, such as a spec; it is left as it is.
+    """
+    if path.is_dir():
+        raise SpecError(f"{path}: is a folder; nothing was written", next_step="name a file: -o NEW-FILE")
+    there = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if there.strip() and sign not in there:
+        message = f"{path}: is there already, and this command did not write it; nothing was written"
+        raise SpecError(message, next_step="choose another name: -o NEW-FILE")
+    write_text(path, text)
 
 
 def schema_text(kind: str) -> str:

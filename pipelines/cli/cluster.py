@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from pipelines.cli.authoring import DryRun, Force, Overlays, SpecPath, named_steps, store_folder
+from pipelines.cli.authoring import PIPELINE, DryRun, Force, Overlays, SpecPath, named_steps, store_folder, write_made
 from pipelines.cli.history import LATEST, has_run, show_log, store_of
 from pipelines.cli.planning import cluster_costs, tell_notes
 from pipelines.cli.run_screen import RunScreen
@@ -28,7 +28,6 @@ from pipelines.runs.estimate import with_questions
 from pipelines.wiring.compile import Compiled, compile_spec
 from pipelines.wiring.steps import BESIDE, downstream
 from raftops.errors import ClusterError, RaftopsError, SpecError
-from raftops.files import write_text
 from raftops.spec.load import LoadedSpec, load_spec
 from raftops.spec.model.base import STEPS, StepName
 from raftops.spec.model.platform import Kubeflow, Platform
@@ -94,7 +93,7 @@ def kfp_run(  # noqa: PLR0913  one argument per option
     loaded = with_questions(loaded, questions) if questions else loaded
     compiled = compile_spec(loaded)
     target = out or Path("build") / f"{loaded.assistant.name}.yaml"
-    write_text(target, compiled.text)
+    write_made(target, compiled.text, PIPELINE)
     screen.say(f"wrote {linked(target)} ({len(compiled.text) / 1024:.1f} kB)")
     _submit(loaded, compiled, endpoint, again, _How(wait, dry_run, experiment))
 
@@ -238,6 +237,8 @@ def logs(
     if not endpoint and known is None and has_run(store, run):
         show_log(store, run, step)
         return
+    if not endpoint and run == LATEST and known is None:
+        raise RaftopsError(f"no run yet in {store.root}", next_step="raftops run SPEC, or raftops submit SPEC")
     if not step:
         raise SpecError("which step of the run?", next_step=f"raftops logs {run} STEP: one of {', '.join(STEPS)}")
     server, run_id = _located(run, endpoint, spec, overlay)

@@ -128,16 +128,16 @@ def examples_import(  # noqa: PLR0913  one argument per option
     placed = list(placer.place(rows, out.stem, kind.value))
     good = [one.example for one in placed if one.example]
     bad = [f"{one.where}: {one.problem}" for one in placed if one.problem]
-    if bad and not skip_bad:
-        head = f"{len(bad)} of {len(placed)} rows cannot be imported; nothing was written"
-        raise SpecError("\n".join([*bad, head]), next_step="mend the rows above, or leave them out: --skip-bad")
+    if not good or (bad and not skip_bad):
+        why = f"{len(bad)} of {len(placed)} rows cannot be imported" if placed else f"{file}: holds no row"
+        again = "mend the rows above" + (", or leave them out: --skip-bad" if good else "")
+        raise SpecError("\n".join([*bad, f"{why}; nothing was written"]), next_step=again if placed else "")
     for line in bad:
         screen.say(f"[yellow]left out:[/] {escape(line)}")
     write_rows(out, good)
     screen.say(f"[green]{len(good)} of {len(placed)} rows imported[/]: {escape(str(out))}")
-    screen.say(
-        f"next: raftops examples lint {escape(str(loaded.path))}, and raftops examples review {escape(str(out))}"
-    )
+    read = "" if is_taken_by(loaded, out) else f", and raftops examples review {escape(str(out))}"
+    screen.say(f"next: raftops examples lint {escape(str(loaded.path))}{read}")
     screen.result({"imported": len(good), "left_out": bad, "file": str(out)})
 
 
@@ -218,7 +218,11 @@ def show_drafts(drafter: Drafter, out: Path, loaded: LoadedSpec) -> None:
         screen.say(f"the teacher read {spent.tokens_in} tokens and wrote {spent.tokens_out}; cost {spent.money:.4f}")
     if drafter.stopped:
         screen.say(f"stopped: {escape(drafter.stopped)}")
-    screen.say(f"next: raftops examples review {escape(str(out))} --spec {escape(str(loaded.path))}")
+    if is_taken_by(loaded, out):
+        screen.say(f"[yellow]note:[/] {escape(str(out))} is among data.examples: drafts would be trained on unread")
+        screen.say("next: move the file elsewhere, then: raftops examples review FILE")
+    else:
+        screen.say(f"next: raftops examples review {escape(str(out))} --spec {escape(str(loaded.path))}")
     screen.result({"event": "drafted", "file": str(out), "stopped": drafter.stopped} | tally.as_json())
 
 
@@ -242,6 +246,9 @@ def examples_review(
         raise SpecError(
             f"{file}: drafts and accepted rows need a file each", next_step="-o data/examples/reviewed.jsonl"
         )
+    if is_taken_by(loaded, file):
+        message = f"{file}: is among data.examples already; what is accepted would stand there twice"
+        raise SpecError(message, next_step="move the file elsewhere, then: raftops examples review FILE")
     review = reviewing.Review.open(file, texts, accepted)
     with reviewing.ReviewServer(review, port) as server:
         screen.say(f"review of {len(review.drafts)} drafts: {server.address}")

@@ -27,7 +27,7 @@ from raftops.spec.model.base import StepName
 LONGEST = 320
 """Letters of a passage on the screen; JSON and YAML have all of it."""
 EVERYONE = "everyone"
-"""As in `raftops ask --as`: who is in every group."""
+"""As in `raftops ask --as`: who is in every group, where no group has that name."""
 
 
 class Page(StrEnum):
@@ -63,13 +63,16 @@ def search(  # noqa: PLR0913  one argument per option
 ) -> None:
     """Show the passages nearest to a question that somebody may read; no service has to run, no model answers."""
     loaded = load_spec(spec, overlay or ())
+    named = [name.strip() for word in groups or () for name in word.split(",") if name.strip()]
+    if groups and not named:  # who is in no group may read nothing, and must not search as somebody else
+        raise SpecError("--groups: names no group", next_step="name one, or leave --groups out")
     if url:
         shown = token or import_module("pipelines.cli.serving").development_token(loaded, user)
         found = import_module("raftops.service.client").search(url, shown, question, top_k=top)["data"]
         _show([row | {"place": _place(row["locator"]), "groups": []} for row in found], f"from {url}")
         return
     built, access = _searchable(loaded)
-    asking = _asking(loaded, access, user, [name for word in groups or () for name in word.split(",") if name])
+    asking = asking_as(loaded, access, user, named)
     policies = access.readable(asking)
     with import_module("raftops.retrieval.hybrid").open_index(built, loaded.assistant.spec.prompt.dense_share) as index:
         hits = [hit for hit in index.search(question, policies, top) if hit.passage.policy_id in policies]
@@ -99,10 +102,10 @@ def _searchable(loaded: LoadedSpec) -> tuple[Path, AccessPolicies]:
     return release.index, release.access
 
 
-def _asking(loaded: LoadedSpec, access: AccessPolicies, user: str, groups: Sequence[str]) -> list[str]:
+def asking_as(loaded: LoadedSpec, access: AccessPolicies, user: str, groups: Sequence[str]) -> list[str]:
     """The groups of who asks. One that the access rules do not know is refused: nobody searches by a typo."""
     wanted = list(groups) or [user or loaded.assistant.spec.train.audience[0]]
-    if wanted == [EVERYONE]:
+    if wanted == [EVERYONE] and EVERYONE not in access.groups:
         return sorted(access.groups)
     if unknown := [name for name in wanted if name not in access.groups]:
         option = "--groups" if groups else "--as"

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from pipelines.cli.authoring import Overlays, SpecPath, store_folder
+from pipelines.cli.authoring import PIPELINE, Overlays, SpecPath, store_folder, write_made
 from pipelines.cli.screen import duration, screen
 from pipelines.kubeflow.client import Server, endpoint_of
 from pipelines.kubeflow.earlier_runs import past_steps
@@ -27,7 +27,6 @@ from pipelines.runs.plan import PlannedStep, plan
 from pipelines.runs.record import Store
 from pipelines.wiring.compile import Compiled, compile_spec
 from raftops.errors import ClusterError
-from raftops.files import write_text
 from raftops.spec.load import LoadedSpec, load_spec
 from raftops.spec.model.base import StepName
 
@@ -150,7 +149,7 @@ def compile_command(
     loaded = load_spec(spec, overlay or ())
     compiled = compile_spec(loaded)
     target = out or Path("build") / f"{loaded.assistant.name}.yaml"
-    write_text(target, compiled.text)
+    write_made(target, compiled.text, PIPELINE)
     shown = escape(str(target))
     screen.say(f"wrote {shown} ({len(compiled.text) / 1024:.1f} kB); submit it by: kfp run create -f {shown}")
     keys = {step: key.digest for step, key in compiled.keys.items()}

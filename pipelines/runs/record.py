@@ -176,9 +176,10 @@ class Store:
         return [f for f in results if not (f.parent in runs and any(part in f.name for part in _PARTS))]
 
     def _task(self, artifact: Path) -> Path:
-        """The task's folder (run/step) that an artifact lies in."""
-        inside = artifact.relative_to(self.artifacts) if artifact.is_relative_to(self.artifacts) else artifact
-        return self.artifacts.joinpath(*inside.parts[:2])
+        """The task's folder (run/step) that an artifact lies in; in a store that was moved, by the same names."""
+        if artifact.is_relative_to(self.artifacts):
+            return self.artifacts.joinpath(*artifact.relative_to(self.artifacts).parts[:2])
+        return self.artifacts.joinpath(*artifact.parts[-3:-1])
 
     def _runs(self) -> list[Path]:
         """Folders of runs that have a record, newest first."""

@@ -78,6 +78,11 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def _object(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise StepError(f"{path}:{number}: half a character ({error.reason}), which no file can hold") from error
+    except RecursionError as error:
+        raise StepError(f"{path}:{number}: nested too deep") from error
     except ValueError as error:
         raise StepError(f"{path}:{number}: not valid JSON ({error})") from error
     if not isinstance(row, dict):

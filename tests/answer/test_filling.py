@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import date
 
 import pytest
@@ -118,3 +119,17 @@ def test_whole_numbers_stay_whole_on_their_way_through_a_protobuf():
     assert Format(name="a", when="a", json_schema=schema).json_schema == {
         "properties": {"n": {"enum": [1, 2.5], "maximum": 8}}
     }
+
+
+def test_a_request_cannot_keep_the_search_for_its_format_busy():
+    format_ = Format(name="a", when="(.*?,){25}P", sql="given")
+    began = time.process_time()
+    assert not format_.wanted_by("1,2,3,4,5,6,7,8,9," * 12)  # by Python's own expressions: minutes
+    assert time.process_time() - began < 10
+    assert Format(name="a", when="as json", sql="given").wanted_by("Please, AS JSON")
+
+
+@pytest.mark.parametrize("pattern", ["x{99999999999}", "(((" * 160 + ")))" * 160])
+def test_an_expression_no_machine_can_read_is_refused(pattern):
+    with pytest.raises(ValueError, match="not a regular expression|at most"):
+        Format.model_validate({"name": "a", "when": pattern, "sql": "given"})

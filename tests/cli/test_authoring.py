@@ -129,3 +129,21 @@ def test_a_workflow_is_not_written_over(raftops: Run, project: Any) -> None:
 def test_a_workflow_for_a_spec_that_is_not_there_is_refused(raftops: Run, project: Any) -> None:
     ended = raftops("init", project.root, "--ci", "github", "--spec", "specs/other.yaml")
     assert ended.code == 2 and "specs/other.yaml: no such spec" in ended.err
+
+
+def test_what_a_command_makes_never_takes_the_place_of_another_file(raftops: Run, project: Any) -> None:
+    spec = project.path.read_text(encoding="utf-8")
+    for command in (
+        ("compile", project.path, "-o", project.path), ("schema", "-o", project.path),
+        ("kfp-run", project.path, "-o", project.path, "--endpoint", "http://127.0.0.1:1"),
+    ):  # fmt: skip
+        ended = raftops(*command)
+        assert ended.code != 0 and "nothing was written" in ended.err and "next:" in ended.err
+        assert project.path.read_text(encoding="utf-8") == spec
+    assert "is a folder" in raftops("schema", "-o", project.path.parent).err
+
+
+def test_what_a_command_made_is_made_again(raftops: Run, project: Any) -> None:
+    (project.path.parent / "empty.yaml").touch()
+    for name in ("empty.yaml", "empty.yaml", "new.yaml", "new.yaml"):
+        assert raftops("compile", project.path, "-o", project.path.parent / name).code == 0

@@ -95,3 +95,27 @@ def test_draft_says_what_became_of_each_proposal_and_goes_on(raftops: Run, books
     assert raftops("examples", "draft", "raftops.yaml", "--no-rules").err.startswith("--no-rules leaves nobody")
     money = raftops("examples", "draft", "raftops.yaml", "--most-money", "1")
     assert "--most-money needs prices" in money.err and money.code == 2
+
+
+def test_drafts_begin_on_a_line_of_their_own(raftops: Run, books: Path) -> None:
+    (books / "mine.jsonl").write_text('{"id": "x", "question": "Mine?"}', encoding="utf-8")
+    assert raftops("examples", "draft", "raftops.yaml", "-o", "mine.jsonl", "--count", "2").code == 0
+    rows = [json.loads(line) for line in (books / "mine.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len(rows) == 2 and rows[0] == {"id": "x", "question": "Mine?"}
+
+
+def test_what_is_among_the_examples_is_not_reviewed_into_them_once_more(raftops: Run, books: Path) -> None:
+    (books / "qa.csv").write_text("question,answer\nHow many days of leave do employees get?,26 days\n")
+    ended = raftops("examples", "import", "qa.csv", "-o", "data/examples/imported.jsonl")
+    assert ended.code == 0 and "next: raftops examples lint raftops.yaml" in ended.out and "review" not in ended.out
+    ended = raftops("examples", "review", "data/examples/imported.jsonl", "--no-open")
+    assert ended.code == 2 and "would stand there twice" in ended.err and "next: move the file" in ended.err
+    ended = raftops("examples", "draft", "raftops.yaml", "-o", "data/examples/drafts.jsonl", "--count", "1")
+    assert ended.code == 0 and "would be trained on unread" in ended.out
+
+
+def test_an_import_of_nothing_writes_nothing(raftops: Run, books: Path) -> None:
+    for text, said in (("question,answer\n", "holds no row"), ("question,answer\nWho?,\n", "1 of 1 rows cannot")):
+        (books / "qa.csv").write_text(text)
+        ended = raftops("examples", "import", "qa.csv", "-o", "new.jsonl", "--skip-bad")
+        assert ended.code == 2 and said in ended.err and not (books / "new.jsonl").exists()

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from pipelines.cli.looking import asking_as
+from raftops.access import AccessPolicies
+from raftops.spec.load import load_spec
 from raftops.spec.template import write_project
 
 Run = Callable[..., Any]
@@ -80,3 +83,17 @@ class TestARunUntilTheIndex:
         assert ended.code == 0 and ended.out.strip() == str(page.relative_to(here)) and opened == [page.as_uri()]
         assert raftops("open", "validation", SPEC, "--print").code == 0 and len(opened) == 1
         assert "no report in" in raftops("open", "report", SPEC).err
+
+
+@pytest.mark.parametrize("given", ["", ",", " , "])
+def test_who_names_no_group_does_not_search_as_another(raftops: Run, here: Path, given: str) -> None:
+    ended = raftops("search", SPEC, "When is pay reviewed?", "--groups", given)
+    assert ended.code == 2 and "names no group" in ended.err
+
+
+def test_a_group_called_everyone_is_not_every_group(here: Path) -> None:
+    loaded = load_spec(Path(SPEC), data_is_here=False)
+    own = AccessPolicies(groups={"everyone": "All", "managers": "Some"}, policies={}, documents=())
+    assert asking_as(loaded, own, "everyone", ()) == ["everyone"]
+    none = AccessPolicies(groups={"staff": "All", "managers": "Some"}, policies={}, documents=())
+    assert asking_as(loaded, none, "everyone", ()) == ["managers", "staff"]

@@ -102,3 +102,34 @@ def test_our_own_rows_and_unknown_ones_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(StepError, match="not UTF-8"):
         (tmp_path / "latin.csv").write_bytes("Frage\nWo ist das Büro?\n".encode("latin-1"))
         read(tmp_path / "latin.csv")
+
+
+def test_a_cell_too_many_is_no_shorter_answer(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", "question,answer\nWhen?,By 25, or before\nWho?,HR,\n")
+    wrong, right = read_foreign(file)
+    assert wrong.where.endswith("a.csv:2") and "3 cells under a header of 2" in wrong.problem
+    assert (right.answer, right.problem) == ("HR", "")
+
+
+def test_a_quotation_mark_that_nothing_closes_swallows_no_rows(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", 'question,answer\nWhen?,"On the 25th\nWho?,HR\nWhy?,Because\n')
+    with pytest.raises(StepError, match=r"a.csv:2: not readable as CSV"):
+        list(read_foreign(file))
+
+
+def test_a_json_list_is_known_whatever_its_file_is_called(tmp_path: Path) -> None:
+    for indent in (None, 1):
+        file = write(tmp_path / "chat.jsonl", json.dumps(CHAT, indent=indent))
+        assert detected(file) == "openai" and len(list(read_foreign(file))) == len(CHAT)
+
+
+def test_lists_line_by_line_are_named_not_dropped(tmp_path: Path) -> None:
+    rows = list(read_foreign(write(tmp_path / "a.jsonl", "[1]\n[2]\n"), "openai"))
+    assert [row.problem for row in rows] == ["a row must be a JSON object"] * 2
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "text", [5], {"qas": None}, {"qas": 7}])
+def test_squad_in_another_shape_is_named(tmp_path: Path, wrong: object) -> None:
+    file = write(tmp_path / "a.json", json.dumps({"data": [{"paragraphs": [wrong]}, {"paragraphs": wrong}]}))
+    rows = list(read_foreign(file))
+    assert len(rows) == 2 and all(row.problem == "a question must be a JSON object" for row in rows)

@@ -61,3 +61,8 @@ def test_what_nothing_answers_needs_no_proof_and_behaviour_none_either(corpus: C
     assert one.example and one.example.near_miss and not one.example.evidence
     (form,) = Placer(corpus).place([Foreign("f:1", "", "Shorten: do close it.", "Close it.")], "mine", "behaviour")
     assert form.example and form.example.kind == "behaviour"
+
+
+def test_half_a_character_is_named_before_a_file_is_written(corpus: Corpus) -> None:
+    (one,) = placed(corpus, Foreign("f:1", "", "How many \ud83d?", "26 days", (DAYS,)))
+    assert one.example is None and "half a character" in one.problem

@@ -163,3 +163,55 @@ def test_a_tab_that_is_closed_before_its_answer_comes_is_no_error(
         tab.sendall(f"GET /{page.server.token}/item/0 HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         assert shown.wait(10) and tab.recv(10) == b""
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_users_own_example_is_never_written_over(tmp_path: Path) -> None:
+    drafts, out = tmp_path / "drafts.jsonl", tmp_path / "examples.jsonl"
+    write_jsonl(drafts, DRAFTS)
+    own = {"id": "fact-1", "kind": "knowledge", "question": "Mine?", "unanswerable": True}
+    write_jsonl(out, [own])
+    with pytest.raises(StepError, match="holds another example with the id fact-1"):
+        Review.open(drafts, TEXTS, out)
+    assert [row for _, row in read_jsonl(out)] == [own]
+    write_jsonl(out, [own | {"id": "of-my-own"}])
+    review = Review.open(drafts, TEXTS, out)
+    assert review.accept(0, {"question": "Edited?"}) == []
+    review.state.write_text('{"decisions": {}, "order": []}', encoding="utf-8")  # killed between the two files
+    again = Review.open(drafts, TEXTS, out)
+    again.reject(0)
+    assert [row["id"] for _, row in read_jsonl(out)] == ["of-my-own"]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"id": 7}, "no id of its own"), ({"id": "draft-"}, "no id of its own"),
+        ({"id": "a", "evidence": "Payday is the 25th."}, "evidence must be a list"),
+        ({"id": "a", "evidence": [5]}, "evidence must be a list"), ({"id": "a", "evidence": None}, "evidence must be"),
+        ({"id": "a", "question": "\ud83d"}, "half a character"),
+    ],
+)  # fmt: skip
+def test_a_draft_that_cannot_be_shown_is_named_before_the_page_opens(tmp_path: Path, row: Any, said: str) -> None:
+    (tmp_path / "drafts.jsonl").write_text(f"{json.dumps(DRAFTS[1])}\n{json.dumps(row)}\n", encoding="utf-8")
+    with pytest.raises(StepError, match=f"drafts.jsonl:2: {said}"):
+        Review.open(tmp_path / "drafts.jsonl", TEXTS, tmp_path / "out.jsonl")
+
+
+def test_a_decision_that_cannot_be_written_is_none(drafts: Path) -> None:
+    review = Review.open(drafts, TEXTS, drafts.with_name("reviewed.jsonl"))
+    review.out.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        review.accept(0)
+    assert review.decisions == {} and review.order == []
+
+
+def test_a_body_that_no_page_sends_is_answered(page: Page, drafts: Path) -> None:
+    assert page.post("accept", number=float("inf"))[0] == 400
+    assert page.post("accept", number=0, row={"question": "\ud83d"})[0] == 400
+    assert accepted(drafts) == []
+
+
+def test_a_state_that_is_none_is_said(drafts: Path) -> None:
+    drafts.with_name("drafts.jsonl.review.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(StepError, match="no decisions of a review"):
+        Review.open(drafts, TEXTS, drafts.with_name("reviewed.jsonl"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import closing
 
@@ -209,3 +210,53 @@ def test_a_wrong_check_is_refused(checks, said):
 
 def test_every_check_is_looked_for():
     assert LOOKS.keys() == Checks.model_fields.keys()
+
+
+@pytest.mark.parametrize(
+    ("setup", "query", "said"),
+    [
+        ("CREATE TABLE a (b);\0", "SELECT 1", "the setup does not run: embedded null"),
+        (SETUP, "SELECT '\ud800'", "does not run: .*surrogates"),
+        ("CREATE TABLE a (b); {MANY} INSERT INTO a SELECT zeroblob(240000) FROM n", "SELECT 1", "is full"),
+        (SETUP, "{MANY} SELECT zeroblob(240000) FROM n", "more than 64000000 bytes"),
+        (SETUP, "SELECT instr(zeroblob(1000000), zeroblob(500000) || 'b')", "too big"),
+    ],
+)
+def test_no_sql_crashes_the_check_or_fills_the_memory(setup, query, said):
+    many = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 2000)"
+    checks = Checks.model_validate({"sql": {"setup": setup.replace("{MANY}", many)}})
+    (wrong,) = failed_checks(query.replace("{MANY}", many), checks)
+    assert re.search(said, wrong)
+
+
+@pytest.mark.parametrize("ref", ["#", "#/$defs/a", "#/$defs/none", "#/allOf/7"])
+def test_a_schema_that_has_no_end_or_misses_a_part_is_refused(ref):
+    with pytest.raises(ValidationError, match="without end|no such part"):
+        Checks.model_validate({"json_schema": {"$ref": ref, "allOf": [], "$defs": {"a": {"$ref": "#/$defs/a"}}}})
+
+
+def test_a_schema_of_a_tree_is_none_without_end():
+    tree = {"type": "object", "properties": {"child": {"$ref": "#"}}, "additionalProperties": False}
+    checks = Checks.model_validate({"json_schema": tree})
+    assert failed_checks('{"child": {"child": {}}}', checks) == []
+    assert failed_checks('{"child": {"chid": {}}}', checks) != []
+
+
+def test_a_schema_that_only_its_library_can_follow_fails_in_words():
+    assert failed_checks("{}", Checks(json_schema={"$ref": "#nope"})) == ["the schema names , which it does not have"]
+    endless = {"allOf": [{"anyOf": [{"$ref": "#"}]}]}
+    assert failed_checks("{}", Checks(json_schema=endless)) == ["the schema leads back to itself without end"]
+
+
+@pytest.mark.parametrize("pattern", ["x{99999999999}", "(" * 1000 + ")" * 1000])
+def test_an_expression_that_is_too_large_is_no_crash(pattern):
+    with pytest.raises(ValidationError, match="not a regular expression"):
+        Checks(matches=pattern)
+
+
+@pytest.mark.parametrize(
+    ("deep", "checks"),
+    [("[" * 600 + "]" * 600, {"json_schema": {}}), ("<a>" * 3000 + "</a>" * 3000, {"xml": {"root": "a"}})],
+)
+def test_values_nested_too_deep_are_no_crash(deep, checks):
+    assert differences(deep, deep, Checks.model_validate(checks)) == ["is nested too deep to compare"]

@@ -322,3 +322,10 @@ def test_a_development_user_may_have_claims_and_is_known_to_a_service_that_runs(
     with pytest.raises(Denied):
         opened.caller("unknown")
     assert opened.caller(ana.token).groups == {"staff"}
+
+
+def test_a_group_called_everyone_gets_no_more_than_it_may_read(tmp_path):
+    users = ensure_dev_tokens(tmp_path / "tokens.json", ["everyone", "managers"])
+    assert users[EVERYONE].groups == ("everyone",)
+    users = ensure_dev_tokens(tmp_path / "others.json", ["managers", "staff"])
+    assert users[EVERYONE].groups == ("managers", "staff")

@@ -5,13 +5,12 @@ Every check is deterministic; `raftops.forms` carries them out.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 from xml.etree import ElementTree
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from raftops.spec.model.formats import checked_schema
+from raftops.spec.model.formats import checked_regex, checked_schema
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -104,11 +103,7 @@ class Checks(_Check):
     @field_validator("matches")
     @classmethod
     def _compiles(cls, pattern: str | None) -> str | None:
-        try:
-            re.compile(pattern or "")
-        except re.error as error:
-            raise ValueError(f"not a regular expression ({error})") from error
-        return pattern
+        return checked_regex(pattern)
 
     @model_validator(mode="after")
     def _one_format(self) -> Checks:

@@ -121,6 +121,9 @@ class Drafter:
         for question in asked:
             self.filters.remember(question)
         rows = [row for _, row in read_jsonl(self.out)] if self.out.is_file() else []
+        if rows and not self.out.read_bytes().endswith(b"\n"):  # the next row would stand on the last one's line
+            with self.out.open("a", encoding="utf-8") as file:
+                file.write("\n")
         for row in rows:
             self.filters.remember(str(row.get("question", "")))
         saved = read_json(self.state) if self.state.is_file() else {}

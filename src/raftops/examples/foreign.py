@@ -82,7 +82,7 @@ def detected(path: Path) -> str:
     if path.suffix.lower() in (".csv", ".tsv"):
         return "csv"
     text = _text(path).lstrip()
-    rows = _whole_json(path, text) if path.suffix.lower() == ".json" else None
+    rows = _whole_json(path, text) if path.suffix.lower() == ".json" or text.startswith("[") else None
     first = rows if isinstance(rows, dict) else next(iter(rows or ()), None)
     if first is None:
         try:
@@ -126,8 +126,9 @@ def _whole_json(path: Path, text: str) -> Any:
 def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
     """`file:line` and the row, or what is wrong with it; of a JSON list its members."""
     text = _text(path)
-    if text.lstrip().startswith("["):
-        for number, row in enumerate(_whole_json(path, text) or ()):
+    rows = _whole_json(path, text) if text.lstrip().startswith("[") else None
+    if isinstance(rows, list):
+        for number, row in enumerate(rows):
             yield f"{path}:1 [{number}]", row if isinstance(row, dict) else "a row must be a JSON object"
         return
     for number, line in enumerate(text.split("\n"), 1):
@@ -173,7 +174,7 @@ def read_csv(path: Path) -> Iterator[Foreign]:
         dialect: Any = csv.Sniffer().sniff(sample.partition("\n")[0], delimiters=",;\t|")
     except csv.Error:
         dialect = csv.excel
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter)
+    began, reader = 0, csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter, strict=True)
     try:
         header = next(reader, [])
         columns = _columns(header)
@@ -186,10 +187,14 @@ def read_csv(path: Path) -> Iterator[Foreign]:
         began = reader.line_num
         for cells in reader:
             where, began = f"{path}:{began + 1}", reader.line_num
-            if any(cell.strip() for cell in cells):
+            if any(cell.strip() for cell in cells[len(header) :]):
+                many = f"{len(cells)} cells under a header of {len(header)}: a cell with a {dialect.delimiter!r} in it"
+                yield Foreign(where, problem=f'{many} stands in "quotation marks"')
+            elif any(cell.strip() for cell in cells):
                 yield _of_cells(where, {k: cells[n].strip() if n < len(cells) else "" for k, n in columns.items()})
     except csv.Error as error:
-        raise StepError(f"{path}:{reader.line_num}: not readable as CSV ({error})") from error
+        # a quotation mark that nothing closes takes everything behind it along: its row is where it began
+        raise StepError(f"{path}:{began + 1}: not readable as CSV ({error})") from error
 
 
 def _columns(header: list[str]) -> dict[str, int]:
@@ -225,15 +230,23 @@ def read_squad(path: Path) -> Iterator[Foreign]:
         raise StepError(f"{path}: no SQuAD: it has no list under data")
     at = 0
     for a, article in enumerate(articles):
-        for p, paragraph in enumerate(article.get("paragraphs", ()) if isinstance(article, dict) else ()):
-            for q, asked in enumerate(paragraph.get("qas", ()) if isinstance(paragraph, dict) else ()):
+        for p, paragraph in enumerate(_members(article, "paragraphs")):
+            for q, asked in enumerate(_members(paragraph, "qas")):
+                place = f"(data[{a}].paragraphs[{p}].qas[{q}])"
                 if not isinstance(asked, dict):
+                    yield Foreign(f"{path}:1 {place}", problem="a question must be a JSON object")
                     continue
                 # JSON keeps no lines: the question's id is looked for behind the one before it
                 found = text.find(json.dumps(str(asked.get("id", "")), ensure_ascii=False), at)
                 at = found if found >= 0 else at
                 where = f"{path}:{text.count(chr(10), 0, at) + 1}" if found >= 0 else f"{path}:1"
-                yield _of_squad(f"{where} (data[{a}].paragraphs[{p}].qas[{q}])", asked, paragraph, article)
+                yield _of_squad(f"{where} {place}", asked, paragraph, article)
+
+
+def _members(part: Any, name: str) -> list[Any]:
+    """A list of SQuAD's; one in another shape counts as one member, which is then named as wrong."""
+    members = part.get(name, []) if isinstance(part, dict) else [part]
+    return members if isinstance(members, list) else [members]
 
 
 def _of_squad(

@@ -6,6 +6,7 @@ check that every served answer passes, in the document or text that the row name
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -65,7 +66,11 @@ class Placer:
             name = name or f"{prefix}-{sha256_text(key)[:10]}"
             taken.add(name)
             try:
-                yield Placed(row.where, _example(row, name, kind, evidence))
+                example = _example(row, name, kind, evidence)
+                json.dumps(example.model_dump(), ensure_ascii=False).encode()
+                yield Placed(row.where, example)
+            except UnicodeEncodeError as error:
+                yield Placed(row.where, problem=f"holds half a character ({error.object[error.start]!r})")
             except ValidationError as error:
                 yield Placed(
                     row.where, problem="; ".join(str(e["msg"]).removeprefix("Value error, ") for e in error.errors())

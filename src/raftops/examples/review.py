@@ -11,6 +11,7 @@ import json
 import re
 import secrets
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -59,16 +60,33 @@ class Review:
             StepError: the file holds no rows with an id each.
         """
         rows = [(number, row) for number, row in read_jsonl(file)]
-        ids = [str(row.get("id") or "") for _, row in rows]
-        wrong = next((n for (n, _), name in zip(rows, ids, strict=True) if not name or ids.count(name) > 1), None)
+        ids = Counter(str(row.get("id")) for _, row in rows)
+        wrong = [f"{file}:{number}: {why}" for number, row in rows if (why := _wrong(row, ids))]
         if wrong or not rows:
-            where = f"{file}:{wrong}: no id of its own" if wrong else f"{file}: holds no draft"
+            where = "\n".join(wrong) or f"{file}: holds no draft"
             raise StepError(where, next_step="raftops examples draft SPEC makes drafts")
         state = file.with_name(f"{file.name}.review.json")
         saved = read_json(state) if state.is_file() else {}
+        if not isinstance(saved, dict) or not isinstance(saved.get("decisions", {}), dict):
+            raise StepError(f"{state}: no decisions of a review", next_step="delete it to begin the review again")
         known = {name: decision for name, decision in saved.get("decisions", {}).items() if name in ids}
         order = [name for name in saved.get("order", ()) if name in known]
-        return cls([row for _, row in rows], texts, out, state, known, order)
+        review = cls([row for _, row in rows], texts, out, state, known, order)
+        asked = {row.get("id"): row.get("question") for row in review._written()}
+        if not saved:
+            review._begin(asked)
+        return review
+
+    def _begin(self, asked: Mapping[Any, Any]) -> None:
+        """The first decision is still to come: what is in the file of accepted rows is not of this review."""
+        others = [
+            name for name, draft in ((name_of(draft["id"]), draft) for draft in self.drafts)
+            if name in asked and asked[name] != draft.get("question")
+        ]  # fmt: skip
+        if others:
+            message = f"{self.out}: holds another example with the id {others[0]}, which a decision would write over"
+            raise StepError(message, next_step="give another file for accepted rows: -o NEW.jsonl")
+        write_json(self.state, {"decisions": {}, "order": []})
 
     def overview(self) -> dict[str, Any]:
         """Every draft by its id and decision, and how many there are."""
@@ -130,26 +148,36 @@ class Review:
         with self._lock:
             if not self.order:
                 return None
-            name = self.order.pop()
-            self.decisions.pop(name, None)
-            self._write(name, None)
+            name = self.order[-1]
+            self._write(name, None, {k: v for k, v in self.decisions.items() if k != name}, self.order[:-1])
         return next(n for n, draft in enumerate(self.drafts) if draft["id"] == name)
 
     def _decide(self, name: str, decision: Decision, row: dict[str, Any] | None) -> None:
         with self._lock:
-            self.decisions[name] = decision
-            self.order = [*(other for other in self.order if other != name), name]
-            self._write(name, row)
+            order = [*(other for other in self.order if other != name), name]
+            self._write(name, row, {**self.decisions, name: decision}, order)
 
-    def _write(self, name: str, row: dict[str, Any] | None) -> None:
+    def _write(
+        self, name: str, row: dict[str, Any] | None, decisions: dict[str, Decision], order: list[str]
+    ) -> None:  # fmt: skip
         """Both files: the examples first, so that none counts as accepted that is not written."""
         kept = [r for r in self._written() if r.get("id") != name_of(name)]
         if row or len(kept) < len(self._written()):
             write_jsonl(self.out, [*kept, row] if row else kept)
-        write_json(self.state, {"decisions": self.decisions, "order": self.order})
+        write_json(self.state, {"decisions": decisions, "order": order})
+        self.decisions, self.order = decisions, order
 
     def _written(self) -> list[dict[str, Any]]:
         return [row for _, row in read_jsonl(self.out)] if self.out.is_file() else []
+
+
+def _wrong(row: Mapping[str, Any], ids: Mapping[str, int]) -> str:
+    """Why a row cannot be shown; what else is wrong with it is said when it is accepted."""
+    name, evidence = row.get("id"), row.get("evidence", [])
+    if not isinstance(name, str) or not name_of(name) or ids[name] > 1:
+        return "no id of its own"
+    shown = isinstance(evidence, list) and all(isinstance(proof, dict) for proof in evidence)
+    return "" if shown else "evidence must be a list of objects with doc_id and quote"
 
 
 def name_of(draft: str) -> str:
@@ -244,8 +272,9 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         try:
             body = json.loads(raw or b"{}")
+            json.dumps(body, ensure_ascii=False).encode()  # no half characters
             return {**body, "number": int(body.get("number", -1))}
-        except (ValueError, TypeError, AttributeError, RecursionError):
+        except (ValueError, TypeError, AttributeError, RecursionError, OverflowError):
             self._json(400, {"error": "not JSON"})
             return None
 

@@ -40,7 +40,12 @@ def schema_wrong(text: str, schema: dict[str, Any]) -> list[str]:
     library = import_module("jsonschema")  # only where a schema is checked
     kind = library.validators.validator_for(schema, library.Draft202012Validator)
     checker = kind(schema, format_checker=kind.FORMAT_CHECKER)
-    return [f"{error.json_path}: {error.message[:200]}" for error in checker.iter_errors(value)]
+    try:
+        return [f"{error.json_path}: {error.message[:200]}" for error in checker.iter_errors(value)]
+    except RecursionError:
+        return ["the schema leads back to itself without end"]
+    except import_module("referencing").exceptions.Unresolvable as error:
+        return [f"the schema names {error.ref}, which it does not have"]
 
 
 def xml_wrong(text: str, check: XmlCheck) -> list[str]:

@@ -16,6 +16,10 @@ STEPS = 1000
 """Instructions of SQLite's machine between two looks at the clock."""
 ROWS = 10_000
 """Most rows of a query."""
+LENGTH = 250_000
+"""Most bytes of a query or of one of its values, so that no instruction runs on: the clock is read between them."""
+BYTES = 64_000_000
+"""Most that the rows of a query, or the database of a setup, may hold."""
 DIGITS = 6
 """Significant digits to which numbers are compared."""
 _READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
@@ -35,27 +39,40 @@ class Database:
         """Run the statements of a setup. Raises `SqlFault`."""
         self._database = sqlite3.connect(":memory:", isolation_level=None)
         self._database.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
-        self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 2_000_000)
+        self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 8 * LENGTH)
+        self._database.execute(f"PRAGMA max_page_count = {BYTES // 4096}")
         try:
             self._within(lambda: self._database.executescript(setup))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:  # a null character or half a character in it is a ValueError
             self.close()
             raise SqlFault(f"the setup does not run: {error}") from error
         self._database.set_authorizer(
             lambda action, *_: sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
         )
+        self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LENGTH)
 
     def rows(self, query: str) -> Rows:
         """What a query returns. Raises `SqlFault` where it is not one query, writes, fails or takes too long."""
         try:
-            found: Rows = self._within(lambda: self._database.execute(query).fetchmany(ROWS + 1))
+            found: Rows = self._within(lambda: self._bounded(query))
         except sqlite3.Warning as error:
             raise SqlFault("more than one statement") from error
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeEncodeError) as error:
             raise SqlFault(f"does not run: {error}") from error
-        if len(found) > ROWS:
-            raise SqlFault(f"returns more than {ROWS} rows")
         return found
+
+    def _bounded(self, query: str) -> Rows:
+        """The rows one by one, so that no more is held than may be."""
+        rows: Rows = []
+        held = 0
+        for row in self._database.execute(query):
+            held += sum(len(value) for value in row if isinstance(value, str | bytes))
+            if len(rows) == ROWS:
+                raise SqlFault(f"returns more than {ROWS} rows")
+            if held > BYTES:
+                raise SqlFault(f"returns more than {BYTES} bytes")
+            rows.append(row)
+        return rows
 
     def close(self) -> None:
         """Forget it."""

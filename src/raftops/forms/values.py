@@ -15,6 +15,13 @@ def differences(text: str, answer: str, checks: Checks) -> list[str] | None:
     """Where a reply's values are not those of the reference, field by field; None where there are none to compare."""
     if checks.sql:
         return rows_differ(text, answer, checks.sql)
+    try:
+        return _fields_differ(text, answer, checks)
+    except RecursionError:
+        return ["is nested too deep to compare"]
+
+
+def _fields_differ(text: str, answer: str, checks: Checks) -> list[str] | None:
     if checks.xml:
         wanted = xml_of(answer)
         return None if wanted is None else _differ(_leaves(xml_of(text)), _leaves(wanted))

@@ -18,7 +18,7 @@ from typing import Any
 from raftops.errors import ServiceError
 
 EVERYONE = "everyone"
-"""The user who is in every group."""
+"""The user who is in every group, where no group has that name."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,13 @@ class DevUser:
 
 
 def ensure_dev_tokens(path: Path, groups: Sequence[str]) -> dict[str, DevUser]:
-    """Make the file, or add the users it lacks: one for each group, named like it, and `everyone`. Tokens stay."""
+    """Make the file, or add the users it lacks: one for each group, named like it, and `everyone`, who is in all.
+
+    A group that is itself called `everyone` opens what it may read, no more. Tokens stay.
+    """
     users = load_dev_tokens(path) if path.exists() else {}
     wanted: dict[str, tuple[str, ...]] = {group: (group,) for group in sorted(groups)}
-    wanted[EVERYONE] = tuple(sorted(groups))
+    wanted.setdefault(EVERYONE, tuple(sorted(groups)))
     missing = {name: DevUser(secrets.token_urlsafe(32), member) for name, member in wanted.items() if name not in users}
     if missing:
         users |= missing

@@ -138,3 +138,11 @@ def test_a_foreign_file_of_the_folder_that_one_stands_in_is_no_release(
     (tmp_path / "release.json").write_text('{"version": "somebody\'s own"}', encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     assert store.result("validate", "key") is not None
+
+
+def test_in_a_store_that_was_moved_the_results_of_its_runs_are_still_theirs(tmp_path: Path) -> None:
+    before, after = Store(tmp_path / "before"), Store(tmp_path / "after")
+    used, other = artifact(before, "run-1", "train"), artifact(before, "run-0", "train")
+    before.write(record("1", "a", {"made": str(used)}))
+    before.root.rename(after.root)
+    assert after.unused(keep=1) == [after.artifacts / "run-0" / "train"] and not other.exists()

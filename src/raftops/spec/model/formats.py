@@ -8,6 +8,7 @@ from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from pydantic import Field, field_validator, model_validator
 
@@ -16,6 +17,8 @@ from raftops.spec.model.base import Label, Section
 COUNTED = re.compile(r"(?P<count>days|weekdays)\((?P<first>[\w-]+),\s*(?P<last>[\w-]+)\)")
 """What `x-value` may say: days counted from one date of the object to another, both counted."""
 GIVEN, NOT_BEFORE, VALUE = "x-from", "x-not-before", "x-value"
+WHEN_SECONDS = 0.5
+"""Longest that telling whether a request wants a format may take."""
 _OWN = {GIVEN, NOT_BEFORE, VALUE}
 
 
@@ -40,11 +43,7 @@ class Format(Section):
     @field_validator("when", "regex")
     @classmethod
     def _compiles(cls, pattern: str | None) -> str | None:
-        try:
-            re.compile(pattern or "")
-        except re.error as error:
-            raise ValueError(f"not a regular expression ({error})") from error
-        return pattern
+        return checked_regex(pattern)
 
     @field_validator("json_schema")
     @classmethod
@@ -70,14 +69,29 @@ class Format(Section):
         return {name: dict(field) for name, field in properties.items()} if own else {}
 
     def wanted_by(self, request: str) -> bool:
-        """Whether a request asks for it."""
-        return re.search(self.when, request, re.IGNORECASE) is not None
+        """Whether a request asks for it; one that takes longer to tell does not: anybody may have written it."""
+        library = import_module("regex")  # Python's own knows no limit of time
+        try:
+            return library.search(self.when, request, library.IGNORECASE, timeout=WHEN_SECONDS) is not None
+        except TimeoutError:
+            return False
+
+
+def checked_regex(pattern: str | None) -> str | None:
+    """A regular expression that can be used."""
+    try:
+        re.compile(pattern or "")
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"not a regular expression ({error})") from error
+    return pattern
 
 
 def checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """A JSON Schema that names nothing outside of itself and, where the library is there, is a valid one."""
     if refs := re.findall(r'"\$(?:dynamicR|r)ef": "([^#"][^"]*)', json.dumps(schema)):
         raise ValueError(f"$ref {refs[0]}: only references within the schema (#/...) are followed")
+    for ref in re.findall(r'"\$ref": "(#(?:/[^"]*)?)"', json.dumps(schema, ensure_ascii=False)):
+        _follow(schema, ref)
     if find_spec("jsonschema"):  # a part of the extras that use a schema, not of what reads a spec
         library = import_module("jsonschema")
         try:
@@ -87,6 +101,25 @@ def checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
                 f"not a JSON Schema: {'.'.join(map(str, error.absolute_path))}: {error.message}"
             ) from error
     return schema
+
+
+def _follow(schema: dict[str, Any], ref: str) -> None:
+    """Follow a reference to what is none: it has to be there, and to have an end."""
+    passed: list[str] = []
+    while ref == "#" or ref.startswith("#/"):
+        if ref in passed:
+            raise ValueError(f"$ref {ref}: leads back to itself without end")
+        passed.append(ref)
+        part: Any = schema
+        for name in unquote(ref).split("/")[1:]:
+            key = name.replace("~1", "/").replace("~0", "~")
+            if isinstance(part, list):
+                part = part[int(key)] if key.isdecimal() and int(key) < len(part) else None
+            else:
+                part = part.get(key) if isinstance(part, dict) else None
+        if not isinstance(part, dict | bool):
+            raise ValueError(f"$ref {ref}: the schema has no such part")
+        ref = str(part.get("$ref", "")) if isinstance(part, dict) else ""
 
 
 def _whole(value: Any) -> Any:
