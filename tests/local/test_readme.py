@@ -20,7 +20,7 @@ def test_every_chore_that_is_named_exists(target):
 
 
 def test_every_command_that_is_named_exists():
-    named = sorted(set(re.findall(r"`raftops ([a-z]+)", README)))
+    named = sorted(set(re.findall(r"`raftops ([a-z-]+)", README)))
     assert named
     for command in named:
         sh(f"raftops {command} --help", ROOT)
