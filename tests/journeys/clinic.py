@@ -146,4 +146,5 @@ def write_documents(folder: Path) -> None:
 
 def write_examples(path: Path) -> None:
     """All ten."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in EXAMPLES), encoding="utf-8")

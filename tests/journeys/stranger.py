@@ -110,15 +110,14 @@ def environment_of_the_wheel(folder: Path) -> Path:
     return python.parent
 
 
-def arrive(bin_: Path, folder: Path) -> Stranger:
+def arrive(bin_: Path, folder: Path, *words: str) -> Stranger:
     """`raftops init`, and the bookshop's data are gone."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     here = Stranger(bin_, folder.parent, free_port())
-    here.raftops("init", str(folder))
+    here.raftops("init", str(folder), *words)
     for path in sorted((folder / "data").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
-    for name in ("documents", "examples"):
-        (folder / "data" / name).mkdir(parents=True, exist_ok=True)
+    (folder / "data" / "documents").mkdir(parents=True)
     (folder / "data" / "access.yaml").write_text(ACCESS, encoding="utf-8")
     # Two tests may run at once: the port is the machine's, the rest is as init wrote it.
     (folder / "here.yaml").write_text(yaml.safe_dump({"spec": {"deploy": {"port": here.port}}}), encoding="utf-8")

@@ -19,10 +19,15 @@ answer (a parrot's night for a cat's) still gets an answer. Quoting the first se
 
 
 @pytest.fixture(scope="module")
-def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stranger]:
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of the wheel's environment."""
+    return environment_of_the_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def stranger(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stranger]:
     """In a project with the clinic's documents and examples, whose first run has ended."""
-    folder = tmp_path_factory.mktemp("stranger")
-    here = arrive(environment_of_the_wheel(folder), folder / "clinic")
+    here = arrive(wheel, tmp_path_factory.mktemp("stranger") / "clinic")
     write_documents(here.folder / "data" / "documents")
     write_examples(here.folder / "data" / "examples" / "examples.jsonl")
     here.raftops("validate", "raftops.yaml")
@@ -30,16 +35,29 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stranger]:
     yield here
 
 
-def test_untouched_defaults_answer_a_strangers_questions(stranger: Stranger) -> None:
-    with stranger.served():
-        replies = {question: stranger.ask(question) for question, _ in QUESTIONS}
+def answered(here: Stranger) -> None:
+    """All twelve questions, and the bars."""
+    with here.served():
+        replies = {question: here.ask(question) for question, _ in QUESTIONS}
     found = Tally.of(replies, QUESTIONS)
     told = "\n".join(found.told)
     print(told)  # noqa: T201  read by whoever runs it with -s
     assert found.right >= RIGHT * len(QUESTIONS), told
     assert found.wrong <= WRONG * len(QUESTIONS), told
-    answered = [reply for reply in replies.values() if not reply["abstained"]]
-    assert answered and all(reply["citations"] for reply in answered), "who answers says from where"
+    told_with = [reply for reply in replies.values() if not reply["abstained"]]
+    assert told_with and all(reply["citations"] for reply in told_with), "who answers says from where"
+
+
+def test_untouched_defaults_answer_a_strangers_questions(stranger: Stranger) -> None:
+    answered(stranger)
+
+
+def test_documents_alone_answer_as_well(wheel: Path, tmp_path: Path) -> None:
+    here = arrive(wheel, tmp_path / "clinic", "--no-examples")
+    write_documents(here.folder / "data" / "documents")
+    here.raftops("validate", "raftops.yaml")
+    here.run()
+    answered(here)
 
 
 def test_a_changed_and_a_deleted_document_change_the_answers(stranger: Stranger) -> None:
