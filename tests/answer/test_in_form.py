@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 from dataclasses import replace
 from pathlib import Path
@@ -64,3 +65,17 @@ def test_a_question_is_no_form_and_an_engine_that_cannot_hold_replies_freely():
     assert not model.shapes and not asked.text.startswith("{")
     free, model = answered("As JSON, please: 12 days", "behaviour", holds=False)
     assert free.text == "Here is your JSON!" and not model.shapes
+
+
+def test_a_schema_comes_through_what_sorts_keys_with_its_properties_in_order() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "start": {"type": "string", "format": "date", "x-from": "given"},
+            "end": {"type": "string", "format": "date", "x-from": "given", "x-not-before": "start"},
+            "days": {"type": "integer", "x-value": "days(start, end)"},
+        },
+    }
+    written = Format(name="leave", when="leave", json_schema=schema).model_dump(mode="json")
+    carried = json.loads(json.dumps(written, sort_keys=True))
+    assert list(Format.model_validate(carried).fields) == ["start", "end", "days"]

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Any, Literal
 from urllib.parse import unquote
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_serializer, field_validator, model_validator
 
 from raftops.spec.model.base import Label, Section
 
@@ -44,6 +44,17 @@ class Format(Section):
     @classmethod
     def _compiles(cls, pattern: str | None) -> str | None:
         return checked_regex(pattern)
+
+    @field_validator("json_schema", mode="before")
+    @classmethod
+    def _read(cls, schema: Any) -> Any:
+        """As the serialiser wrote it."""
+        return json.loads(schema) if isinstance(schema, str) else schema
+
+    @field_serializer("json_schema", when_used="json-unless-none")
+    def _as_text(self, schema: dict[str, Any]) -> str:
+        """Its properties are written in their order, and a protobuf sorts the keys of what it carries."""
+        return json.dumps(schema, ensure_ascii=False)
 
     @field_validator("json_schema")
     @classmethod
