@@ -218,7 +218,9 @@ def show_drafts(drafter: Drafter, out: Path, loaded: LoadedSpec) -> None:
         screen.say(f"the teacher read {spent.tokens_in} tokens and wrote {spent.tokens_out}; cost {spent.money:.4f}")
     if drafter.stopped:
         screen.say(f"stopped: {escape(drafter.stopped)}")
-    if is_taken_by(loaded, out):
+    if not tally.kept:
+        screen.say("next: a teacher that writes better (models.teacher, --teacher), or the rules alone: --teacher none")
+    elif is_taken_by(loaded, out):
         screen.say(f"[yellow]note:[/] {escape(str(out))} is among data.examples: drafts would be trained on unread")
         screen.say("next: move the file elsewhere, then: raftops examples review FILE")
     else:

@@ -119,3 +119,10 @@ def test_an_import_of_nothing_writes_nothing(raftops: Run, books: Path) -> None:
         (books / "qa.csv").write_text(text)
         ended = raftops("examples", "import", "qa.csv", "-o", "new.jsonl", "--skip-bad")
         assert ended.code == 2 and said in ended.err and not (books / "new.jsonl").exists()
+
+
+def test_where_no_draft_is_kept_there_is_nothing_to_review(raftops: Run, books: Path) -> None:
+    for document in (books / "data/documents").rglob("*.md"):
+        document.write_text("# Hello\n\nHello there.\n", encoding="utf-8")
+    ended = raftops("examples", "draft", "raftops.yaml", "-o", "none.jsonl", "--teacher", "none")
+    assert ended.code == 0 and "next: a teacher that writes better" in ended.out and "review" not in ended.out
