@@ -22,7 +22,13 @@ def test_a_value_stands_between_the_ends_of_its_scale() -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "ticks"),
-    [(0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]), (-0.3, 0.52, [-0.2, 0, 0.2, 0.4]), (0, 13000, [0, 5000, 10000]), (2, 2, [2])],
+    [
+        (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (-0.3, 0.52, [-0.2, 0, 0.2, 0.4]),
+        (0, 13000, [0, 5000, 10000]),
+        (2, 2, [2]),
+        (0, 5e-324, [0]),
+    ],
 )
 def test_ticks_are_round(low: float, high: float, ticks: list[float]) -> None:
     assert Scale(low, high, 0, 1).ticks() == pytest.approx(ticks)

@@ -47,7 +47,7 @@ class Scale:
     def ticks(self, most: int = 6) -> list[float]:
         """Round values within the scale, at most so many: steps of 1, 2 or 5 times a power of ten."""
         extent = self.high - self.low
-        if extent <= 0:
+        if extent < 1e-9:  # what is written with twelve digits shows no difference
             return [self.low]
         rough = 10.0 ** math.floor(math.log10(extent / most))
         step = next(rough * factor for factor in (1, 2, 5, 10, 20) if extent / (rough * factor) <= most - 1)

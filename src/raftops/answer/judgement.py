@@ -120,7 +120,7 @@ class Judgement:
         # What is not known (no re-ranker) counts as it was on average.
         total = self.bias + sum(
             weight * (known.get(name, self.mean[name]) - self.mean[name]) / self.deviation[name]
-            for name, weight in self.weights.items()
+            for name, weight in sorted(self.weights.items())  # a sum hangs on its order, and a file has another one
         )
         return 1 / (1 + math.exp(-max(-40.0, min(40.0, total))))
 
