@@ -60,6 +60,15 @@ def test_from_evidence_the_reply_is_cited_and_nothing_stands_beside_it():
     assert [citation.doc_id for citation in answer.citations] == ["ireland.md"]
 
 
+def test_a_reply_in_a_format_is_grounded_only_where_a_unit_about_what_is_asked_carries_each_value():
+    of_another, _ = answered("Annual leave of staff in Germany as JSON, please", "both")
+    assert of_another.citations and not of_another.grounded and of_another.reason == "not grounded"
+    right, _ = answered("Annual leave of staff in Ireland as JSON, please", "both")
+    assert right.text == of_another.text and right.grounded and right.reason == ""
+    unsaid, _ = answered("Annual leave in Ireland as JSON, please", "both")  # nobody says that it is of staff
+    assert not unsaid.grounded
+
+
 def test_a_question_is_no_form_and_an_engine_that_cannot_hold_replies_freely():
     asked, model = answered("What is JSON about leave in Germany?", "knowledge")
     assert not model.shapes and not asked.text.startswith("{")

@@ -88,7 +88,7 @@ class Answer:
     @property
     def grounded(self) -> bool:
         """Every part of the answer is carried by a citation that was found verbatim in its document."""
-        return bool(self.citations)
+        return bool(self.citations) and self.reason != "not grounded"
 
     @property
     def abstained(self) -> bool:
@@ -191,15 +191,21 @@ class Answerer:
         return format_of(request, self.prompt.formats) if holds else None
 
     def _formed(self, draft: Draft, question: str, generation: Generation) -> Answer:
-        """A reply in a format, from evidence: nothing may stand beside it, so what it rests on is only cited."""
-        text = generation.text.strip()
+        """A reply in a format, from evidence: nothing may stand beside it, so what it takes its words from is cited.
+
+        It is grounded where each value is one unit's, or the request's own, and that unit speaks of what is asked.
+        """
+        text, language = generation.text.strip(), self.prompt.language
         draft = replace(draft, tokens=(generation.prompt_tokens, generation.completion_tokens))
         value = json_value(text)
-        said = " ".join(map(str, value.values())) if isinstance(value, dict) else text  # a key is the format's word
-        taken = terms(said) - terms(question)
-        cited = [self.cite(unit) for unit in draft.units if taken & terms(unit.text)]
-        citations = tuple(citation for citation in cited if citation)
-        return draft.answer(text, citations, "form", "" if citations else "not grounded")
+        said = [*map(str, value.values())] if isinstance(value, dict) else [text]  # a key is the format's word
+        asked = terms(question)
+        taken = terms(" ".join(said)) - asked
+        cited = [(unit, citation) for unit in draft.units if taken & terms(unit.text) and (citation := self.cite(unit))]
+        apt = [terms(unit.text) for unit, _ in cited if not contradiction(unit, unit.text, question, language)]
+        carried = bool(cited) and all(any(terms(one) <= asked | held for held in apt) for one in said)
+        citations = tuple(citation for _, citation in cited)
+        return draft.answer(text, citations, "form", "" if carried else "not grounded")
 
     def _outside(self, question: str, route: Route, policies: frozenset[str]) -> Answer:
         """What stands in the documents that the caller may read, found and quoted without anything that was tuned."""
