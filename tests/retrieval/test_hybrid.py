@@ -11,6 +11,7 @@ from raftops.errors import IndexUnusable
 from raftops.retrieval.embedder import open_embedder
 from raftops.retrieval.hybrid import open_index
 from raftops.retrieval.memory import MemoryRetriever
+from raftops.retrieval.scope import Scope
 from tests.retrieval.contract import ALL, RetrieverContract
 from tests.retrieval.tiny import corpus
 
@@ -45,10 +46,21 @@ class TestHybridRetriever(RetrieverContract):
             assert second.search("leave", ALL, 2) == retriever.search("leave", ALL, 2)
 
     def test_a_hit_that_slips_through_the_filter_is_dropped(self, retriever, monkeypatch):
-        monkeypatch.setattr("raftops.retrieval.milvus.policy_filter", lambda policies: "")
+        monkeypatch.setattr("raftops.retrieval.scope.Scope.expression", lambda scope: "")
         hits = retriever.search("leave", frozenset({"policy1"}), 10)
         assert hits
         assert {h.passage.policy_id for h in hits} == {"policy1"}
+
+
+def test_a_moved_document_is_searched_by_where_it_is_now(built):
+    with open_index(built, 0.5) as retriever:
+        inside = retriever.search("leave", frozenset({"policy1"}), 1)[0].passage
+        outside = retriever.search("leave", frozenset({"policy0"}), 1)[0].passage
+        scope = Scope(frozenset({"policy1"}), frozenset({inside.doc_id}), frozenset({outside.doc_id}))
+        vector = retriever.embedder.embed(["leave"])[0]
+        found = {p.doc_id for p, _ in retriever._collection.by_vector(vector, scope, 50)}
+        assert outside.doc_id in found and inside.doc_id not in found
+        assert len(found) > 1
 
 
 def test_reading_leaves_the_index_as_it_was_and_it_can_be_moved(built, tmp_path):

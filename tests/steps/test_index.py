@@ -24,6 +24,7 @@ from raftops.retrieval import claims
 from raftops.retrieval.embedder import open_embedder
 from raftops.retrieval.hybrid import open_index
 from raftops.retrieval.milvus import MilvusConnection, PassageCollection
+from raftops.retrieval.scope import Scope
 from raftops.retrieval.stored import Stored
 from raftops.spec.model.base import SecretRef
 from raftops.spec.model.knowledge import Bm25, Index
@@ -350,7 +351,7 @@ class TestOnAServer:
         connection.client.create_collection(name, dimension=4)
         place.index(milvus=Milvus(uri=server), name="odd")
         assert PassageCollection(connection, name).fits()
-        first = PassageCollection(connection, name).by_terms({1: 1.0}, frozenset(), 1)
+        first = PassageCollection(connection, name).by_terms({1: 1.0}, Scope(), 1)
         assert first == [] and len(place.found("rule", 14)) == 14
         connection.close()
 

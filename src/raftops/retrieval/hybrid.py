@@ -21,6 +21,7 @@ from raftops.retrieval.fusion import Scored, by_id, candidates, fuse
 from raftops.retrieval.memo import Remembering
 from raftops.retrieval.milvus import MilvusConnection, PassageCollection
 from raftops.retrieval.protocols import Embedder
+from raftops.retrieval.scope import Scope
 from raftops.retrieval.stored import FILE, Stored
 
 AGAIN = "run the index step again"
@@ -58,8 +59,9 @@ class HybridRetriever:
         if not policies or not question.strip():
             return {}, {}
         vector = self.embedder.embed([question])[0]
-        dense = self._collection.by_vector(vector, policies, limit)
-        sparse = self._collection.by_terms(self._bm25.query(question), policies, limit)
+        scope = Scope(policies)
+        dense = self._collection.by_vector(vector, scope, limit)
+        sparse = self._collection.by_terms(self._bm25.query(question), scope, limit)
         return by_id(dense), by_id(sparse)
 
     def tokens(self, text: str) -> int:

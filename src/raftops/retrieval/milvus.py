@@ -6,7 +6,6 @@ authentication while it is open, and scans all rows for each query: its practica
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections import Counter
@@ -23,11 +22,11 @@ from pymilvus import DataType, MilvusClient, MilvusException
 
 from raftops.data.records import Passage
 from raftops.errors import IndexUnusable
-from raftops.files import sha256_text
 from raftops.retrieval import claims
 from raftops.retrieval.bm25 import Sparse
 from raftops.retrieval.protocols import Vectors
 from raftops.retrieval.rows import FIELDS, TEXT_BYTES, passage_of, row_of
+from raftops.retrieval.scope import Scope, policy_key
 
 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # what it logs is raised as well
 logging.getLogger("milvus_lite").setLevel(logging.CRITICAL)
@@ -205,18 +204,18 @@ class PassageCollection:
             for field, query in (("dense", vector), ("sparse", {1: 1.0})):
                 self.connection.client.search(self.name, data=[query], anns_field=field, limit=1)
 
-    def by_vector(self, vector: Vectors, policies: frozenset[str], limit: int) -> list[tuple[Passage, float]]:
+    def by_vector(self, vector: Vectors, scope: Scope, limit: int) -> list[tuple[Passage, float]]:
         """Nearest passages by cosine."""
-        return self._search("dense", vector, policies, limit)
+        return self._search("dense", vector, scope, limit)
 
-    def by_terms(self, weights: Sparse, policies: frozenset[str], limit: int) -> list[tuple[Passage, float]]:
+    def by_terms(self, weights: Sparse, scope: Scope, limit: int) -> list[tuple[Passage, float]]:
         """Best passages by BM25; only those that share a term."""
-        return self._search("sparse", weights, policies, limit) if weights else []
+        return self._search("sparse", weights, scope, limit) if weights else []
 
     def _search(
-        self, field: Literal["dense", "sparse"], query: Any, policies: frozenset[str], limit: int
+        self, field: Literal["dense", "sparse"], query: Any, scope: Scope, limit: int
     ) -> list[tuple[Passage, float]]:
-        if not policies:
+        if not scope:
             return []
         params = {"ef": max(SEARCHED, limit)} if field == "dense" else {}
         with milvus_errors(f"{self.connection.uri}: {self.name} cannot be searched"):
@@ -225,23 +224,13 @@ class PassageCollection:
                 data=[query],
                 anns_field=field,
                 limit=limit,
-                filter=policy_filter(policies),
+                filter=scope.expression(),
                 output_fields=list(FIELDS),
                 search_params={"metric_type": "COSINE" if field == "dense" else "IP", "params": params},
                 consistency_level=STRONG,
             )
         hits = [(passage_of(h["passage_id"], h["entity"]), float(h["distance"])) for h in found[0]]
-        allowed = [(p, score) for p, score in hits if p.policy_id in policies]
+        allowed = [(p, score) for p, score in hits if scope.admits(p.doc_id, p.policy_id)]
         if len(allowed) < len(hits):
             log.error("%s returned %d passages outside the filter; dropped", self.name, len(hits) - len(allowed))
         return [(p, score) for p, score in allowed if field == "dense" or score > 0]
-
-
-def policy_key(policy_id: str) -> str:
-    """The policy as the filter sees it: hexadecimal, so that no name needs quoting or can change the expression."""
-    return sha256_text(policy_id)[:32]
-
-
-def policy_filter(policies: frozenset[str]) -> str:
-    """The filter expression of a set of policies."""
-    return f"policy_key in {json.dumps(sorted(map(policy_key, policies)))}"
