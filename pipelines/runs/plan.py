@@ -34,8 +34,8 @@ def plan(assistant: Assistant, compiled: Compiled, store: History) -> list[Plann
     planned: list[PlannedStep] = []
     for step in STEPS:
         key = compiled.keys[step].digest
-        if store.result(step, key) is not None:
-            planned.append(PlannedStep(step, False, (), "", None, key))
+        if (result := store.result(step, key)) is not None:
+            planned.append(PlannedStep(step, False, (result.note,) if result.note else (), "", None, key))
             continue
         share = _share(step, assistant, compiled, records)
         reasons = _reasons(step, compiled, records, {p.step for p in planned if p.runs})

@@ -13,6 +13,16 @@ from raftops.files import sha256_text
 
 
 @dataclass(frozen=True)
+class Indexed:
+    """A document of an index."""
+
+    doc_id: str
+    version: str
+    policy_id: str
+    """Its policy when the index was built; empty where it had none."""
+
+
+@dataclass(frozen=True)
 class Scope:
     """What a caller may read of an index. Empty: nothing."""
 
