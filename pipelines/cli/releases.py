@@ -41,8 +41,8 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     group = typer.Typer(help="What was released, and going back.", no_args_is_help=True)
     for command in (
-        release_list, release_show, release_rollback, release_mark_bad, release_sign, release_verify, release_push, release_pull,
-        release_record,
+        release_list, release_show, release_rollback, release_mark_bad, release_sign, release_verify, release_push,
+        release_pull, release_record,
     ):  # fmt: skip
         group.command(command.__name__.removeprefix("release_").replace("_", "-"))(command)
     app.add_typer(group, name="release")

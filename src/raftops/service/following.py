@@ -1,7 +1,7 @@
 """Follows the access in force: the file beside `current`, and the access file itself where one is watched.
 
 Looked at before every question and before every answer leaves, so that a revocation waits for no clock. A file that is
-broken or gone changes nothing but the log: the last good one stays. Where there never was a good one, nothing is served.
+broken or gone changes nothing but the log: the last good one stays. Where there never was one, nothing is served.
 """
 
 from __future__ import annotations
