@@ -10,7 +10,7 @@ from raftops.errors import ReleaseError
 from raftops.files import read_jsonl, write_json, write_jsonl
 from raftops.release.access_changes import roll_back, would_change, would_reopen
 from raftops.release.current import IN_FORCE, mark_bad, promote, read_current, rollback
-from raftops.release.in_force import apply_access, lift, read_in_force, take_release, withdraw
+from raftops.release.in_force import apply_access, lift, read_in_force, withdraw
 from raftops.release.release import write_release
 from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Deploy, Router
@@ -28,7 +28,7 @@ def parts_of(folder, name, without=(), access=None):
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
-    parts = fake_parts(folder / name, weights=name)
+    parts = fake_parts(folder / f"{name}{len(list(folder.glob(f'{name}[0-9]')))}", weights=name)
     rows = [row for _, row in read_jsonl(parts.accepted / "documents.jsonl") if row["doc_id"] not in without]
     write_jsonl(parts.accepted / "documents.jsonl", rows)
     table = [{key: row[key] for key in ("doc_id", "version", "policy_id")} for row in rows]

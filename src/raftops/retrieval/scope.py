@@ -56,4 +56,5 @@ def policy_key(policy_id: str) -> str:
 
 
 def _quoted(names: frozenset[str]) -> str:
-    return json.dumps(sorted(names))
+    """A list of names. Milvus Lite knows no escapes by number (`\\u00e4`): letters stand as they are."""
+    return json.dumps(sorted(names), ensure_ascii=False)
