@@ -9,7 +9,7 @@ from pipelines.runs.effort import growth
 from pipelines.runs.history import History
 from pipelines.runs.record import RunRecord, StepRecord
 from pipelines.wiring.compile import Compiled
-from pipelines.wiring.steps import TABLE
+from pipelines.wiring.steps import LEARNED, TABLE
 from raftops.spec.model.assistant import Assistant
 from raftops.spec.model.base import STEPS, StepName
 
@@ -76,6 +76,8 @@ def _reasons(
             reasons.append(f"documents: {_difference(compiled.inputs.documents, record.documents)}")
         elif part == "examples":
             reasons.append(f"examples: {_difference(compiled.inputs.examples, record.examples)}")
+        elif part == LEARNED:
+            reasons.append("weights would remember a document that is gone or left the audience")
         elif part.startswith("step "):
             upstream = part.removeprefix("step ")
             reasons.append(f"{upstream} runs" if upstream in running else f"{upstream}: another result")

@@ -18,7 +18,7 @@ from raftops.service.metrics import Metrics
 from raftops.service.serving import ReleaseServing
 from raftops.service.settings import Settings
 from raftops.spec.model.serving import Identity
-from tests.release.test_in_force import CLOSED, OPEN, run, version_of
+from tests.release.test_in_force import CLOSED, OPEN, run
 from tests.retrieval.tiny import passage
 from tests.service.doubles import Library, Says, Tokens
 from tests.service.doubles import live as live_of
@@ -51,7 +51,8 @@ class Opens:
         live = live_of(passages, self.generator, release.access)
         self.loaded.append(release.short)
         index = live.answerer.library
-        return replace(live, name=release.name, release=release.short, index=index), lambda: None
+        served = replace(live, name=release.name, release=release.short, index=index, sources=release.sources())
+        return served, lambda: None
 
 
 def version_of_any(release, doc_id):
@@ -188,6 +189,35 @@ def test_access_that_changes_under_every_attempt_ends_in_a_refusal_and_not_in_an
     with pytest.raises(Refused, match="what you may read changed"):
         under_access_now(live, Caller(frozenset({"employees"})), answered)
     assert len(attempts) == CHANGES and answer.citations
+
+
+def test_weights_that_learned_a_document_that_is_gone_answer_nobody_after_a_rollback(house, tmp_path):
+    other = {"Authorization": "Bearer employees+managers"}
+    assert LEAK in house.ask(other).text and len(house.says.asked) == 1  # they were trained on leave.md
+    run(tmp_path, "b", without=("leave.md",))
+    roll_back(house.releases)
+    house.serving.look()
+    answer = house.ask(other).json()
+    assert len(house.says.asked) == 1, "the model is not asked"
+    assert answer["reason"] in ("audience", "nothing found") and LEAK not in json.dumps(answer)
+
+
+def test_weights_that_learned_a_document_answer_only_those_who_may_read_it_now(house):
+    apply_access(house.releases, CLOSED)  # leave.md, which they were trained on, is for managers now
+    house.ask()
+    assert house.says.asked == [], "staff is answered by quotes"
+    house.ask({"Authorization": "Bearer employees+managers"})
+    assert len(house.says.asked) == 1, "who may read it then and now is answered by the weights"
+    house.ask({"Authorization": "Bearer managers"})
+    assert len(house.says.asked) == 1, "managers alone could not read it when it was learned"
+
+
+def test_a_revocation_while_the_weights_answer_is_an_answer_without_them(house):
+    generator = Revokes(lambda: apply_access(house.releases, CLOSED), "62 euros [1]")
+    house.says.generate = generator.generate
+    question = [{"role": "user", "content": "What is the daily allowance in Portugal?"}]
+    house.client.post("/v1/chat/completions", json={"messages": question}, headers=STAFF)
+    assert generator.times == 1, "made again, and the weights, which learned leave.md, are not asked again"
 
 
 def test_a_search_that_was_under_way_when_its_document_was_revoked_does_not_show_it(house, monkeypatch):

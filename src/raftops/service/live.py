@@ -5,7 +5,7 @@ Opening and following releases is `serving.py`'s work; routes and responses are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from raftops.access import AccessPolicies
 from raftops.answer.answering import Answer, Answerer
 from raftops.release.in_force import InForce
+from raftops.release.release import trained_policies
 from raftops.retrieval.view import ScopedLibrary, View
 from raftops.service.identity import Verifier
 
@@ -29,6 +30,8 @@ class Live:
     answerer: Answerer
     index: ScopedLibrary | None = None
     """The index as it was built; the answerer's library sees it under the access in force."""
+    sources: Sequence[Mapping[str, str]] = ()
+    """The documents behind the weights, as `sources.jsonl` of a release lists them."""
     in_force: InForce | None = None
     """Who may read what now; absent: the release's own `access`, as its index has it."""
     refresh: Callable[[], Live] | None = field(default=None, compare=False, repr=False)
@@ -38,7 +41,9 @@ class Live:
         """The same release under another access: nothing is indexed, evaluated or trained again."""
         if self.index is None:
             return replace(self, access=now.access, in_force=now)
-        answerer = replace(self.answerer, library=View(self.index, now.policy_of))
+        here = {one.doc_id: one.version for one in self.index.documents()}
+        needed = trained_policies(self.sources, now.policy_of, here)
+        answerer = replace(self.answerer, library=View(self.index, now.policy_of), trained_policies=needed)
         return replace(self, access=now.access, answerer=answerer, in_force=now)
 
     def latest(self) -> Live:
