@@ -85,6 +85,14 @@ def test_what_a_person_withdrew_no_run_gives_back(tmp_path):
     assert read_in_force(releases).policy_of("leave.md", "any version") == "all-staff"
 
 
+def test_the_run_after_a_document_was_forgotten_takes_the_releases_that_hold_it(tmp_path):
+    first, releases = run(tmp_path, "a"), tmp_path / "releases"
+    withdraw(releases, "leave.md", OPEN)
+    assert first.path.is_dir(), "it is the one that is served"
+    run(tmp_path, "b", without=("leave.md",))
+    assert not first.path.is_dir()
+
+
 def test_rollback_says_what_stays_closed_and_marks_what_it_leaves(tmp_path):
     first, releases = run(tmp_path, "a"), tmp_path / "releases"
     second = run(tmp_path, "b", without=("travel.md",))

@@ -8,6 +8,7 @@ each release has its own policies. Not covered: what the service does with it (`
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
@@ -160,6 +161,20 @@ def withdraw(releases: Path, doc_id: str, own: AccessPolicies) -> InForce:
         withdrawn = dict(before.withdrawn if before else {}) | {doc_id: one}
         access = before.access if before else own
         return _put(releases, before, access, withdrawn, before.origin if before else "release")
+
+
+def drop_forgotten(releases: Path, in_force: InForce) -> list[str]:
+    """Delete every release that is not served and holds a document that was forgotten; returns their hashes."""
+    forgotten = {doc_id for doc_id, one in in_force.withdrawn.items() if one.why == "forgotten"}
+    with locked(releases):
+        current, gone = read_current(releases), list[str]()
+        for folder in whole_releases(releases) if forgotten else ():
+            sources = folder / "sources.jsonl"
+            held = documents_of(folder).keys() | {str(row["doc_id"]) for _, row in read_jsonl(sources)}
+            if held & forgotten and not (current and current.hash == folder.name):
+                shutil.rmtree(folder)
+                gone.append(folder.name)
+    return gone
 
 
 def lift(releases: Path, doc_id: str) -> InForce:

@@ -20,7 +20,7 @@ from raftops.errors import ClusterError, GateFailed, IndexUnusable, ReleaseError
 from raftops.files import read_json, write_json
 from raftops.progress import progress
 from raftops.release.current import NAME, promote, prune, read_current
-from raftops.release.in_force import take_release
+from raftops.release.in_force import drop_forgotten, take_release
 from raftops.release.parts import Parts
 from raftops.release.release import SIGNING_KEY, Release, write_release
 from raftops.service.client import ask
@@ -82,9 +82,10 @@ def release_and_promote(  # noqa: PLR0913  as `deploy`, with the test to pass
     # Here, a release that is current was tested before. On a cluster something else may be served by now.
     if not served or config.target == "kubernetes":
         figures = _tested(new, config, smoke, keep=served)
-    take_release(releases, new)
+    in_force = take_release(releases, new)
     promote(releases, new.short)
-    pruned = prune(releases, config.keep_releases)
+    forgotten = drop_forgotten(releases, in_force)
+    pruned = forgotten + prune(releases, config.keep_releases)
     if read_json(new.index / "index.json")["uri"] != "embedded":
         # On a server, the assistant's index is that of the current release; one that no release needs is dropped.
         alias = import_module("raftops.retrieval.alias").IndexAlias.of(new.index)
