@@ -254,7 +254,7 @@ RELATIONS = [
         "path: docs}",
         "path: docs, include: ['../*']}",
         "6:39",
-        "must be a pattern below the folder",
+        "is in no document's path",
     ),
     Wrong("no access file", "access.yaml", "acess.yaml", "7:13", "no such file: acess.yaml"),
     Wrong(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from raftops.access import AccessPolicies, load_access
+from raftops.access import AccessPolicies
 from raftops.answer.evidence import units_of
 from raftops.data.listing import list_documents
 from raftops.data.records import Document, Hit, Passage, Unit
@@ -25,6 +25,7 @@ from raftops.retrieval.encoder import onnx_form
 from raftops.retrieval.memo import Remembering, VectorCache
 from raftops.retrieval.memory import MemoryRetriever
 from raftops.retrieval.protocols import Vectors
+from raftops.spec.access_file import load_access
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model.assistant import Spec
 

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from raftops.access import AccessPolicies, glob_pattern
+from raftops.spec.access_file import AccessFile, read_access
 from raftops.spec.model.assistant import Assistant, Spec
-from raftops.spec.position import Located, dotted
-from raftops.spec.read import Read, read_yaml
-from raftops.spec.tree import place_of
-from raftops.spec.typed import Typed, typed
+from raftops.spec.position import Located
+from raftops.spec.rules import Doubt, names_below, pattern_doubts, rule_doubts
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,8 @@ class Problem:
     """Paths to point at instead where `path` is not written in the file."""
     place: Located | None = None
     """The problem as already located in another file that the spec names."""
+    offset: int = 0
+    """Letters of the value before the one that is wrong."""
 
 
 @dataclass(frozen=True)
@@ -51,39 +51,36 @@ class Project:
         return str(self.at(relative)) if path.startswith("..") else path
 
     @cached_property
-    def access(self) -> Typed[AccessPolicies]:
+    def access(self) -> AccessFile:
         """The access file, read once, with its problems at their places."""
-        read = self._access_file
-        if read.tree is None:
-            return Typed(None, tuple(read.problems))
-        result = typed(AccessPolicies, read.tree, read.broken)
-        problems = (*read.problems, *result.problems)
-        return Typed(None if problems else result.value, problems)
+        return read_access(Path(self.shown(self.spec.data.access)))
 
     def in_access(self, message: str, *loc: str | int) -> Problem:
         """A problem at its place in the access file."""
-        tree = self._access_file.tree
-        assert tree
-        return Problem("spec.data.access", message, place=Located(place_of(tree, loc), dotted(loc), message))
+        return Problem("spec.data.access", message, place=self.access.located(message, *loc))
 
     @cached_property
     def files(self) -> tuple[str, ...]:
         """Paths below the folder of documents, hidden ones left out; none where there is no folder."""
-        folder, found = self.at(self.spec.data.documents.path), list[str]()
-        for parent, folders, names in os.walk(folder):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            found += [Path(parent, name).relative_to(folder).as_posix() for name in names if not name.startswith(".")]
-        return tuple(sorted(found))
+        return names_below(self.at(self.spec.data.documents.path))
 
     @cached_property
     def documents(self) -> tuple[str, ...]:
         """The ids of the files that the globs take."""
-        include, exclude = (
-            [glob_pattern(glob) for glob in globs]
-            for globs in (self.spec.data.documents.include, self.spec.data.documents.exclude)
-        )
-        taken = (name for name in self.files if any(p.fullmatch(name) for p in include))
-        return tuple(name for name in taken if not any(p.fullmatch(name) for p in exclude))
+        return tuple(name for name in self.files if self.spec.data.documents.takes(name))
+
+    @cached_property
+    def rule_doubts(self) -> tuple[Doubt, ...]:
+        """What of the access file was hardly meant, given the files that are there."""
+        if self.access.value is None or not self.files:
+            return ()
+        folder = self.shown(self.spec.data.documents.path)
+        return tuple(rule_doubts(self.access.value, self.files, folder, self.documents_before))
+
+    @cached_property
+    def pattern_doubts(self) -> tuple[tuple[str, Doubt], ...]:
+        """The same of the patterns of documents: (include or exclude, doubt)."""
+        return tuple(pattern_doubts(self.spec.data.documents, self.files)) if self.files else ()
 
     @cached_property
     def documents_before(self) -> frozenset[str]:
@@ -94,10 +91,6 @@ class Project:
             return frozenset(str(json.loads(line)["doc_id"]) for line in lines)
         except (OSError, ValueError, KeyError, TypeError):
             return frozenset()
-
-    @cached_property
-    def _access_file(self) -> Read:
-        return read_yaml(Path(self.shown(self.spec.data.access)), "groups, policies and documents")
 
 
 Check = Callable[[Project], Iterator[Problem]]

@@ -15,9 +15,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from raftops.access import AccessPolicies, load_access
+from raftops.access import AccessPolicies
 from raftops.errors import DataRejected
 from raftops.files import write_json, write_jsonl
+from raftops.spec.access_file import load_access
 from raftops.spec.model.knowledge import Data, Validate
 from raftops.validation.documents import document_checks, document_rows
 from raftops.validation.examples import example_checks, example_rows

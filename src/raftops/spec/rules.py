@@ -1,0 +1,220 @@
+"""What rules and patterns of a project decide about its files, and what of that was probably not meant.
+
+A rule that misses its documents by a letter leaves them to a wider one, and nobody is told: here it is told. Looks at
+names; which documents are copies of each other is the validation's to say.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher, get_close_matches
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+from raftops.access import AccessPolicies, Rule
+from raftops.globs import covers, folded, matches, nfc
+from raftops.spec.model.knowledge import Documents, takes_file
+from raftops.spec.position import quoted
+
+EVERYTHING = ("**", "**/*")
+CLOSE = 0.84
+"""Likeness of two names from which on one may be the other, mistyped."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Something about a rule or a pattern that is hardly meant."""
+
+    number: int
+    """Of the rule or pattern, from 0."""
+    message: str
+    mistake: bool = True
+    """Whether it must be mended; otherwise it is worth knowing."""
+    documents: tuple[str, ...] = ()
+    """The documents that it is about, if any."""
+    reached: bool = True
+    """Whether the rule could decide a document at all."""
+
+
+def names_below(folder: Path) -> tuple[str, ...]:
+    """Paths below a folder in the form that names are compared in, hidden ones left out; none where it is not there."""
+    found = list[str]()
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(parent, name).relative_to(folder).as_posix() for name in names if not name.startswith(".")]
+    return tuple(sorted(map(nfc, found)))
+
+
+def rule_doubts(
+    access: AccessPolicies, files: Sequence[str], folder: str, before: Collection[str] = ()
+) -> Iterator[Doubt]:
+    """Rules that decide nothing, or that miss a document by so little that it was meant.
+
+    `files` are all files below the folder: one that this spec does not take may be one that a spec beside it does.
+    `before` are the documents of the last run: a rule that decided one of them was not mistyped.
+    """
+    decided = {doc_id: access.rule_of(doc_id) for doc_id in files}
+    missed = list(_missed(access, decided))
+    busy = {*decided.values(), *(doubt.number for doubt in missed)}
+    for number, rule in enumerate(access.documents):
+        last = number == len(access.documents) - 1
+        if number not in busy and not (last and rule.match in EVERYTHING):
+            yield from _idle(access, number, files, folder, before)
+    yield from missed
+    yield from _resembled(access, decided)
+
+
+def missed_by(access: AccessPolicies, doc_id: str, decides: int | None) -> int | None:
+    """The rule above the one that decides about a document that misses it by case, look or width of letters alone.
+
+    None where there is none, where it would not have kept anybody out, or where the one that decides names the document
+    as closely: that is meant.
+    """
+    if decides is None:
+        return None
+    decider, name = access.documents[decides], folded(doc_id)
+    for number, rule in enumerate(access.documents[:decides]):
+        pattern = _folded(rule.match)
+        if (pattern, name) != (rule.match, doc_id) and matches(pattern, name):
+            named = len(_beginning(pattern))
+            meant = _folded(decider.match) == pattern or 0 < named <= len(_beginning(_folded(decider.match)))
+            return None if meant or access.readers(decider.policy) <= access.readers(rule.policy) else number
+    return None
+
+
+def pattern_doubts(documents: Documents, files: Sequence[str]) -> Iterator[tuple[str, Doubt]]:
+    """(include or exclude, doubt) of the patterns of a spec that match nothing, or miss a file by its case alone."""
+    written = {"include": documents.include, "exclude": documents.exclude}
+    if documents.include == Documents.model_fields["include"].default:
+        written.pop("include")
+    taken = [name for name in files if documents.takes(name)]
+    for field, patterns in written.items():
+        for number, pattern in enumerate(patterns):
+            # An exclude that misses lets a file in, an include that misses keeps one out.
+            wrong = taken if field == "exclude" else [name for name in files if name not in taken]
+            near = [name for name in wrong if matches(_folded(pattern), folded(name))]
+            near = [name for name in near if not any(takes_file(other, name) for other in patterns)]
+            if near:
+                does = "takes" if field == "exclude" else "leaves out"
+                message = f"{quoted(pattern)} misses {_listed(near)} by case, look or width of letters alone"
+                message += f", so that the spec {does} it; rename it, or write the pattern as it is named"
+                yield field, Doubt(number, message, documents=tuple(near))
+            elif not any(takes_file(pattern, name) for name in files):
+                meant = meant_pattern(pattern, files)
+                yield field, Doubt(number, f"{quoted(pattern)} matches no file{meant}", mistake=bool(meant))
+
+
+def meant_pattern(pattern: str, files: Collection[str]) -> str:
+    """`, did you mean x?` of a pattern without a match, where a folder or a document has a name that is close."""
+    folders = {f"{parent}/" for doc_id in files for parent in PurePosixPath(doc_id).parents if parent.name}
+    start = _beginning(pattern)
+    if not start:
+        return ""
+    if f"{start.rstrip('/')}/" in folders and not pattern[len(start) :]:
+        return f", did you mean {start.rstrip('/')}/**?"
+    by_look = {folded(name): name for name in sorted(folders | set(files))}
+    close = get_close_matches(folded(start), by_look, 1, 0.6)
+    if not close:
+        return ""
+    rest = pattern[len(start) :] if by_look[close[0]] in folders else ""
+    return f", did you mean {by_look[close[0]]}{rest}?"
+
+
+def _idle(
+    access: AccessPolicies, number: int, files: Sequence[str], folder: str, before: Collection[str]
+) -> Iterator[Doubt]:
+    """Why a rule decides no document, where it should."""
+    rule, above = access.documents[number], access.documents[:number]
+    cover = next((r.match for r in above if r.match in EVERYTHING), None)
+    cover = cover or next((r.match for r in above if covers(r.match, rule.match)), None)
+    first = next((name for name in files if matches(rule.match, name)), None)
+    if cover in EVERYTHING:
+        message = f"is never reached: {quoted(cover)} above it takes every document; move it up"
+        yield Doubt(number, message, reached=False)
+    elif cover:
+        message = f"decides no document, and never will: what it matches is taken by {quoted(cover)} above it"
+        yield Doubt(number, f"{message}; move it up, or remove it", reached=False)
+    elif first:
+        taker = next(r.match for r in above if matches(r.match, first))
+        message = f"decides no document: {first} and its like are taken by {quoted(taker)} above it"
+        yield Doubt(number, f"{message}; move it up, or remove it", mistake=not rule.allow_empty)
+    elif rule.allow_empty:
+        return
+    elif gone := [doc_id for doc_id in before if matches(rule.match, doc_id)]:
+        message = f"matches no document in {folder} any more; in the last run it decided {_listed(gone)}"
+        advice = "where that was renamed or moved, another rule decides about it now; otherwise say allow_empty: true"
+        yield Doubt(number, f"{message}: {advice}", mistake=False)
+    else:
+        meant = meant_pattern(rule.match, files)
+        advice = "; mend it, remove the rule, or keep it for documents to come with allow_empty: true"
+        yield Doubt(number, f"matches no document in {folder}{meant or advice}")
+
+
+def _missed(access: AccessPolicies, decided: dict[str, int | None]) -> Iterator[Doubt]:
+    """Documents that a wider rule decides, because a narrower one misses them by nothing that a reader sees."""
+    found: dict[int, list[str]] = {}
+    for doc_id, number in decided.items():
+        if (missed := missed_by(access, doc_id, number)) is not None:
+            found.setdefault(missed, []).append(doc_id)
+    for missed, documents in sorted(found.items()):
+        taker, rule = access.documents[decided[documents[0]] or 0], access.documents[missed]
+        message = (
+            f"misses {_listed(documents)} by case, look or width of letters alone, so that {quoted(taker.match)} below "
+            f"it decides (policy {taker.policy}){meant_pattern(rule.match, documents)}; otherwise rename the document"
+        )
+        yield Doubt(missed, message, documents=tuple(documents))
+
+
+def _resembled(access: AccessPolicies, decided: dict[str, int | None]) -> Iterator[Doubt]:
+    """Folders that a wide rule decides and whose name is nearly that of a restricted one: worth a look, no more."""
+    told = set[tuple[int, str]]()
+    for doc_id, number in decided.items():
+        folders = doc_id.split("/")[:-1]
+        if number is None or not folders or _named_folders(access.documents[number]):
+            continue
+        given = access.readers(access.documents[number].policy)
+        for above, rule in enumerate(access.documents[:number]):
+            named = _named_folders(rule)
+            there = tuple(folders[: len(named)])
+            if len(there) < len(named) or not named or given <= access.readers(rule.policy):
+                continue
+            if folded("/".join(there)) != folded("/".join(named)) and all(map(_is_close, named, there)):
+                place = "/".join(there)
+                if (above, place) not in told:
+                    told.add((above, place))
+                    taker = access.documents[number].match
+                    message = (
+                        f"does not match {place}/, whose name is close: {quoted(taker)} decides {doc_id} and its like"
+                    )
+                    yield Doubt(above, f"{message}; give {place}/ a rule of its own", mistake=False)
+
+
+def _named_folders(rule: Rule) -> tuple[str, ...]:
+    """The folders that a rule names before its first star."""
+    parts = rule.match.split("/")[:-1]
+    wild = next((place for place, part in enumerate(parts) if "*" in part or "?" in part), len(parts))
+    return tuple(parts[:wild])
+
+
+@lru_cache(maxsize=65_536)
+def _is_close(named: str, there: str) -> bool:
+    one, other = folded(named), folded(there)
+    if one == other:
+        return True
+    return min(len(one), len(other)) >= 4 and SequenceMatcher(None, one, other).ratio() >= CLOSE
+
+
+@lru_cache(maxsize=4096)
+def _folded(pattern: str) -> str:
+    return folded(pattern)
+
+
+def _beginning(pattern: str) -> str:
+    """What stands before the first star."""
+    return pattern.partition("*")[0].partition("?")[0]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
