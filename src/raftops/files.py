@@ -8,11 +8,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from raftops.errors import StepError
+
+MOST_HOPS = 40
+"""Links that are followed one after the other, as the kernel does."""
 
 
 @contextmanager
@@ -88,6 +91,25 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise StepError(f"{path}:{number}: a row must be a JSON object")
     return row
+
+
+def names_on_the_way(folder: Path, path: Path) -> tuple[str, ...]:
+    """Every name below a folder that leads to what a path names: its own, those of links on the way, and the file's.
+
+    A path that is no link has one. Names outside of the folder are left out.
+    """
+    real = Path(os.path.realpath(folder))
+    names, seen, hop = dict[str, None](), set[str](), str(path)
+    while hop not in seen and len(seen) < MOST_HOPS:
+        seen.add(hop)
+        # As it is written, and with the links among its folders followed.
+        inside = os.path.join(os.path.realpath(os.path.dirname(hop)), os.path.basename(hop))
+        for below, each in ((folder, os.path.abspath(hop)), (real, inside), (real, os.path.realpath(hop))):
+            with suppress(ValueError):
+                names[Path(each).relative_to(os.path.abspath(below)).as_posix()] = None
+        if os.path.islink(inside):
+            hop = os.path.join(os.path.dirname(inside), os.readlink(inside))
+    return tuple(names)
 
 
 def sha256_file(path: Path) -> str:

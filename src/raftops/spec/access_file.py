@@ -28,6 +28,13 @@ class AccessFile:
     """What it says; None where it has problems."""
     problems: tuple[Located, ...] = ()
 
+    def sound(self) -> AccessPolicies:
+        """What it says. Raises one `AccessError` with every problem at file, line and column."""
+        if self.value is None:
+            advice = f"mend {self.read.source.name}; until then nobody may read anything by it"
+            raise AccessError(report(self.problems), next_step=advice)
+        return self.value
+
     def place(self, *loc: str | int) -> Place:
         """Where something stands."""
         return place_of(self.read.tree, loc) if self.read.tree else Place(self.read.source)
@@ -55,10 +62,7 @@ def read_access(path: Path) -> AccessFile:
 
 def load_access(path: Path) -> AccessPolicies:
     """What an access file says. Raises one `AccessError` with every problem at file, line and column."""
-    file = read_access(path)
-    if file.value is None:
-        raise AccessError(report(file.problems), next_step=f"mend {path}; until then nobody may read anything by it")
-    return file.value
+    return read_access(path).sound()
 
 
 def _odd_patterns(tree: Mapping) -> Iterator[Located]:
@@ -68,9 +72,9 @@ def _odd_patterns(tree: Mapping) -> Iterator[Located]:
         loc = ("documents", number, "match")
         node = at(tree, loc)
         text = node.value if isinstance(node, Leaf) else None
-        for mistake in mistakes_of(text) if isinstance(text, str) and text else ():
-            message = f"{quoted(text)}: {mistake.message}" if text else mistake.message
-            yield Located(letter_of(tree, loc, mistake.offset), dotted(loc), message)
+        if isinstance(text, str) and text:
+            for mistake in mistakes_of(text):
+                yield Located(letter_of(tree, loc, mistake.offset), dotted(loc), f"{quoted(text)}: {mistake.message}")
 
 
 def _odd_names(tree: Mapping) -> list[Located]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from raftops.access import AccessPolicies, Rule
 from raftops.globs import covers, folded, matches, nfc
@@ -30,12 +31,16 @@ class Doubt:
     number: int
     """Of the rule or pattern, from 0."""
     message: str
-    mistake: bool = True
-    """Whether it must be mended; otherwise it is worth knowing."""
+    kind: Literal["unreached", "idle", "mistyped", "missed", "gone", "close"] = "idle"
+    """A rule that nothing can reach; that decides nothing; nothing, where a name is close; that misses a document by
+    its look alone; that decided something once; and one that decides something, while another name is close."""
     documents: tuple[str, ...] = ()
-    """The documents that it is about, if any."""
-    reached: bool = True
-    """Whether the rule could decide a document at all."""
+    """The documents that were meant, as far as that is known: wider rules decide about them."""
+
+    @property
+    def mistake(self) -> bool:
+        """Whether it must be mended; otherwise it is worth knowing."""
+        return self.kind not in ("gone", "close")
 
 
 def names_below(folder: Path) -> tuple[str, ...]:
@@ -56,14 +61,26 @@ def rule_doubts(
     `before` are the documents of the last run: a rule that decided one of them was not mistyped.
     """
     decided = {doc_id: access.rule_of(doc_id) for doc_id in files}
-    missed = list(_missed(access, decided))
-    busy = {*decided.values(), *(doubt.number for doubt in missed)}
+    missed, close = _missed(access, decided), _resembled(access, decided)
+    busy = {*decided.values(), *missed}
     for number, rule in enumerate(access.documents):
         last = number == len(access.documents) - 1
-        if number not in busy and not (last and rule.match in EVERYTHING):
-            yield from _idle(access, number, files, folder, before)
-    yield from missed
-    yield from _resembled(access, decided)
+        near = tuple(close.get(number, ()))
+        if number in missed:
+            taker = access.documents[decided[missed[number][0]] or 0]
+            message = (
+                f"misses {_listed(missed[number])} by case, look or width of letters alone, so that "
+                f"{quoted(taker.match)} below it decides (policy {taker.policy})"
+            )
+            meant = meant_pattern(rule.match, missed[number])
+            yield Doubt(number, f"{message}{meant}; otherwise rename the document", "missed", tuple(missed[number]))
+        elif number not in busy and not (last and rule.match in EVERYTHING):
+            yield from _idle(access, number, files, folder, before, near)
+        elif near:
+            taker = access.documents[decided[near[0]] or 0]
+            place = "/".join(near[0].split("/")[: len(_named_folders(rule))])
+            message = f"does not match {place}/, whose name is close: {quoted(taker.match)} decides {_listed(near)}"
+            yield Doubt(number, f"{message}; give {place}/ a rule of its own", "close", near)
 
 
 def missed_by(access: AccessPolicies, doc_id: str, decides: int | None) -> int | None:
@@ -89,21 +106,21 @@ def pattern_doubts(documents: Documents, files: Sequence[str]) -> Iterator[tuple
     written = {"include": documents.include, "exclude": documents.exclude}
     if documents.include == Documents.model_fields["include"].default:
         written.pop("include")
-    taken = [name for name in files if documents.takes(name)]
+    taken = {name for name in files if documents.takes(name)}
     for field, patterns in written.items():
         for number, pattern in enumerate(patterns):
             # An exclude that misses lets a file in, an include that misses keeps one out.
-            wrong = taken if field == "exclude" else [name for name in files if name not in taken]
+            wrong = [name for name in files if (name in taken) == (field == "exclude")]
             near = [name for name in wrong if matches(_folded(pattern), folded(name))]
             near = [name for name in near if not any(takes_file(other, name) for other in patterns)]
             if near:
                 does = "takes" if field == "exclude" else "leaves out"
                 message = f"{quoted(pattern)} misses {_listed(near)} by case, look or width of letters alone"
                 message += f", so that the spec {does} it; rename it, or write the pattern as it is named"
-                yield field, Doubt(number, message, documents=tuple(near))
+                yield field, Doubt(number, message, "missed", tuple(near))
             elif not any(takes_file(pattern, name) for name in files):
                 meant = meant_pattern(pattern, files)
-                yield field, Doubt(number, f"{quoted(pattern)} matches no file{meant}", mistake=bool(meant))
+                yield field, Doubt(number, f"{quoted(pattern)} matches no file{meant}", "mistyped" if meant else "gone")
 
 
 def meant_pattern(pattern: str, files: Collection[str]) -> str:
@@ -123,7 +140,12 @@ def meant_pattern(pattern: str, files: Collection[str]) -> str:
 
 
 def _idle(
-    access: AccessPolicies, number: int, files: Sequence[str], folder: str, before: Collection[str]
+    access: AccessPolicies,
+    number: int,
+    files: Sequence[str],
+    folder: str,
+    before: Collection[str],
+    near: tuple[str, ...],
 ) -> Iterator[Doubt]:
     """Why a rule decides no document, where it should."""
     rule, above = access.documents[number], access.documents[:number]
@@ -132,44 +154,38 @@ def _idle(
     first = next((name for name in files if matches(rule.match, name)), None)
     if cover in EVERYTHING:
         message = f"is never reached: {quoted(cover)} above it takes every document; move it up"
-        yield Doubt(number, message, reached=False)
+        yield Doubt(number, message, "unreached")
     elif cover:
         message = f"decides no document, and never will: what it matches is taken by {quoted(cover)} above it"
-        yield Doubt(number, f"{message}; move it up, or remove it", reached=False)
+        yield Doubt(number, f"{message}; move it up, or remove it", "unreached")
+    elif rule.allow_empty:
+        return
     elif first:
         taker = next(r.match for r in above if matches(r.match, first))
         message = f"decides no document: {first} and its like are taken by {quoted(taker)} above it"
-        yield Doubt(number, f"{message}; move it up, or remove it", mistake=not rule.allow_empty)
-    elif rule.allow_empty:
-        return
+        yield Doubt(number, f"{message}; move it up, or remove it")
     elif gone := [doc_id for doc_id in before if matches(rule.match, doc_id)]:
         message = f"matches no document in {folder} any more; in the last run it decided {_listed(gone)}"
         advice = "where that was renamed or moved, another rule decides about it now; otherwise say allow_empty: true"
-        yield Doubt(number, f"{message}: {advice}", mistake=False)
+        yield Doubt(number, f"{message}: {advice}", "gone")
     else:
         meant = meant_pattern(rule.match, files)
         advice = "; mend it, remove the rule, or keep it for documents to come with allow_empty: true"
-        yield Doubt(number, f"matches no document in {folder}{meant or advice}")
+        yield Doubt(number, f"matches no document in {folder}{meant or advice}", "mistyped" if meant else "idle", near)
 
 
-def _missed(access: AccessPolicies, decided: dict[str, int | None]) -> Iterator[Doubt]:
-    """Documents that a wider rule decides, because a narrower one misses them by nothing that a reader sees."""
+def _missed(access: AccessPolicies, decided: dict[str, int | None]) -> dict[int, list[str]]:
+    """By rule, the documents that a wider one decides because it misses them by nothing that a reader sees."""
     found: dict[int, list[str]] = {}
     for doc_id, number in decided.items():
         if (missed := missed_by(access, doc_id, number)) is not None:
             found.setdefault(missed, []).append(doc_id)
-    for missed, documents in sorted(found.items()):
-        taker, rule = access.documents[decided[documents[0]] or 0], access.documents[missed]
-        message = (
-            f"misses {_listed(documents)} by case, look or width of letters alone, so that {quoted(taker.match)} below "
-            f"it decides (policy {taker.policy}){meant_pattern(rule.match, documents)}; otherwise rename the document"
-        )
-        yield Doubt(missed, message, documents=tuple(documents))
+    return found
 
 
-def _resembled(access: AccessPolicies, decided: dict[str, int | None]) -> Iterator[Doubt]:
-    """Folders that a wide rule decides and whose name is nearly that of a restricted one: worth a look, no more."""
-    told = set[tuple[int, str]]()
+def _resembled(access: AccessPolicies, decided: dict[str, int | None]) -> dict[int, list[str]]:
+    """By rule, the documents that a wider one decides and whose folder has nearly the name that the rule restricts."""
+    found: dict[int, list[str]] = {}
     for doc_id, number in decided.items():
         folders = doc_id.split("/")[:-1]
         if number is None or not folders or _named_folders(access.documents[number]):
@@ -177,18 +193,12 @@ def _resembled(access: AccessPolicies, decided: dict[str, int | None]) -> Iterat
         given = access.readers(access.documents[number].policy)
         for above, rule in enumerate(access.documents[:number]):
             named = _named_folders(rule)
-            there = tuple(folders[: len(named)])
-            if len(there) < len(named) or not named or given <= access.readers(rule.policy):
+            there = folders[: len(named)]
+            if not named or len(there) < len(named) or given <= access.readers(rule.policy):
                 continue
             if folded("/".join(there)) != folded("/".join(named)) and all(map(_is_close, named, there)):
-                place = "/".join(there)
-                if (above, place) not in told:
-                    told.add((above, place))
-                    taker = access.documents[number].match
-                    message = (
-                        f"does not match {place}/, whose name is close: {quoted(taker)} decides {doc_id} and its like"
-                    )
-                    yield Doubt(above, f"{message}; give {place}/ a rule of its own", mistake=False)
+                found.setdefault(above, []).append(doc_id)
+    return found
 
 
 def _named_folders(rule: Rule) -> tuple[str, ...]:
