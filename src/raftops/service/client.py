@@ -14,6 +14,15 @@ from raftops.errors import ServiceError
 LARGEST = 8 << 20
 
 
+class Refusal(ServiceError):
+    """The service answers, and refuses."""
+
+    def __init__(self, message: str, status: int, *, next_step: str = "") -> None:
+        super().__init__(message, next_step=next_step)
+        self.status = status
+        """Of HTTP."""
+
+
 def ask(url: str, token: str, question: str, *, timeout_seconds: float = 60.0, max_tokens: int | None = None) -> Any:
     """Put one question; returns the service's answer as JSON values (`choices`, `citations`, `abstained`...).
 
@@ -40,7 +49,8 @@ def call(address: str, token: str, body: dict[str, Any], *, timeout_seconds: flo
         with _opener(address).open(request, timeout=timeout_seconds) as answer:
             return json.loads(answer.read(LARGEST))
     except urllib.error.HTTPError as error:
-        raise ServiceError(f"{address}: {error.code}, {_message(error)}", next_step=_advice(error.code)) from None
+        message = f"{address}: {error.code}, {_message(error)}"
+        raise Refusal(message, error.code, next_step=_advice(error.code)) from None
     except (OSError, urllib.error.URLError) as error:
         reason = getattr(error, "reason", None) or error
         raise ServiceError(f"{address}: cannot be reached ({reason})", next_step="raftops serve starts it") from error

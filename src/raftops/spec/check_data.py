@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from raftops.files import names_on_the_way
 from raftops.globs import invisible, mistakes_of, nfc
 from raftops.spec.explain import did_you_mean
 from raftops.spec.model.base import MOVING
@@ -128,6 +129,20 @@ def documents_can_be_told_apart(project: Project) -> Iterator[Problem]:
         yield Problem("spec.data.documents.path", f"{shown}: its name holds a letter that cannot be seen; rename it")
 
 
+def links_lift_nothing(project: Project) -> Iterator[Problem]:
+    """A link among the documents has the readers of what it leads to, and of every link on the way."""
+    access, folder = project.access.value, project.at(project.spec.data.documents.path)
+    if access is None:
+        return
+    for doc_id in (name for name in project.documents if (folder / name).is_symlink()):
+        policies = {name: access.policy_of(name) for name in map(nfc, names_on_the_way(folder, folder / doc_id))}
+        if len({access.readers(policy_id) for policy_id in policies.values()}) > 1:
+            said = ", ".join(f"{name} ({policy_id or 'no policy'})" for name, policy_id in policies.items())
+            advice = "link to it where the same readers are, or give both names one policy"
+            message = f"{doc_id} is a link, and its names have policies of other readers: {said}; {advice}"
+            yield Problem("spec.data.documents.path", message)
+
+
 def audience_exists(project: Project) -> Iterator[Problem]:
     """Whoever the model is trained for is a group of the access file, and may read something."""
     access, audience = project.access.value, project.spec.train.audience
@@ -193,6 +208,7 @@ DATA_CHECKS: dict[Check, tuple[str, ...]] = {
     access_file_is_sound: (_ACCESS, "spec.data.dvc"),
     access_names_exist: (_ACCESS,),
     access_rules_decide: (_ACCESS, "spec.data.documents"),
+    links_lift_nothing: (_ACCESS, "spec.data.documents"),
     audience_exists: (_ACCESS, "spec.train.audience"),
     local_models_exist: ("spec.models",),
     hub_models_are_pinned: ("spec.models",),
