@@ -22,9 +22,10 @@ def tell_gaps(loaded: LoadedSpec) -> list[str]:
     project, models = Project(loaded.assistant, loaded.root), loaded.assistant.spec.models
     said = [*_left_out(project), *_doubts(project)]
     access = project.access.value
-    if closed := [doc_id for doc_id in project.documents if access and access.policy_of(doc_id) is None]:
-        message = f"{len(closed)} documents have no policy, so nobody may read them: {', '.join(closed[:SHOWN])}"
-        said.append((message, f"add a rule to {loaded.assistant.spec.data.access}"))
+    if closed := [d for d in project.documents if access and not access.readers(access.policy_of(d))]:
+        count = "1 document" if len(closed) == 1 else f"{len(closed)} documents"
+        message = f"{count} may be read by nobody (no rule, or a policy without groups): {', '.join(closed[:SHOWN])}"
+        said.append((message, f"add a rule to {loaded.assistant.spec.data.access} where somebody should"))
     if lost := missing_packages((models.base, models.embedder)):
         said.append((f"this environment lacks the models of the spec: {', '.join(lost)}", installing(lost)))
     for message, advice in said:

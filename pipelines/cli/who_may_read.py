@@ -136,7 +136,7 @@ def _notes(project: Project, access: AccessPolicies, doc_id: str) -> Iterator[st
         yield "takes no part: data.documents.include and exclude leave it out"
     if hidden := invisible(doc_id):
         yield f"its name holds a letter that cannot be seen (U+{ord(hidden):04X}): nobody may read it"
-    if (missed := missed_by(access, doc_id, access.rule_of(doc_id))) is not None:
+    if (missed := missed_by(access, doc_id, access.rule_of(doc_id), opened=False)) is not None:
         place = project.access.place("documents", missed, "match")
         yield f"the rule {access.documents[missed].match} ({place}) misses it by case, look or width of letters alone"
 

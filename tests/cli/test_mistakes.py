@@ -137,22 +137,59 @@ MISTAKES = (
     ),
     Mistake(
         "a policy of access.yaml mistyped", "policy: everyone}", "policy: everone}", file=ACCESS,
-        told=("data/access.yaml:15:", "documents[1].policy", "did you mean everyone?"),
+        told=("data/access.yaml:17:", "documents[1].policy", "did you mean everyone?"),
     ),
     Mistake(
         "a pattern that matches nothing", '"managers/**"', '"mangers/**"', file=ACCESS,
-        told=("data/access.yaml:14:13: documents[0].match: matches no document", "did you mean managers/**?", "^"),
+        told=("data/access.yaml:16:13: documents[0].match: matches no document", "did you mean managers/**?", "^"),
     ),
     Mistake(
-        "a rule behind the one for everything", '  - {match: "managers/**", policy: managers-only}\n'
-        '  - {match: "**", policy: everyone}\n',
+        "a rule behind the one for everything", '  - {match: "managers/**", policy: managers-only}\n',
         '  - {match: "**", policy: everyone}\n  - {match: "managers/**", policy: managers-only}\n', file=ACCESS,
-        told=("data/access.yaml:15:13: documents[1].match: is never reached",),
+        told=("data/access.yaml:17:13: documents[1].match: is never reached", ":18:13:", ":19:13:"),
     ),
     Mistake(
-        "a rule behind one that takes all of it", '  - {match: "**", policy: everyone}\n',
-        '  - {match: "managers/pay*", policy: everyone}\n  - {match: "**", policy: everyone}\n', file=ACCESS,
+        "a rule behind one that takes all of it", '  - {match: "office/**", policy: everyone}\n',
+        '  - {match: "managers/pay*", policy: everyone}\n  - {match: "office/**", policy: everyone}\n', file=ACCESS,
         told=("documents[1].match: decides no document", 'taken by "managers/**" above it'),
+    ),
+    Mistake(
+        "a document that no rule names", file="data/documents/hours.md", new="# Hours\n\nWe open at nine.\n",
+        words=f"validate {SPEC}", code=0, told=("1 document may be read by nobody", "hours.md", "add a rule to"),
+    ),
+    Mistake(
+        "alternatives as in a shell", '"office/**"', '"{office,people}/**"', file=ACCESS,
+        told=("data/access.yaml:17:14:", 'write a rule for each: "office/**", "people/**"'),
+    ),
+    Mistake(
+        "a folder by a slash", '"managers/**"', '"managers/"', file=ACCESS,
+        told=("data/access.yaml:16:22:", 'ends with "/", which no file does; write "managers/**"', "^"),
+    ),
+    Mistake(
+        "a star without quotes", '"managers/**"', "**", file=ACCESS,
+        told=("data/access.yaml:16:14:", "put text that begins with * in quotes"),
+    ),
+    Mistake(
+        "an exclude by a slash", "      # include: [", '      exclude: ["office/"]\n      # include: [',
+        told=("raftops.yaml:15:24: spec.data.documents.exclude[0]:", 'write "office/**"'),
+    ),
+    Mistake(
+        "an exclude by other case", "      # include: [", '      exclude: ["Office/**"]\n      # include: [',
+        told=('"Office/**" misses office/expenses.md and 2 more by case', "so that the spec takes it"),
+    ),
+    Mistake(
+        "an exclude mistyped", "      # include: [", '      exclude: ["ofice/**"]\n      # include: [',
+        told=('"ofice/**" matches no file, did you mean office/**?',),
+    ),
+    Mistake(
+        "an exclude of what is not there yet", "      # include: [",
+        '      exclude: ["**/draft-*"]\n      # include: [', code=0,
+        told=('spec.data.documents.exclude[0]: "**/draft-*" matches no file',),
+    ),
+    Mistake(
+        "a kind that no pattern takes", words=f"validate {SPEC}", code=0, file="data/documents/people/guide.markdown",
+        new="# Guide\n",
+        told=("1 file is left out of data/documents (1 .markdown): people/guide.markdown", "they can be read"),
     ),
     Mistake(
         "a format that nothing reads", '      # include: [',
@@ -240,6 +277,69 @@ def test_every_name_that_is_listed_may_stand_in_a_gate(raftops: Run, shop: Path)
     assert len(names) > 100 and raftops("validate", SPEC).code == 0
 
 
+RESTRICTED = """groups: {staff: All, managers: Some}
+policies: {everyone: {groups: [staff, managers]}, managers-only: {groups: [managers]}}
+documents:
+  - {match: "%s", policy: managers-only}
+  - {match: "**", policy: everyone}
+"""
+
+
+@pytest.mark.parametrize(
+    "miss",
+    ["mangers/**", "managers/", "/managers/**", "./managers/**", "Managers/**", "MANAGERS/*", "{managers,board}/**",
+     "[m]anagers/**", "managers", "managers\\\\**", "m\u0430nagers/**", "managers\u200b/**", " managers/**",
+     "manager/**", "managers/*.MD", "!managers/**"],
+)  # fmt: skip
+def test_no_restriction_that_misses_its_folder_is_silent(raftops: Run, shop: Path, miss: str) -> None:
+    (shop / ACCESS).write_text(RESTRICTED % "managers/**", encoding="utf-8")
+    assert raftops("validate", SPEC).code == 0
+    (shop / ACCESS).write_text(RESTRICTED % miss, encoding="utf-8")
+    ended = raftops("validate", SPEC)
+    assert ended.code == 2 and f"{ACCESS}:4:" in ended.err, ended.err
+
+
+@pytest.mark.parametrize(
+    "name", ["Managers/x.md", "m\u0430nagers/x.md", "managers\u200b/x.md", "ｍanagers/x.md", "managers /x.md"]
+)
+def test_no_document_beside_its_restricted_folder_is_silent(raftops: Run, shop: Path, name: str) -> None:
+    (shop / ACCESS).write_text(RESTRICTED % "managers/**", encoding="utf-8")
+    path = shop / "data/documents" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("# X\n\nSome words.\n")
+    ended = raftops("validate", SPEC)
+    assert ended.code == 2 and ("by case, look or width" in ended.err or "cannot be seen" in ended.err), ended.err
+
+
+def test_a_folder_whose_name_is_close_is_told_and_a_rule_of_its_own_ends_that(raftops: Run, shop: Path) -> None:
+    (shop / ACCESS).write_text(RESTRICTED % "managers/**")
+    path = shop / "data/documents/mangers/x.md"
+    path.parent.mkdir()
+    path.write_text("# X\n\nSome words.\n")
+    ended = raftops("validate", SPEC)
+    assert ended.code == 0 and f"{ACCESS}:4:13: the rule for managers/** does not match mangers/" in ended.err
+    (shop / ACCESS).write_text(
+        RESTRICTED.replace('  - {match: "**"', '  - {match: "mangers/**", policy: everyone}\n  - {match: "**"')
+        % "managers/**"
+    )
+    assert raftops("validate", SPEC).err == ""
+
+
+def test_a_rule_may_wait_for_its_documents(raftops: Run, shop: Path) -> None:
+    (shop / ACCESS).write_text(RESTRICTED % "board/**")
+    assert "or keep it for documents to come with allow_empty: true" in raftops("validate", SPEC).err
+    (shop / ACCESS).write_text(
+        (RESTRICTED % "board/**").replace("managers-only}\n  -", "managers-only, allow_empty: true}\n  -")
+    )
+    assert raftops("validate", SPEC).code == 0
+
+
+def test_a_link_to_a_restricted_document_is_told(raftops: Run, shop: Path) -> None:
+    (shop / "data/documents/office/alias.md").symlink_to("../managers/pay-review.md")
+    ended = raftops("validate", SPEC)
+    assert ended.code == 2 and "office/alias.md is a link, and its names have policies of other readers" in ended.err
+
+
 def test_a_rule_whose_documents_were_deleted_was_not_mistyped(raftops: Run, shop: Path) -> None:
     document = shop / "data/documents/managers/pay-review.md"
     document.unlink()
@@ -247,7 +347,8 @@ def test_a_rule_whose_documents_were_deleted_was_not_mistyped(raftops: Run, shop
     last = shop / ".raftops/latest/shop/validate/accepted/documents.jsonl"
     last.parent.mkdir(parents=True)
     last.write_text('{"doc_id": "managers/pay-review.md"}\n')
-    assert raftops("validate", SPEC).code == 0
+    ended = raftops("validate", SPEC)
+    assert ended.code == 0 and "in the last run it decided managers/pay-review.md" in ended.err, "not in silence"
     rules = shop / ACCESS
     rules.write_text(rules.read_text().replace('"managers/**"', '"mangers/**"'))
     assert "matches no document" in raftops("validate", SPEC).err, "what nothing ever matched is a mistake still"

@@ -83,11 +83,11 @@ def rule_doubts(
             yield Doubt(number, f"{message}; give {place}/ a rule of its own", "close", near)
 
 
-def missed_by(access: AccessPolicies, doc_id: str, decides: int | None) -> int | None:
+def missed_by(access: AccessPolicies, doc_id: str, decides: int | None, opened: bool = True) -> int | None:
     """The rule above the one that decides about a document that misses it by case, look or width of letters alone.
 
-    None where there is none, where it would not have kept anybody out, or where the one that decides names the document
-    as closely: that is meant.
+    None where there is none, where it would have kept nobody out (with `opened`), or where the one that decides names
+    the document as closely: that is meant.
     """
     if decides is None:
         return None
@@ -97,7 +97,8 @@ def missed_by(access: AccessPolicies, doc_id: str, decides: int | None) -> int |
         if (pattern, name) != (rule.match, doc_id) and matches(pattern, name):
             named = len(_beginning(pattern))
             meant = _folded(decider.match) == pattern or 0 < named <= len(_beginning(_folded(decider.match)))
-            return None if meant or access.readers(decider.policy) <= access.readers(rule.policy) else number
+            closes = access.readers(decider.policy) <= access.readers(rule.policy)
+            return None if meant or (opened and closes) else number
     return None
 
 

@@ -63,6 +63,7 @@ def document_checks(config: Validate, access: AccessPolicies) -> list[Check]:
         Check("chars", "between", "critical", "a document has text", (1, None)),
         Check("policy_id", "not_null", "critical", "every document has a policy"),
         Check("policy_id", "in_set", "critical", "every document's policy exists", sorted(access.policies)),
+        Check("has_reader", "true", "warning", "every document may be read by somebody"),
         Check("is_as_ruled", "true", "critical", "no rule was meant for a document and misses it by a letter"),
         *ONE_POLICY_CHECKS,
         Check("is_in_language", "true", "critical", f"documents are in the language {config.language}"),
@@ -140,6 +141,9 @@ class _Inspector:
             row.fail("has_plain_name", "its name has control characters, letters that cannot be seen, or is not UTF-8")
         row.columns |= {"media_type": media_type_of(path), "is_as_ruled": True}
         row.columns["policy_id"] = link_policy(self.access, folder, path, row)
+        if (policy_id := row.columns["policy_id"]) in self.access.policies:
+            row.columns["has_reader"] = bool(self.access.readers(policy_id))
+            row.explain("has_reader", f"may be read by nobody: the policy {policy_id} lists no group")
         if doubt := self.missed.get(doc_id):
             row.fail("is_as_ruled", f"was probably meant by the rule {self.access.documents[doubt.number].match!r}")
             row.reasons["is_as_ruled"] += f", which {doubt.message}"

@@ -14,7 +14,7 @@ POLICY_CHECKS = (
     Check("kind", "in_set", "critical", "a row is a policy or a rule", ("policy", "rule")),
     Check("groups_exist", "true", "critical", "every group of a policy is declared under groups"),
     Check("policy_exists", "true", "critical", "every rule names a policy that exists"),
-    Check("has_groups", "true", "warning", "every policy lists a group; nobody may read what has one without"),
+    Check("has_groups", "true", "info", "every policy lists a group; nobody may read what has one without"),
     Check("is_reached", "true", "critical", "no rule stands behind one that takes all that it matches"),
     Check("is_as_named", "true", "critical", "no rule misses a document by a mistyped name, its case or its look"),
     Check("decides", "true", "warning", "every rule decides about a document, or says allow_empty: true"),
