@@ -64,6 +64,7 @@ MERGES = "m0: &m0 {k0: v}\n" + "".join(f"m{n}: &m{n} {{<<: [{', '.join([f'*m{n -
         ("groups: {staff: }", "groups.staff: must be text, found nothing"),
         ("groups: !!python/object/apply:os.system [ls]", "is not allowed"),
         ("groups: {Bu\u0308ro: a, B\xfcro: b}", "is the same name as on line 1, in another Unicode form"),
+        ("policies: {'': {groups: [x]}}", "has no name; write one, or remove it"),
         ("groups: {sta\u200bff: a}", "the name holds a letter that cannot be seen (U+200B)"),
         ("documents:\n  - {match: 'hr/{a,b}/**', policy: p}", 'access.yaml:2:17: documents[0].match: "hr/{a,b}/**"'),
         ("documents:\n  - match: hr/\n    policy: p", 'access.yaml:2:14: documents[0].match: "hr/": ends with "/"'),

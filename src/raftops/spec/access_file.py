@@ -84,6 +84,8 @@ def _odd_names(tree: Mapping) -> list[Located]:
         node = at(tree, (section,))
         seen: dict[str, int] = {}
         for name, entry in node.entries.items() if isinstance(node, Mapping) else ():
+            if not name.strip():
+                found.append(Located(entry.key, dotted((section, name)), "has no name; write one, or remove it"))
             if hidden := invisible(name):
                 message = f"the name holds a letter that cannot be seen (U+{ord(hidden):04X}); remove it"
                 found.append(Located(entry.key, dotted((section, name)), message))
