@@ -126,6 +126,7 @@ def test_which_patterns_cover_which(wide: str, narrow: str, covered: bool) -> No
         ("hr/[ab].md", 3, 'or "?" for one letter'),
         ("!hr/**", 0, 'put a rule for "hr/**" above'),
         ("hr\\**", 2, 'write "hr/**"'),
+        ("hr\\\\**", 2, 'write "hr/**"'),
         ("a/***", 2, 'write "**"'),
         (" hr/**", 0, 'write "hr/**"'),
         ("hr/** ", 5, 'write "hr/**"'),

@@ -10,7 +10,7 @@ from pipelines.cli.screen import screen
 from raftops.globs import matches
 from raftops.models import installing, missing_packages
 from raftops.spec.load import LoadedSpec
-from raftops.spec.model.knowledge import READABLE
+from raftops.spec.model.knowledge import READABLE, Documents
 from raftops.spec.project import Project
 
 SHOWN = 5
@@ -39,9 +39,10 @@ def _left_out(project: Project) -> Iterator[tuple[str, str]]:
     left = [name for name in project.files if not documents.takes(name)]
     left = [name for name in left if not any(matches(glob, name) for glob in documents.exclude)]
     readable = [name for name in left if PurePosixPath(name).suffix.lower() in READABLE]
+    chosen = documents.include != Documents.model_fields["include"].default  # whoever names folders leaves others out
     for names, advice in (
         ([name for name in left if name not in readable], f"save as one of {', '.join(READABLE)}, or name them in"),
-        (readable, "they can be read: add a pattern to data.documents.include, or name them in"),
+        ([] if chosen else readable, "they can be read: add a pattern to data.documents.include, or name them in"),
     ):
         if names:
             kinds = Counter(PurePosixPath(name).suffix or "no suffix" for name in names)

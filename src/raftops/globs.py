@@ -130,7 +130,8 @@ def _unsupported(glob: str) -> Iterator[tuple[int, str]]:
 def _written_out(glob: str, at: int) -> str:
     """What to write instead of alternatives, sets and escapes."""
     if glob[at] == "\\":
-        return f'"\\" escapes nothing and parts no folders; write "{glob.replace(chr(92), "/")}", or "?" for one letter'
+        slashed = re.sub(r"[/\\]+", "/", glob)
+        return f'"\\" escapes nothing and parts no folders; write "{slashed}", or "?" for one letter'
     if alternatives := re.match(r"[{(]([^{}()]*)[})]", glob[at:]):
         words = re.split(r"[,|]", alternatives[1])
         rules = [f'"{glob[:at]}{word}{glob[at + alternatives.end() :]}"' for word in words[:4]]

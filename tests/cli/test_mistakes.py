@@ -325,6 +325,17 @@ def test_a_folder_whose_name_is_close_is_told_and_a_rule_of_its_own_ends_that(ra
     assert raftops("validate", SPEC).err == ""
 
 
+@pytest.mark.parametrize("narrow", ["managers/*", "managers/*.md", "managers/pay*"])
+def test_what_a_rule_leaves_of_its_own_folder_is_told(raftops: Run, shop: Path, narrow: str) -> None:
+    (shop / ACCESS).write_text(RESTRICTED % narrow)
+    path = shop / "data/documents/managers/2026/x.md"
+    path.parent.mkdir()
+    path.write_text("# X\n\nSome words.\n")
+    ended = raftops("validate", SPEC)
+    assert ended.code == 0 and f"{ACCESS}:4:13: the rule for {narrow} takes not all below managers/" in ended.err
+    assert "managers/2026/x.md" in ended.err
+
+
 def test_a_rule_may_wait_for_its_documents(raftops: Run, shop: Path) -> None:
     (shop / ACCESS).write_text(RESTRICTED % "board/**")
     assert "or keep it for documents to come with allow_empty: true" in raftops("validate", SPEC).err

@@ -77,10 +77,7 @@ def rule_doubts(
         elif number not in busy and not (last and rule.match in EVERYTHING):
             yield from _idle(access, number, files, folder, before, near)
         elif near:
-            taker = access.documents[decided[near[0]] or 0]
-            place = "/".join(near[0].split("/")[: len(_named_folders(rule))])
-            message = f"does not match {place}/, whose name is close: {quoted(taker.match)} decides {_listed(near)}"
-            yield Doubt(number, f"{message}; give {place}/ a rule of its own", "close", near)
+            yield Doubt(number, _beside(access, number, near, decided), "close", near)
 
 
 def missed_by(access: AccessPolicies, doc_id: str, decides: int | None, opened: bool = True) -> int | None:
@@ -175,6 +172,16 @@ def _idle(
         yield Doubt(number, f"matches no document in {folder}{meant or advice}", "mistyped" if meant else "idle", near)
 
 
+def _beside(access: AccessPolicies, number: int, near: Sequence[str], decided: dict[str, int | None]) -> str:
+    """What of the folder that a rule names, or of one whose name is close, a wider rule decides."""
+    named = "/".join(_named_folders(access.documents[number]))
+    place = "/".join(near[0].split("/")[: named.count("/") + 1])
+    taker = f"{quoted(access.documents[decided[near[0]] or 0].match)} decides {_listed(near)}"
+    if folded(place) == folded(named):
+        return f"takes not all below {place}/: {taker}; write {place}/**, or give the rest a rule of its own"
+    return f"does not match {place}/, whose name is close: {taker}; give {place}/ a rule of its own"
+
+
 def _missed(access: AccessPolicies, decided: dict[str, int | None]) -> dict[int, list[str]]:
     """By rule, the documents that a wider one decides because it misses them by nothing that a reader sees."""
     found: dict[int, list[str]] = {}
@@ -185,7 +192,7 @@ def _missed(access: AccessPolicies, decided: dict[str, int | None]) -> dict[int,
 
 
 def _resembled(access: AccessPolicies, decided: dict[str, int | None]) -> dict[int, list[str]]:
-    """By rule, the documents that a wider one decides and whose folder has nearly the name that the rule restricts."""
+    """By rule, the documents that a wider one decides, though their folder has the restricted name, or nearly."""
     found: dict[int, list[str]] = {}
     for doc_id, number in decided.items():
         folders = doc_id.split("/")[:-1]
@@ -197,7 +204,7 @@ def _resembled(access: AccessPolicies, decided: dict[str, int | None]) -> dict[i
             there = folders[: len(named)]
             if not named or len(there) < len(named) or given <= access.readers(rule.policy):
                 continue
-            if folded("/".join(there)) != folded("/".join(named)) and all(map(_is_close, named, there)):
+            if all(map(_is_close, named, there)):
                 found.setdefault(above, []).append(doc_id)
     return found
 
