@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from raftops.globs import invisible, matches, nfc
+from raftops.globs import first_of, invisible, nfc
 
 Name = Annotated[str, AfterValidator(nfc)]
 """A name in the form that names are compared in."""
@@ -55,7 +55,7 @@ class AccessPolicies(BaseModel):
 
     def rule_of(self, doc_id: str) -> int | None:
         """The number, from 0, of the rule that decides about a document; None where none matches."""
-        return next((number for number, rule in enumerate(self.documents) if matches(rule.match, doc_id)), None)
+        return first_of(tuple(rule.match for rule in self.documents), doc_id)
 
     def policy_of(self, doc_id: str) -> str | None:
         """The policy of a document, or None: then nobody may read it."""

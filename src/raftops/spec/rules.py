@@ -14,8 +14,8 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from raftops.access import AccessPolicies, Rule
-from raftops.globs import covers, folded, matches, nfc
+from raftops.access import AccessPolicies
+from raftops.globs import covers, first_of, folded, matches, nfc
 from raftops.spec.model.knowledge import Documents, takes_file
 from raftops.spec.position import quoted
 
@@ -60,7 +60,8 @@ def rule_doubts(
     `files` are all files below the folder: one that this spec does not take may be one that a spec beside it does.
     `before` are the documents of the last run: a rule that decided one of them was not mistyped.
     """
-    decided = {doc_id: access.rule_of(doc_id) for doc_id in files}
+    patterns = tuple(rule.match for rule in access.documents)
+    decided = {doc_id: first_of(patterns, doc_id) for doc_id in files}
     missed, close = _missed(access, decided), _resembled(access, decided)
     busy = {*decided.values(), *missed}
     for number, rule in enumerate(access.documents):
@@ -88,15 +89,14 @@ def missed_by(access: AccessPolicies, doc_id: str, decides: int | None, opened: 
     """
     if decides is None:
         return None
-    decider, name = access.documents[decides], folded(doc_id)
-    for number, rule in enumerate(access.documents[:decides]):
-        pattern = _folded(rule.match)
-        if (pattern, name) != (rule.match, doc_id) and matches(pattern, name):
-            named = len(_beginning(pattern))
-            meant = _folded(decider.match) == pattern or 0 < named <= len(_beginning(_folded(decider.match)))
-            closes = access.readers(decider.policy) <= access.readers(rule.policy)
-            return None if meant or (opened and closes) else number
-    return None
+    number = first_of(tuple(_folded(rule.match) for rule in access.documents), folded(doc_id))
+    if number is None or number >= decides:
+        return None
+    rule, decider = access.documents[number], access.documents[decides]
+    pattern, taker = _folded(rule.match), _folded(decider.match)
+    meant = taker == pattern or 0 < len(_beginning(pattern)) <= len(_beginning(taker))
+    closes = access.readers(decider.policy) <= access.readers(rule.policy)
+    return None if meant or (opened and closes) else number
 
 
 def pattern_doubts(documents: Documents, files: Sequence[str]) -> Iterator[tuple[str, Doubt]]:
@@ -174,7 +174,7 @@ def _idle(
 
 def _beside(access: AccessPolicies, number: int, near: Sequence[str], decided: dict[str, int | None]) -> str:
     """What of the folder that a rule names, or of one whose name is close, a wider rule decides."""
-    named = "/".join(_named_folders(access.documents[number]))
+    named = "/".join(_named_folders(access.documents[number].match))
     place = "/".join(near[0].split("/")[: named.count("/") + 1])
     taker = f"{quoted(access.documents[decided[near[0]] or 0].match)} decides {_listed(near)}"
     if folded(place) == folded(named):
@@ -193,38 +193,41 @@ def _missed(access: AccessPolicies, decided: dict[str, int | None]) -> dict[int,
 
 def _resembled(access: AccessPolicies, decided: dict[str, int | None]) -> dict[int, list[str]]:
     """By rule, the documents that a wider one decides, though their folder has the restricted name, or nearly."""
-    found: dict[int, list[str]] = {}
+    beside: dict[tuple[tuple[str, ...], int], list[str]] = {}
     for doc_id, number in decided.items():
-        folders = doc_id.split("/")[:-1]
-        if number is None or not folders or _named_folders(access.documents[number]):
-            continue
-        given = access.readers(access.documents[number].policy)
-        for above, rule in enumerate(access.documents[:number]):
-            named = _named_folders(rule)
-            there = folders[: len(named)]
-            if not named or len(there) < len(named) or given <= access.readers(rule.policy):
-                continue
-            if all(map(_is_close, named, there)):
-                found.setdefault(above, []).append(doc_id)
+        folders = tuple(doc_id.split("/")[:-1])
+        if number is not None and folders and not _named_folders(access.documents[number].match):
+            beside.setdefault((folders, number), []).append(doc_id)
+    named = [_named_folders(rule.match) for rule in access.documents]
+    readers = [access.readers(rule.policy) for rule in access.documents]
+    found: dict[int, list[str]] = {}
+    for (folders, number), documents in beside.items():
+        for above in range(number):
+            # As many folders as the rule names, each close: and the rule would have kept somebody out.
+            opened = bool(named[above]) and not readers[number] <= readers[above]
+            if opened and len(folders) >= len(named[above]) and all(map(_is_close, named[above], folders)):
+                found.setdefault(above, []).extend(documents)
     return found
 
 
-def _named_folders(rule: Rule) -> tuple[str, ...]:
-    """The folders that a rule names before its first star."""
-    parts = rule.match.split("/")[:-1]
+@lru_cache(maxsize=4096)
+def _named_folders(pattern: str) -> tuple[str, ...]:
+    """The folders that a pattern names before its first star."""
+    parts = pattern.split("/")[:-1]
     wild = next((place for place, part in enumerate(parts) if "*" in part or "?" in part), len(parts))
     return tuple(parts[:wild])
 
 
 @lru_cache(maxsize=65_536)
 def _is_close(named: str, there: str) -> bool:
-    one, other = folded(named), folded(there)
-    if one == other:
-        return True
-    return min(len(one), len(other)) >= 4 and SequenceMatcher(None, one, other).ratio() >= CLOSE
+    one, other = _folded(named), _folded(there)
+    if one == other or min(len(one), len(other)) < 4:
+        return one == other
+    matcher = SequenceMatcher(None, one, other)
+    return matcher.real_quick_ratio() >= CLOSE and matcher.quick_ratio() >= CLOSE and matcher.ratio() >= CLOSE
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=65_536)
 def _folded(pattern: str) -> str:
     return folded(pattern)
 
