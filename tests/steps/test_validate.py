@@ -249,6 +249,37 @@ def test_a_link_inside_the_folder_is_a_document(world: World) -> None:
     assert copies["where"] == ["documents/company/copy.md", "documents/company/leave.md"]
 
 
+def test_a_copy_that_others_may_read_is_put_aside_and_the_restricted_one_stays(world: World) -> None:
+    secret = "# Budget\n\nThe budget of next year is decided in March by finance alone.\n"
+    world.write("access.yaml", ACCESS.replace("{groups: [employees]}", "{groups: [employees, finance]}"))
+    world.write("documents/finance/budget.md", secret)
+    world.write("documents/company/budget.md", secret)
+    world.run()
+    assert "fewer may read what has the policy finance-only" in world.reasons()["documents/company/budget.md"]
+    policies = {row["doc_id"]: row["policy_id"] for row in world.rows("documents.jsonl")}
+    assert policies["finance/budget.md"] == "finance-only" and "company/budget.md" not in policies
+
+
+def test_rules_that_cannot_be_meant_are_put_aside_and_what_they_miss_with_them(world: World) -> None:
+    world.write("documents/finance/a.md", "# A\n\nThe budget text of finance, for finance alone.")
+    rules = ACCESS.replace("finance/**", "Finance/**") + '  - {match: "**", policy: all-staff}\n'
+    world.write("access.yaml", rules + '  - {match: "company/leave.md", policy: finance-only}\n')
+    world.run()
+    reasons = world.reasons()
+    assert (
+        "misses finance/a.md by case" in reasons["access.yaml:5:13"] and "never reached" in reasons["access.yaml:8:13"]
+    )
+    assert "was probably meant by the rule 'Finance/**'" in reasons["documents/finance/a.md"]
+
+
+def test_names_of_documents_and_of_their_evidence_meet_in_one_unicode_form(world: World) -> None:
+    world.write("documents/company/bu\u0308ro.md", page("travel").replace("travel", "offices"))
+    world.add(example("offices", 3, evidence=[{"doc_id": "company/b\u00fcro.md", "quote": fact("offices", 3)}]))
+    world.add(example("offices", 2, evidence=[{"doc_id": "company/bu\u0308ro.md", "quote": fact("offices", 2)}]))
+    world.run()
+    assert world.reasons() == {} and "company/b\u00fcro.md" in {row["doc_id"] for row in world.rows("documents.jsonl")}
+
+
 def test_files_that_no_glob_takes_are_counted_and_named_with_their_reason(world: World) -> None:
     world.write("documents/company/a.png", b"x")
     world.write("documents/company/.hidden.md", "x")

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
 from raftops.access import AccessPolicies
@@ -123,18 +123,22 @@ def pattern_doubts(documents: Documents, files: Sequence[str]) -> Iterator[tuple
 
 def meant_pattern(pattern: str, files: Collection[str]) -> str:
     """`, did you mean x?` of a pattern without a match, where a folder or a document has a name that is close."""
-    folders = {f"{parent}/" for doc_id in files for parent in PurePosixPath(doc_id).parents if parent.name}
+    folders, documents = _by_look(tuple(files))
     start = _beginning(pattern)
-    if not start:
-        return ""
-    if f"{start.rstrip('/')}/" in folders and not pattern[len(start) :]:
+    rest = pattern[len(start) :]
+    if start and not rest and f"{start.rstrip('/')}/" in folders.values():
         return f", did you mean {start.rstrip('/')}/**?"
-    by_look = {folded(name): name for name in sorted(folders | set(files))}
-    close = get_close_matches(folded(start), by_look, 1, 0.6)
-    if not close:
-        return ""
-    rest = pattern[len(start) :] if by_look[close[0]] in folders else ""
-    return f", did you mean {by_look[close[0]]}{rest}?"
+    # What has a star behind it begins with a folder; only a whole name may be a document's.
+    known = folders if rest else {**documents, **folders}
+    close = get_close_matches(_folded(start), known, 1, 0.6) if start else []
+    return f", did you mean {known[close[0]]}{rest if close[0] in folders else ''}?" if close else ""
+
+
+@lru_cache(maxsize=4)
+def _by_look(files: tuple[str, ...]) -> tuple[dict[str, str], dict[str, str]]:
+    """Folders and documents by what a hurried reader sees of their names."""
+    folders = {name[: at + 1]: None for name in files for at, letter in enumerate(name) if letter == "/"}
+    return {folded(name): name for name in sorted(folders)}, {folded(name): name for name in sorted(files)}
 
 
 def _idle(
