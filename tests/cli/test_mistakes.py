@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from raftops.files import sha256_file
 from raftops.spec.template import write_project
 
 Run = Callable[..., Any]
@@ -349,6 +350,19 @@ def test_a_link_to_a_restricted_document_is_told(raftops: Run, shop: Path) -> No
     (shop / "data/documents/office/alias.md").symlink_to("../managers/pay-review.md")
     ended = raftops("validate", SPEC)
     assert ended.code == 2 and "office/alias.md is a link, and its names have policies of other readers" in ended.err
+
+
+def test_a_restricted_document_that_was_renamed_into_the_open_is_told(raftops: Run, shop: Path) -> None:
+    (shop / ACCESS).write_text(RESTRICTED % "managers/**")
+    document = shop / "data/documents/managers/pay-review.md"
+    last = shop / ".raftops/latest/shop/validate/accepted/documents.jsonl"
+    last.parent.mkdir(parents=True)
+    last.write_text(json.dumps({"doc_id": "managers/pay-review.md", "version": sha256_file(document)}) + "\n")
+    document.parent.rename(shop / "data/documents/leaders")
+    ended = raftops("validate", SPEC)
+    assert ended.code == 2 and "managers/pay-review.md is leaders/pay-review.md now, and opened by that" in ended.err
+    (shop / ACCESS).write_text(RESTRICTED % "leaders/**")
+    assert raftops("validate", SPEC).code == 0
 
 
 def test_a_rule_whose_documents_were_deleted_was_not_mistyped(raftops: Run, shop: Path) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from raftops.files import sha256_file
 from raftops.spec.access_file import AccessFile, read_access
 from raftops.spec.model.assistant import Assistant, Spec
 from raftops.spec.position import Located
@@ -75,7 +76,24 @@ class Project:
         if self.access.value is None or not self.files:
             return ()
         folder = self.shown(self.spec.data.documents.path)
-        return tuple(rule_doubts(self.access.value, self.files, folder, self.documents_before))
+        doubts = tuple(rule_doubts(self.access.value, self.files, folder, self.documents_before))
+        return tuple(self._moved(doubt) if doubt.kind == "gone" else doubt for doubt in doubts)
+
+    def _moved(self, doubt: Doubt) -> Doubt:
+        """Of a rule whose documents are gone: where they lie under another name now, and others may read them there."""
+        access, before = self.access.value, self.documents_before
+        versions = {before[doc_id]: doc_id for doc_id in doubt.documents}
+        assert access
+        for doc_id in (name for name in self.documents if name not in before):
+            path = self.at(self.spec.data.documents.path) / doc_id
+            was = versions.get(sha256_file(path)) if path.is_file() else None
+            given = access.readers(access.policy_of(doc_id))
+            if was and not given <= access.readers(access.documents[doubt.number].policy):
+                policy = f"policy {access.policy_of(doc_id)}"
+                message = f"matches no document any more: {was} is {doc_id} now, and opened by that ({policy})"
+                advice = "name its new folder, or remove the rule if that is meant"
+                return replace(doubt, kind="missed", message=f"{message}; {advice}", documents=(doc_id,))
+        return doubt
 
     @cached_property
     def pattern_doubts(self) -> tuple[tuple[str, Doubt], ...]:
@@ -83,14 +101,14 @@ class Project:
         return tuple(pattern_doubts(self.spec.data.documents, self.files)) if self.files else ()
 
     @cached_property
-    def documents_before(self) -> frozenset[str]:
-        """The ids of the documents of the last run on this machine; none where there was none."""
+    def documents_before(self) -> dict[str, str]:
+        """The documents of the last run on this machine, with their versions; none where there was none."""
         last = self.at(self.spec.platform.store) / "latest" / self.assistant.name
         try:
             lines = (last / "validate" / "accepted" / "documents.jsonl").read_text(encoding="utf-8").splitlines()
-            return frozenset(str(json.loads(line)["doc_id"]) for line in lines)
-        except (OSError, ValueError, KeyError, TypeError):
-            return frozenset()
+            return {str(row["doc_id"]): str(row.get("version", "")) for row in map(json.loads, lines)}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
 
 
 Check = Callable[[Project], Iterator[Problem]]

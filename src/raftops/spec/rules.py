@@ -169,7 +169,7 @@ def _idle(
     elif gone := [doc_id for doc_id in before if matches(rule.match, doc_id)]:
         message = f"matches no document in {folder} any more; in the last run it decided {_listed(gone)}"
         advice = "where that was renamed or moved, another rule decides about it now; otherwise say allow_empty: true"
-        yield Doubt(number, f"{message}: {advice}", "gone")
+        yield Doubt(number, f"{message}: {advice}", "gone", tuple(gone))
     else:
         meant = meant_pattern(rule.match, files)
         advice = "; mend it, remove the rule, or keep it for documents to come with allow_empty: true"
