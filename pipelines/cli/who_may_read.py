@@ -210,7 +210,7 @@ def _proved(url: str, proofs: Sequence[Any], wanted: int) -> None:
     rows = [(p.doc_id, seen(p.reader), seen(p.other), p.verdict) for p in proofs]
     screen.table(f"asked of {url}", ("document", "the first sees it in", "the second in", ""), rows)
     screen.result([
-        {"document": p.doc_id, "question": p.question, "reader": vars(p.reader), "other": vars(p.other),
+        {"document": p.doc_id, "questions": list(p.questions), "reader": vars(p.reader), "other": vars(p.other),
          "holds": p.holds} for p in proofs
     ])  # fmt: skip
     failed = [proof.doc_id for proof in proofs if not proof.holds]

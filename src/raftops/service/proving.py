@@ -19,6 +19,8 @@ MOST_SHOWN = 50
 """Passages that a search is asked for."""
 WORDS = 6
 """Words of a sentence from which on it is no turn of phrase."""
+QUESTIONS = 2
+"""Questions about each document; each is a search and a chat for each caller."""
 QUESTION_CHARS = 300
 
 
@@ -44,7 +46,7 @@ class Proof:
     """One document, asked for by who may read it and by who may not."""
 
     doc_id: str
-    question: str
+    questions: tuple[str, ...]
     reader: Seen
     other: Seen
 
@@ -68,9 +70,17 @@ def sentences_of(text: str) -> list[str]:
 
 
 def telling(texts: Mapping[str, str], doc_id: str, readable: Collection[str]) -> list[str]:
-    """The sentences of a document that stand in none of some other documents."""
+    """The sentences of a document that stand in none of some other documents, those that say most first."""
     known = "\n".join(" ".join(texts[other].split()) for other in readable if other in texts and other != doc_id)
-    return [sentence for sentence in sentences_of(texts.get(doc_id, "")) if sentence not in known]
+    own = [sentence for sentence in sentences_of(texts.get(doc_id, "")) if sentence not in known]
+
+    def says(sentence: str) -> int:
+        words = sentence.split()
+        if "|" in sentence or "@" in sentence:  # a row of a table or an imprint asks for nothing
+            return 0
+        return 3 * sum(any(c.isdigit() for c in word) for word in words) + min(len(words), 25)
+
+    return sorted(own, key=says, reverse=True)
 
 
 def prove(url: str, tokens: tuple[str, str], doc_id: str, sentences: Sequence[str], allowed: Collection[str]) -> Proof:
@@ -80,10 +90,13 @@ def prove(url: str, tokens: tuple[str, str], doc_id: str, sentences: Sequence[st
         ServiceError: the service cannot be reached, or refuses one of the two.
     """
     stem = re.sub(r"[-_]+", " ", doc_id.rpartition("/")[2].rpartition(".")[0])
-    question = (sentences[0] if sentences else stem)[:QUESTION_CHARS]
-    rest = [sentence for sentence in sentences[1:] if sentence not in question]
-    reader = _asked(url, tokens[0], question, doc_id, rest, None)
-    return Proof(doc_id, question, reader, _asked(url, tokens[1], question, doc_id, rest, allowed))
+    questions = [sentence[:QUESTION_CHARS] for sentence in sentences[:QUESTIONS]] or [stem]
+    rest = [sentence for sentence in sentences[QUESTIONS:] if not any(sentence in question for question in questions)]
+    reader, other = (
+        _all([_asked(url, token, question, doc_id, rest, known) for question in questions])
+        for token, known in ((tokens[0], None), (tokens[1], allowed))
+    )
+    return Proof(doc_id, tuple(questions), reader, other)
 
 
 def needs_a_token(url: str) -> None:
@@ -94,12 +107,18 @@ def needs_a_token(url: str) -> None:
             raise ServiceError(f"{url}: answers without a good token", next_step="deploy.identity says who may call")
 
 
+def _all(seen: Sequence[Seen]) -> Seen:
+    """What was shown in any of several answers."""
+    strange = sorted({doc_id for one in seen for doc_id in one.strange})
+    return Seen(any(one.search for one in seen), any(one.chat for one in seen), tuple(strange))
+
+
 def _asked(  # noqa: PLR0913  one argument per thing looked for
     url: str, token: str, question: str, doc_id: str, rest: Sequence[str], allowed: Collection[str] | None
 ) -> Seen:
     """What the answers to one question show of a document, and of others that are not allowed."""
     found = search(url, token, question, top_k=MOST_SHOWN)
-    answer = ask(url, token, f"What do the documents say about this: {question}")
+    answer = ask(url, token, question)
     named = {*_documents_in(found), *_documents_in(answer)}
     strange = sorted(named - set(allowed) - {doc_id}) if allowed is not None else []
     return Seen(_shows(found, doc_id, rest), _shows(answer, doc_id, rest), tuple(strange))
