@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from importlib import import_module
@@ -85,14 +86,15 @@ def run(  # noqa: PLR0913  one argument per option
         except RaftopsError:
             follower.verdict()
             raise
-    _show(loaded, record, store)
+    _show(loaded, record, store, ["--quick"] * quickly)
     follower.verdict()
     screen.result(asdict(record))
     if demo and last == STEPS[-1]:
         import_module("pipelines.cli.serving").demonstrate(loaded)
 
 
-def _show(loaded: LoadedSpec, record: RunRecord, store: Store) -> None:
+def _show(loaded: LoadedSpec, record: RunRecord, store: Store, options: Sequence[str]) -> None:
+    """What ran and where its pages are; what is typed next has the `options` of this run, or other steps would run."""
     states = [(step, record.steps[step]) for step in STEPS]
     words = {"waiting": "not wanted"}
     times = {step: duration(state.seconds) if state.status == "done" else "-" for step, state in states}
@@ -106,7 +108,7 @@ def _show(loaded: LoadedSpec, record: RunRecord, store: Store) -> None:
         if record.steps[step].status != "waiting":
             screen.say(f"  {linked(page)}")
     if record.steps["deploy"].status == "waiting":
-        whole = command_line("run", loaded.path, overlays=loaded.overlays)
+        whole = " ".join([command_line("run", loaded.path, overlays=loaded.overlays), *options])
         screen.say(f"next: {escape(whole)} runs the rest")
         return
     serve, ask = (command_line(verb, loaded.path, overlays=loaded.overlays) for verb in ("serve", "ask"))

@@ -126,6 +126,14 @@ MISTAKES = (
         "no Kubeflow there", words=f"kfp-run {SPEC} --endpoint http://127.0.0.1:9", code=1,
         told=("cannot be reached", "http://127.0.0.1:9"),
     ),
+    Mistake(
+        "a teacher by its address", words=f"examples draft {SPEC} --teacher http://127.0.0.1:9/v1",
+        told=("http://127.0.0.1:9/v1 is an address", "models.teacher", "models: {teacher: {url: ADDRESS, model: NAME}}"),
+    ),
+    Mistake(
+        "a dry run without Kubeflow", words=f"kfp-run {SPEC} --dry-run", code=0,
+        told=("nothing was submitted", "no Kubeflow endpoint is named, which a run needs"),
+    ),
     Mistake("initialised twice", words="init .", code=1, told=("already; nothing was written",)),
     Mistake(
         "a group of access.yaml mistyped", "{groups: [managers]}", "{groups: [mangers]}", file=ACCESS,
