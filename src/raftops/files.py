@@ -77,14 +77,27 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     return count
 
 
+def not_utf8(data: bytes) -> str:
+    """Why bytes are no text in UTF-8, and what mends it; empty where they are."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff", b"{\x00", b"\x00{")):  # a mark, or a row of JSON without one
+        return "is UTF-16; save it as UTF-8"
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"the byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
+    return ""
+
+
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number from 1, object); an unreadable line is a `StepError` with its place."""
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open("rb") as file:
             for number, line in enumerate(file, 1):
+                if wrong := not_utf8(line):
+                    raise StepError(f"{path}:{number}: {wrong}")
                 if line.strip():
-                    yield number, _object(path, number, line)
-    except (OSError, UnicodeDecodeError) as error:
+                    yield number, _object(path, number, line.decode("utf-8-sig" if number == 1 else "utf-8"))
+    except OSError as error:
         raise StepError(f"{path}: cannot be read ({error})") from error
 
 

@@ -34,8 +34,11 @@ class Mistake:
     code: int = 2
     told: tuple[str, ...] = ()
     file: str = SPEC
+    encoding: str = "utf-8"
 
 
+ROWS = "data/examples/mine.jsonl"
+EXTRA = '{"id": "x%d", "kind": "knowledge", "question": "Où est le café %d?", "unanswerable": true}\n'
 TRAIN = "    rank: 16\n"
 MODELS = "  # models:                          # hf"
 
@@ -182,6 +185,22 @@ MISTAKES = (
         ("the packages 'no_base', 'no_embedder' are not installed", "pip install --no-deps no-base no-embedder"),
     ),
     Mistake(
+        "examples in UTF-16", file=ROWS, new="".join(EXTRA % (n, n) for n in range(5)), encoding="utf-16",
+        told=(f"{ROWS}:1: is UTF-16; save it as UTF-8", "1 of 19 examples will not do"),
+    ),
+    Mistake(
+        "examples in UTF-16 without a mark", file=ROWS, new=EXTRA % (1, 1), encoding="utf-16-be",
+        told=(f"{ROWS}:1: is UTF-16; save it as UTF-8",),
+    ),
+    Mistake(
+        "examples in Latin-1", file=ROWS, new="\n" + "".join(EXTRA % (n, n) for n in range(5)), encoding="latin-1",
+        told=(f"{ROWS}:2: the byte 0xf9 is not UTF-8; save the file as UTF-8 (4 more lines like it)", "1 of 19 examples"),
+    ),
+    Mistake(
+        "a table in Latin-1", words="examples import prices.csv -o x.jsonl", code=1, file="prices.csv",
+        new="question,answer\nOù?,Ici\n", encoding="latin-1", told=("prices.csv: the byte 0xf9 is not UTF-8; save the",),
+    ),
+    Mistake(
         "few examples", words=f"plan {SPEC}", code=0,
         told=("few examples: ", "optimiser steps teach an adapter little"),
     ),
@@ -203,7 +222,7 @@ def test_a_mistake_is_told_with_its_place_and_what_was_meant(raftops: Run, shop:
     path = shop / mistake.file
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     assert mistake.old in text
-    path.write_text(text.replace(mistake.old, mistake.new, 1) if mistake.old else text + mistake.new, encoding="utf-8")
+    path.write_text(text.replace(mistake.old, mistake.new, 1) if mistake.old else text + mistake.new, encoding=mistake.encoding)
     ended = raftops(*mistake.words.split())
     shown = ended.out + ended.err
     assert ended.code == mistake.code, shown

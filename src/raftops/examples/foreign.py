@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from raftops.errors import StepError
+from raftops.files import not_utf8
 
 FORMATS = ("openai", "csv", "squad", "raft")
 MAX_BYTES = 256 << 20
@@ -105,9 +106,10 @@ def _text(path: Path) -> str:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise StepError(f"{path}: larger than {MAX_BYTES >> 20} MiB", next_step="split the file")
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise StepError(f"{path}: not UTF-8 ({error.reason} at byte {error.start})") from error
+        data = path.read_bytes()
+        if wrong := not_utf8(data):
+            raise StepError(f"{path}: {wrong}")
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         raise StepError(f"{path}: cannot be read ({error.strerror})") from error
 
