@@ -15,6 +15,7 @@ from rich.markup import escape
 from pipelines.cli.authoring import Force, Overlays, SpecPath, named_steps, store_folder
 from pipelines.cli.doctor import missing_packages
 from pipelines.cli.gaps import tell_gaps
+from pipelines.cli.history import tell_unreadable
 from pipelines.cli.planning import tell_estimate
 from pipelines.cli.run_screen import RunScreen
 from pipelines.cli.screen import duration, linked, screen
@@ -69,6 +70,7 @@ def run(  # noqa: PLR0913  one argument per option
     compiled, store = compile_spec(loaded), Store(store_folder(loaded))
     screen.say(f"[bold]{loaded.assistant.name}[/] from {escape(str(spec))}; results in {escape(str(store.root))}")
     tell_gaps(loaded)
+    tell_unreadable(store)
     planned = plan(loaded.assistant, compiled, store)
     wanted = {p.step for p in planned if (p.runs or p.step in again) and p.step in upstream(last)}
     tell_estimate(loaded, compiled, [p for p in planned if p.step in wanted])

@@ -63,6 +63,8 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise StepError(f"{path}: cannot be read ({error.strerror})") from error
+    except RecursionError as error:
+        raise StepError(f"{path}: nested too deep") from error
     except ValueError as error:
         raise StepError(f"{path}: not valid JSON ({error})") from error
 

@@ -94,7 +94,7 @@ class Found(BaseHTTPRequestHandler):
     """A service that found one passage."""
 
     def do_POST(self) -> None:
-        row = {"object": "search_result", "doc_id": "hours.md", "score": 0.5, "text": "Open daily.", "locator": {"line": 3}}
+        row = {"doc_id": "hours.md", "score": 0.5, "text": "Open daily.", "locator": {"line": 3}}
         self.send_response(200)
         self.end_headers()
         self.wfile.write(json.dumps({"data": [row]}).encode())

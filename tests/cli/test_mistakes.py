@@ -131,11 +131,15 @@ MISTAKES = (
     ),
     Mistake(
         "a teacher by its address", words=f"examples draft {SPEC} --teacher http://127.0.0.1:9/v1",
-        told=("http://127.0.0.1:9/v1 is an address", "models.teacher", "models: {teacher: {url: ADDRESS, model: NAME}}"),
+        told=("http://127.0.0.1:9/v1 is an address", "models.teacher", "{teacher: {url: ADDRESS, model: NAME}}"),
     ),
     Mistake(
         "a dry run without Kubeflow", words=f"kfp-run {SPEC} --dry-run", code=0,
         told=("nothing was submitted", "no Kubeflow endpoint is named, which a run needs"),
+    ),
+    Mistake(
+        "a record of a run that is broken", words=f"plan {SPEC}", code=0, file=".raftops/runs/2026.0/run.json",
+        new="{", told=("note: .raftops/runs/2026.0/run.json: not valid JSON", "next: rm -r .raftops/runs/2026.0"),
     ),
     Mistake("initialised twice", words="init .", code=1, told=("already; nothing was written",)),
     Mistake(
@@ -194,11 +198,11 @@ MISTAKES = (
     ),
     Mistake(
         "examples in Latin-1", file=ROWS, new="\n" + "".join(EXTRA % (n, n) for n in range(5)), encoding="latin-1",
-        told=(f"{ROWS}:2: the byte 0xf9 is not UTF-8; save the file as UTF-8 (4 more lines like it)", "1 of 19 examples"),
+        told=(f"{ROWS}:2: the byte 0xf9 is not UTF-8; save the file as UTF-8 (4 more lines like it)", "1 of 19"),
     ),
     Mistake(
         "a table in Latin-1", words="examples import prices.csv -o x.jsonl", code=1, file="prices.csv",
-        new="question,answer\nOù?,Ici\n", encoding="latin-1", told=("prices.csv: the byte 0xf9 is not UTF-8; save the",),
+        new="question,answer\nOù?,Ici\n", encoding="latin-1", told=("prices.csv: the byte 0xf9 is not UTF-8; save",),
     ),
     Mistake(
         "few examples", words=f"plan {SPEC}", code=0,
@@ -222,12 +226,14 @@ def test_a_mistake_is_told_with_its_place_and_what_was_meant(raftops: Run, shop:
     path = shop / mistake.file
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     assert mistake.old in text
-    path.write_text(text.replace(mistake.old, mistake.new, 1) if mistake.old else text + mistake.new, encoding=mistake.encoding)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = text.replace(mistake.old, mistake.new, 1) if mistake.old else text + mistake.new
+    path.write_text(text, encoding=mistake.encoding)
     ended = raftops(*mistake.words.split())
     shown = ended.out + ended.err
     assert ended.code == mistake.code, shown
     assert [words for words in mistake.told if words not in shown] == [], shown
-    assert "Traceback" not in shown and "SPEC" not in shown.partition("next:")[2]
+    assert "Traceback" not in shown and "int_max_str_digits" not in shown and "SPEC" not in shown.partition("next:")[2]
 
 
 def test_a_project_without_a_mistake_has_none_of_these(raftops: Run, shop: Path) -> None:
