@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from raftops.errors import StepError
+from raftops.errors import StepError, plainly
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def read_json(path: Path) -> Any:
     except RecursionError as error:
         raise StepError(f"{path}: nested too deep") from error
     except ValueError as error:
-        raise StepError(f"{path}: not valid JSON ({error})") from error
+        raise StepError(f"{path}: not valid JSON ({plainly(error)})") from error
 
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> int:
@@ -112,7 +112,7 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
     except RecursionError as error:
         raise StepError(f"{path}:{number}: nested too deep") from error
     except ValueError as error:
-        raise StepError(f"{path}:{number}: not valid JSON ({error})") from error
+        raise StepError(f"{path}:{number}: not valid JSON ({plainly(error)})") from error
     if not isinstance(row, dict):
         raise StepError(f"{path}:{number}: a row must be a JSON object")
     return row

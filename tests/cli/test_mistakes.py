@@ -51,6 +51,11 @@ def model(name: str, source: str, *told: str) -> Mistake:
     return Mistake(name, MODELS, f"  models: {{base: {source}}}\n{MODELS}", told=told)
 
 
+def in_format(name: str, line: str, *told: str) -> Mistake:
+    format_ = f"  prompt:\n    formats:\n      - name: a\n        when: x\n        {line}\n"
+    return Mistake(name, MODELS, format_ + MODELS, told=told)
+
+
 MISTAKES = (
     in_train("a key mistyped", "batch_szie: 4", "spec.train.batch_szie: unknown key, did you mean batch_size?", "^"),
     Mistake("a word for a number", "epochs: 1", "epochs: one", told=("spec.train.epochs: must be a number", '"one"')),
@@ -96,6 +101,25 @@ MISTAKES = (
     Mistake(
         "chunk_overlap", "  augment:\n", "  ingest: {chunk_overlap: 20}\n  augment:\n",
         told=("passages do not overlap",),
+    ),
+    in_format("a look behind", "regex: '(?<=a)b'", "[0].regex: at character 1, (?<= looks behind", "^"),
+    in_format("a word boundary", "regex: 'x\\b'", "[0].regex: at character 2, \\b is a word boundary"),
+    in_format("a rule of a grammar that is not there", "grammar: 'root ::= item'", "grammar has no rule item (line 1)"),
+    in_format(
+        "a pattern that the engine does not read", "json_schema: {type: string, pattern: '(?i)yes'}",
+        "[0].json_schema: pattern '(?i)yes': at character 1, (?i sets flags",
+    ),
+    in_format("a number of 5,000 digits in a regex", f"regex: 'a{{{'9' * 1900}}}'", "[0].regex: not a regular"),
+    in_format("one in a schema", f"json_schema: '{{\"maxLength\": {'9' * 5000}}}'", "not valid JSON (a whole number with"),
+    in_train("one in the spec", f"max_steps: {'9' * 5000}", "spec.train.max_steps: is too large a number"),
+    Mistake(
+        "one in the examples", file=ROWS, new=f'{{"id": {"9" * 5000}}}\n',
+        told=(f"{ROWS}:1: a whole number with too many digits",),
+    ),
+    Mistake(
+        "two formats of one name", MODELS,
+        f"  prompt:\n    formats:\n      - {{name: a, when: x, regex: b}}\n      - {{name: a, when: y, regex: c}}\n{MODELS}",
+        told=('formats[0].name: "a" is the name of spec.prompt.formats[1], too', "formats[1].name", "2 problems"),
     ),
     Mistake("a port", "port: 3000", "port: 99999", told=("spec.deploy.port: must be at most 65535",)),
     Mistake("a kind", "kind: Assistant", "kind: Pipeline", told=("kind: must be Assistant",)),

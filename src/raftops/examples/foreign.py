@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raftops.errors import StepError
+from raftops.errors import StepError, plainly
 from raftops.files import not_utf8
 
 FORMATS = ("openai", "csv", "squad", "raft")
@@ -123,6 +123,8 @@ def _whole_json(path: Path, text: str) -> Any:
         if error.msg == "Extra data":  # JSON Lines under another name
             return None
         raise StepError(f"{path}:{error.lineno}:{error.colno}: not valid JSON ({error.msg})") from error
+    except ValueError as error:
+        raise StepError(f"{path}: not valid JSON ({plainly(error)})") from error
 
 
 def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
@@ -138,7 +140,7 @@ def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
-                row = f"is not valid JSON ({error})"
+                row = f"is not valid JSON ({plainly(error)})"
             yield f"{path}:{number}", row if isinstance(row, dict | str) else "a row must be a JSON object"
 
 

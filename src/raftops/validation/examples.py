@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from raftops.answer.quotes import check_quotes
 from raftops.data.listing import example_files
 from raftops.data.records import Example
+from raftops.errors import plainly
 from raftops.files import not_utf8
 from raftops.forms.checking import failed_checks
 from raftops.spec.explain import did_you_mean
@@ -128,7 +129,7 @@ def _parsed(row: Row, line: bytes) -> Example | None:
     except RecursionError:
         row.fail("is_well_formed", "is nested too deep")
     except (TypeError, ValueError) as error:
-        row.fail("is_well_formed", str(error))
+        row.fail("is_well_formed", plainly(error))
     else:
         row.id = example.id
         row.columns |= {"is_well_formed": True, "id": example.id, "kind": example.kind}
@@ -159,7 +160,7 @@ def _sentence(error: Any) -> str:
         case "string_type":
             return f"{place} must be text, in quotes"
         case "value_error":
-            return f"{place}: {error['ctx']['error']}" if place else str(error["ctx"]["error"])
+            return f"{place}: {plainly(error['ctx']['error'])}" if place else plainly(error["ctx"]["error"])
         case _:
             return f"{place}: {error['msg'][:1].lower()}{error['msg'][1:]}"
 
