@@ -110,7 +110,7 @@ MISTAKES = (
         "[0].json_schema: pattern '(?i)yes': at character 1, (?i sets flags",
     ),
     in_format("a number of 5,000 digits in a regex", f"regex: 'a{{{'9' * 1900}}}'", "[0].regex: not a regular"),
-    in_format("one in a schema", f"json_schema: '{{\"maxLength\": {'9' * 5000}}}'", "not valid JSON (a whole number with"),
+    in_format("one in a schema", f"json_schema: '{{\"maxLength\": {'9' * 5000}}}'", "(a whole number with too many"),
     in_train("one in the spec", f"max_steps: {'9' * 5000}", "spec.train.max_steps: is too large a number"),
     Mistake(
         "one in the examples", file=ROWS, new=f'{{"id": {"9" * 5000}}}\n',
@@ -118,7 +118,7 @@ MISTAKES = (
     ),
     Mistake(
         "two formats of one name", MODELS,
-        f"  prompt:\n    formats:\n      - {{name: a, when: x, regex: b}}\n      - {{name: a, when: y, regex: c}}\n{MODELS}",
+        f"  prompt: {{formats: [{{name: a, when: x, regex: b}}, {{name: a, when: y, regex: c}}]}}\n{MODELS}",
         told=('formats[0].name: "a" is the name of spec.prompt.formats[1], too', "formats[1].name", "2 problems"),
     ),
     Mistake("a port", "port: 3000", "port: 99999", told=("spec.deploy.port: must be at most 65535",)),

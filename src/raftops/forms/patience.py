@@ -25,29 +25,37 @@ class Patience:
             raise TimeoutError
         return import_module("regex").search(pattern, text, timeout=left) is not None
 
+    def pattern(self, validator: Any, wanted: str, instance: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
+        """The keyword of that name."""
+        if validator.is_type(instance, "string") and not self.found(wanted, instance):
+            yield _error(f"{instance!r} does not match {wanted!r}")
 
-def patient(kind: Any, patience: Patience) -> Any:
-    """A kind of validator (of jsonschema) whose regular expressions end in time."""
-    library = import_module("jsonschema")
-
-    def pattern(validator: Any, wanted: str, instance: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
-        if validator.is_type(instance, "string") and not patience.found(wanted, instance):
-            yield library.ValidationError(f"{instance!r} does not match {wanted!r}")
-
-    def pattern_properties(validator: Any, wanted: Mapping[str, Any], instance: Any, schema: Any) -> Iterator[Any]:
+    def named(self, validator: Any, wanted: Mapping[str, Any], instance: Any, schema: Any) -> Iterator[Any]:
+        """The keyword `patternProperties`."""
         for expression, inner in wanted.items() if validator.is_type(instance, "object") else ():
-            for name in (name for name in instance if patience.found(expression, name)):
+            for name in (name for name in instance if self.found(expression, name)):
                 yield from validator.descend(instance[name], inner, path=name, schema_path=expression)
 
-    def additional(validator: Any, rest: Any, instance: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
+    def others(self, validator: Any, rest: Any, instance: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
+        """The keyword `additionalProperties`."""
         known, expressions = schema.get("properties", {}), list(schema.get("patternProperties", {}))
         for name in instance if validator.is_type(instance, "object") else ():
-            if name in known or any(patience.found(expression, name) for expression in expressions):
+            if name in known or any(self.found(expression, name) for expression in expressions):
                 continue
             if rest is False:
-                yield library.ValidationError(f"Additional properties are not allowed ({name!r} was unexpected)")
+                yield _error(f"Additional properties are not allowed ({name!r} was unexpected)")
             elif validator.is_type(rest, "object"):
                 yield from validator.descend(instance[name], rest, path=name)
 
-    bounded = {"pattern": pattern, "patternProperties": pattern_properties, "additionalProperties": additional}
-    return library.validators.extend(kind, bounded)
+
+def patient(kind: Any, patience: Patience) -> Any:
+    """A kind of validator (of jsonschema) whose regular expressions end in time."""
+    keywords = {
+        "pattern": patience.pattern, "patternProperties": patience.named, "additionalProperties": patience.others,
+    }  # fmt: skip
+    return import_module("jsonschema").validators.extend(kind, keywords)
+
+
+def _error(message: str) -> Exception:
+    error: Exception = import_module("jsonschema").ValidationError(message)
+    return error

@@ -137,7 +137,8 @@ def formats_differ(project: Project) -> Iterator[Problem]:
         first = names.setdefault(format_.name, index)
         if first != index:
             name = quoted(format_.name)
-            yield Problem(f"spec.prompt.formats[{first}].name", f"{name} is the name of spec.prompt.formats[{index}], too")
+            message = f"{name} is the name of spec.prompt.formats[{index}], too"
+            yield Problem(f"spec.prompt.formats[{first}].name", message)
             message = f"{name} is the name of spec.prompt.formats[{first}] already; name each format differently"
             yield Problem(f"spec.prompt.formats[{index}].name", message)
 

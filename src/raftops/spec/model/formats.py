@@ -136,9 +136,8 @@ def checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _bounded_in_time(part: Any, top: bool = True) -> None:
     """Nothing by which the library would match regular expressions without a limit of time."""
-    if isinstance(part, dict):
-        if not top and isinstance(part.get("$schema"), str):
-            raise ValueError("$schema: may stand at the top only")
+    if isinstance(part, dict) and not top and isinstance(part.get("$schema"), str):
+        raise ValueError("$schema: may stand at the top only")
     for name, inner in part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ():
         if name not in ("const", "enum", "default", "examples"):
             _bounded_in_time(inner, top=False)

@@ -15,8 +15,10 @@ _GROUPS = {
     "(?P<": "names a group, write (?:...)", "(?P=": "refers back to a group", "(?(": "asks whether a group matched",
     "(?>": "is an atomic group, write (?:...)", "(?#": "is a comment",
 }  # fmt: skip
-_ESCAPES = {"b": "is a word boundary", "B": "is a word boundary", "A": "is an anchor, the whole reply is matched anyway",
-            "Z": "is an anchor, the whole reply is matched anyway", "N": "names a character, write it itself"}  # fmt: skip
+_ESCAPES = {
+    "b": "is a word boundary", "B": "is a word boundary", "N": "names a character, write it itself",
+    "A": "is an anchor, the whole reply is matched anyway", "Z": "is an anchor, the whole reply is matched anyway",
+}  # fmt: skip
 _KNOWN = "dDwWsSnrtfvxu0"
 """Letters behind a backslash that mean the same there and in Python."""
 _CLASS = re.compile(r"\[\^?(?:\\.|[^\]\\])*\]", re.DOTALL)
@@ -36,7 +38,7 @@ _MACRO = "TagDispatch"
 
 
 def readable_regex(pattern: str) -> str:
-    """A regular expression that the engine reads as Python does. Raises `ValueError` with the place of what it is not."""
+    """A regular expression that the engine reads as Python does. Raises `ValueError` with the place of a fault."""
     for place, part, why in _unread(pattern):
         raise ValueError(f"at character {place + 1}, {part} {why}, which the engine cannot hold a reply to")
     return pattern
@@ -46,36 +48,44 @@ def _unread(pattern: str) -> Iterator[tuple[int, str, str]]:
     """Place, part and fault of whatever the engine does not read."""
     at, repeated = 0, False
     while at < len(pattern):
-        part, before = pattern[at], pattern[at - 1 : at]
-        again = _REPEAT.match(pattern, at) if part in "*+?{" else None
+        part = pattern[at]
+        again = _REPEAT.match(pattern, at)
+        if again and repeated and again[0] != "?":
+            yield at, again[0], "repeats a repetition"
+        if again and again[0].startswith("{,"):
+            yield at, again[0], f"has no least number, write {{0{again[0][1:]}"
         if part == "\\":
             yield from _escape(pattern, at)
             at += 2
         elif part == "[":
+            yield from _set(pattern, at)
             whole = _CLASS.match(pattern, at)
-            if whole is None or whole[0] in ("[]", "[^]"):
-                yield at, "[]", "begins with the bracket itself, write [\\]...]"
-            text = whole[0] if whole else part
-            for found in re.finditer(r"\\.", text, re.DOTALL):
-                yield from _escape(pattern, at + found.start())
-            at += len(text)
-        elif part == "{" and not again:
-            yield at, "{", "is no repetition, write \\{"
-            at += 1
+            at = whole.end() if whole else at + 1
         elif again:
-            if again[0].startswith("{,"):
-                yield at, again[0], f"has no least number, write {{0{again[0][1:]}"
-            if repeated and again[0] != "?":
-                yield at, again[0], "repeats a repetition"
-            at += len(again[0])
+            at = again.end()
         else:
-            if pattern.startswith("(?", at) and not re.match(r"\(\?:", pattern[at:]):
-                name = next((name for name in _GROUPS if pattern.startswith(name, at)), pattern[at : at + 3])
-                yield at, name, _GROUPS.get(name, "sets flags for a group")
-            if part == "|" and (before in ("", "|") or at + 1 == len(pattern)):
-                yield at, "|", "has nothing on one side, write (...)?"
+            yield from _mark(pattern, at)
             at += 2 if pattern.startswith("(?", at) else 1
         repeated = bool(again)
+
+
+def _set(pattern: str, at: int) -> Iterator[tuple[int, str, str]]:
+    whole = _CLASS.match(pattern, at)
+    if whole is None or whole[0] in ("[]", "[^]"):
+        yield at, "[]", "begins with the bracket itself, write [\\]...]"
+    for found in re.finditer(r"\\.", whole[0] if whole else "", re.DOTALL):
+        yield from _escape(pattern, at + found.start())
+
+
+def _mark(pattern: str, at: int) -> Iterator[tuple[int, str, str]]:
+    """Faults of what is neither an escape, nor a set, nor a repetition."""
+    if pattern.startswith("(?", at) and not pattern.startswith("(?:", at):
+        name = next((name for name in _GROUPS if pattern.startswith(name, at)), pattern[at : at + 3])
+        yield at, name, _GROUPS.get(name, "sets flags for a group")
+    if pattern[at] == "|" and (pattern[at - 1 : at] in ("", "|") or at + 1 == len(pattern)):
+        yield at, "|", "has nothing on one side, write (...)?"
+    if pattern[at] == "{":
+        yield at, "{", "is no repetition, write \\{"
 
 
 def _escape(pattern: str, at: int) -> Iterator[tuple[int, str, str]]:
@@ -111,7 +121,7 @@ def readable_grammar(grammar: str) -> str:
             raise ValueError(f"line {line} of the grammar: {token[0]} {why}")
         if token.lastgroup == "name" and begins:
             if token[0] in defined:
-                raise ValueError(f"line {line} of the grammar: {token[0]} is a rule on line {defined[token[0]]} already")
+                raise ValueError(f"line {line} of the grammar: {token[0]} stands on line {defined[token[0]]}, too")
             defined[token[0]] = line
         elif token.lastgroup == "name":
             used.setdefault(token[0], line)
