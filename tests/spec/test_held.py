@@ -13,8 +13,10 @@ from raftops.spec.model.formats import Format
 from raftops.spec.model.held import readable_grammar, readable_regex
 
 READ = (
-    "[a-c]{2}", "(?:a|b)", "^ab$", "a*?b", r"\sab", r"\x41\u0042", r"\w+\.\d", r"[\w\s]+", r"[^\d]a", "()", "[[]a", "(a|)b",
-    r"\0a", r"\-a", r"[\]a]", "a{2,}", "(a*)*", "a}b", r"\v\f", "é+", "a{2}?b", "a+?b", "a??b", r"\/a", '"a"', r"\\b", r"\(?a",
+    "[a-c]{2}", "(?:a|b)", "^ab$", "a*?b", r"\sab", r"\x41\u0042", r"\w+\.\d", r"[\w\s]+", r"[^\d]a", "()", "[[]a",
+    "(a|)b",
+    r"\0a", r"\-a", r"[\]a]", "a{2,}", "(a*)*", "a}b", r"\v\f", "é+", "a{2}?b", "a+?b", "a??b", r"\/a", '"a"', r"\\b",
+    r"\(?a",
 )  # fmt: skip
 REFUSED = (
     "(?=a)b", "(?!a)b", "(?<=a)b", "(?<!a)b", "(?P<x>a)b", r"(a)\1", r"\bab\b", r"\Bab", "(?i)ab", "(?i:ab)", "(?>ab)",
@@ -33,7 +35,8 @@ GRAMMARS = (
 NO_GRAMMARS = (
     "root ::= a", 'root ::= "a"\nroot ::= "b"', 'root ::= "x', 'root = "x"', 'root ::= "x" /* c */', "root ::= 'x'",
     "root ::= <unk>", "root ::= /[a-z]+/", "root ::= ", 'root ::= "a"\nb ::= c\n', 'root ::= "a" | ', 'root ::= | "a"',
-    "root ::= [a-z", 'root ::= ("a"', 'root ::= "a")', 'root ::= "\\q"', "root ::= a:b", 'root ::= "a" ;', 'root ::= "a", "b"',
+    "root ::= [a-z", 'root ::= ("a"', 'root ::= "a")', 'root ::= "\\q"', "root ::= a:b", 'root ::= "a" ;',
+    'root ::= "a", "b"',
     '1a ::= "x"\nroot ::= 1a', 'root ::= "a" "b" -- c', "root ::= .", "root ::= Token(5)", 'root ::= "a"{,3}',
 )  # fmt: skip
 
