@@ -41,7 +41,9 @@ def garbage(store: Store, keep: int, whole_cache: bool = False) -> list[Garbage]
     going = {one.path for one in found}
     kept = _inodes(path for path in store.artifacts.glob("*/*") if path not in going)
     kept |= _inodes(_children(store.root / "releases"))
-    if not _ended_well(store):
+    records, broken = store.read()
+    newest = {record.name: record for record in reversed(records)}
+    if broken or any(record.status != "done" for record in newest.values()):
         return found  # the next run goes on from what the last one left in the cache
     for part in SHARED:
         whole = [path for path in _children(store.cache / part) if not _inodes([path]) & kept]
@@ -80,13 +82,6 @@ def delete(store: Store, found: Iterable[Garbage]) -> None:
         for run in _children(store.artifacts):
             if run.is_dir() and not any(run.iterdir()):
                 run.rmdir()
-
-
-def _ended_well(store: Store) -> bool:
-    """Whether the newest run of every assistant did, as far as can be read: one that did not goes on from the cache."""
-    records, broken = store.read()
-    newest = {record.name: record for record in reversed(records)}
-    return not broken and all(record.status == "done" for record in newest.values())
 
 
 def _children(folder: Path) -> list[Path]:
