@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from raftops.errors import StepError
+from raftops.errors import StepError, plainly
 
 MOST_HOPS = 40
 """Links that are followed one after the other, as the kernel does."""
@@ -36,6 +37,18 @@ def atomic(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
         raise
 
 
+@contextmanager
+def alone_in(*folders: Path) -> Iterator[None]:
+    """Nobody else who asks for one of these folders is in the block; no file is left in them. Waits for its turn."""
+    with ExitStack() as held:
+        for folder in sorted({folder.resolve() for folder in folders}):
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(folder, os.O_RDONLY)
+            held.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a whole text file, or nothing."""
     with atomic(path) as file:
@@ -53,8 +66,10 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise StepError(f"{path}: cannot be read ({error.strerror})") from error
+    except RecursionError as error:
+        raise StepError(f"{path}: nested too deep") from error
     except ValueError as error:
-        raise StepError(f"{path}: not valid JSON ({error})") from error
+        raise StepError(f"{path}: not valid JSON ({plainly(error)})") from error
 
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> int:
@@ -67,14 +82,27 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     return count
 
 
+def not_utf8(data: bytes) -> str:
+    """Why bytes are no text in UTF-8, and what mends it; empty where they are."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff", b"{\x00", b"\x00{")):  # a mark, or a row of JSON without one
+        return "is UTF-16; save it as UTF-8"
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"the byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
+    return ""
+
+
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number from 1, object); an unreadable line is a `StepError` with its place."""
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open("rb") as file:
             for number, line in enumerate(file, 1):
+                if wrong := not_utf8(line):
+                    raise StepError(f"{path}:{number}: {wrong}")
                 if line.strip():
-                    yield number, _object(path, number, line)
-    except (OSError, UnicodeDecodeError) as error:
+                    yield number, _object(path, number, line.decode("utf-8-sig" if number == 1 else "utf-8"))
+    except OSError as error:
         raise StepError(f"{path}: cannot be read ({error})") from error
 
 
@@ -87,7 +115,7 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
     except RecursionError as error:
         raise StepError(f"{path}:{number}: nested too deep") from error
     except ValueError as error:
-        raise StepError(f"{path}:{number}: not valid JSON ({error})") from error
+        raise StepError(f"{path}:{number}: not valid JSON ({plainly(error)})") from error
     if not isinstance(row, dict):
         raise StepError(f"{path}:{number}: a row must be a JSON object")
     return row

@@ -35,8 +35,11 @@ class Mistake:
     code: int = 2
     told: tuple[str, ...] = ()
     file: str = SPEC
+    encoding: str = "utf-8"
 
 
+ROWS = "data/examples/mine.jsonl"
+EXTRA = '{"id": "x%d", "kind": "knowledge", "question": "Où est le café %d?", "unanswerable": true}\n'
 TRAIN = "    rank: 16\n"
 MODELS = "  # models:                          # hf"
 
@@ -47,6 +50,11 @@ def in_train(name: str, line: str, *told: str) -> Mistake:
 
 def model(name: str, source: str, *told: str) -> Mistake:
     return Mistake(name, MODELS, f"  models: {{base: {source}}}\n{MODELS}", told=told)
+
+
+def in_format(name: str, line: str, *told: str) -> Mistake:
+    format_ = f"  prompt:\n    formats:\n      - name: a\n        when: x\n        {line}\n"
+    return Mistake(name, MODELS, format_ + MODELS, told=told)
 
 
 MISTAKES = (
@@ -95,6 +103,25 @@ MISTAKES = (
         "chunk_overlap", "  augment:\n", "  ingest: {chunk_overlap: 20}\n  augment:\n",
         told=("passages do not overlap",),
     ),
+    in_format("a look behind", "regex: '(?<=a)b'", "[0].regex: at character 1, (?<= looks behind", "^"),
+    in_format("a word boundary", "regex: 'x\\b'", "[0].regex: at character 2, \\b is a word boundary"),
+    in_format("a rule of a grammar that is not there", "grammar: 'root ::= item'", "grammar has no rule item (line 1)"),
+    in_format(
+        "a pattern that the engine does not read", "json_schema: {type: string, pattern: '(?i)yes'}",
+        "[0].json_schema: pattern '(?i)yes': at character 1, (?i sets flags",
+    ),
+    in_format("a number of 5,000 digits in a regex", f"regex: 'a{{{'9' * 1900}}}'", "[0].regex: not a regular"),
+    in_format("one in a schema", f"json_schema: '{{\"maxLength\": {'9' * 5000}}}'", "(a whole number with too many"),
+    in_train("one in the spec", f"max_steps: {'9' * 5000}", "spec.train.max_steps: is too large a number"),
+    Mistake(
+        "one in the examples", file=ROWS, new=f'{{"id": {"9" * 5000}}}\n',
+        told=(f"{ROWS}:1: a whole number with too many digits",),
+    ),
+    Mistake(
+        "two formats of one name", MODELS,
+        f"  prompt: {{formats: [{{name: a, when: x, regex: b}}, {{name: a, when: y, regex: c}}]}}\n{MODELS}",
+        told=('formats[0].name: "a" is the name of spec.prompt.formats[1], too', "formats[1].name", "2 problems"),
+    ),
     Mistake("a port", "port: 3000", "port: 99999", told=("spec.deploy.port: must be at most 65535",)),
     Mistake("a kind", "kind: Assistant", "kind: Pipeline", told=("kind: must be Assistant",)),
     Mistake("a name", "name: shop ", "name: My_Assistant ", told=("metadata.name: must be an RFC 1123 label",)),
@@ -126,6 +153,18 @@ MISTAKES = (
     Mistake(
         "no Kubeflow there", words=f"kfp-run {SPEC} --endpoint http://127.0.0.1:9", code=1,
         told=("cannot be reached", "http://127.0.0.1:9"),
+    ),
+    Mistake(
+        "a teacher by its address", words=f"examples draft {SPEC} --teacher http://127.0.0.1:9/v1",
+        told=("http://127.0.0.1:9/v1 is an address", "models.teacher", "{teacher: {url: ADDRESS, model: NAME}}"),
+    ),
+    Mistake(
+        "a dry run without Kubeflow", words=f"kfp-run {SPEC} --dry-run", code=0,
+        told=("nothing was submitted", "no Kubeflow endpoint is named, which a run needs"),
+    ),
+    Mistake(
+        "a record of a run that is broken", words=f"plan {SPEC}", code=0, file=".raftops/runs/2026.0/run.json",
+        new="{", told=("note: .raftops/runs/2026.0/run.json: not valid JSON", "next: rm -r .raftops/runs/2026.0"),
     ),
     Mistake("initialised twice", words="init .", code=1, told=("already; nothing was written",)),
     Mistake(
@@ -212,6 +251,22 @@ MISTAKES = (
         ("the packages 'no_base', 'no_embedder' are not installed", "pip install --no-deps no-base no-embedder"),
     ),
     Mistake(
+        "examples in UTF-16", file=ROWS, new="".join(EXTRA % (n, n) for n in range(5)), encoding="utf-16",
+        told=(f"{ROWS}:1: is UTF-16; save it as UTF-8", "1 of 19 examples will not do"),
+    ),
+    Mistake(
+        "examples in UTF-16 without a mark", file=ROWS, new=EXTRA % (1, 1), encoding="utf-16-be",
+        told=(f"{ROWS}:1: is UTF-16; save it as UTF-8",),
+    ),
+    Mistake(
+        "examples in Latin-1", file=ROWS, new="\n" + "".join(EXTRA % (n, n) for n in range(5)), encoding="latin-1",
+        told=(f"{ROWS}:2: the byte 0xf9 is not UTF-8; save the file as UTF-8 (4 more lines like it)", "1 of 19"),
+    ),
+    Mistake(
+        "a table in Latin-1", words="examples import prices.csv -o x.jsonl", code=1, file="prices.csv",
+        new="question,answer\nOù?,Ici\n", encoding="latin-1", told=("prices.csv: the byte 0xf9 is not UTF-8; save",),
+    ),
+    Mistake(
         "few examples", words=f"plan {SPEC}", code=0,
         told=("few examples: ", "optimiser steps teach an adapter little"),
     ),
@@ -233,12 +288,14 @@ def test_a_mistake_is_told_with_its_place_and_what_was_meant(raftops: Run, shop:
     path = shop / mistake.file
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     assert mistake.old in text
-    path.write_text(text.replace(mistake.old, mistake.new, 1) if mistake.old else text + mistake.new, encoding="utf-8")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = text.replace(mistake.old, mistake.new, 1) if mistake.old else text + mistake.new
+    path.write_text(text, encoding=mistake.encoding)
     ended = raftops(*mistake.words.split())
     shown = ended.out + ended.err
     assert ended.code == mistake.code, shown
     assert [words for words in mistake.told if words not in shown] == [], shown
-    assert "Traceback" not in shown and "SPEC" not in shown.partition("next:")[2]
+    assert "Traceback" not in shown and "int_max_str_digits" not in shown and "SPEC" not in shown.partition("next:")[2]
 
 
 def test_a_project_without_a_mistake_has_none_of_these(raftops: Run, shop: Path) -> None:

@@ -220,7 +220,8 @@ def test_development_tokens_are_made_once_readable_by_their_owner_only(tmp_path)
     users = ensure_dev_tokens(path, ("staff", "boss"))
     assert path.stat().st_mode & 0o777 == 0o600 and set(users) == {"staff", "boss", EVERYONE}
     assert users[EVERYONE].groups == ("boss", "staff") and len({u.token for u in users.values()}) == 3
-    assert ensure_dev_tokens(path, ("staff", "boss", "new")) | users == ensure_dev_tokens(path, ("staff",))
+    more = ensure_dev_tokens(path, ("staff", "boss", "new"))
+    assert {name: user.token for name, user in (more | users).items()} == {n: u.token for n, u in more.items()}
     assert load_dev_tokens(path)["staff"] == users["staff"]
     os.chmod(path, 0o644)
     with pytest.raises(ServiceError, match="others may read"):
@@ -329,3 +330,15 @@ def test_a_group_called_everyone_gets_no_more_than_it_may_read(tmp_path):
     assert users[EVERYONE].groups == ("everyone",)
     users = ensure_dev_tokens(tmp_path / "others.json", ["managers", "staff"])
     assert users[EVERYONE].groups == ("managers", "staff")
+
+
+def test_who_is_in_every_group_follows_the_groups_and_keeps_the_token(tmp_path):
+    path = tmp_path / "tokens.json"
+    old = ensure_dev_tokens(path, ("staff", "boss"))
+    abroad = dev_user_with(path, old, EVERYONE, {"country": "IE"})
+    for groups, member in ((("staff", "new"), ("new", "staff")), (("staff", EVERYONE), (EVERYONE,))):
+        ensure_dev_tokens(path, groups)
+        now = load_dev_tokens(path)
+        assert now[EVERYONE].groups == now["everyone country=IE"].groups == member
+        assert (now[EVERYONE].token, now["everyone country=IE"].token) == (old[EVERYONE].token, abroad.token)
+        assert now["boss"] == old["boss"], "what somebody else may read is not changed here"
