@@ -58,10 +58,11 @@ def caller(request: Request) -> Caller:
     """Whoever asks, by the verified token."""
     here = front(request)
     try:
-        return here.serving.verifier.caller(bearer(request.headers.get("authorization")))
+        return here.serving.verifier.caller(bearer(request.headers.getlist("authorization")))
     except Denied as denied:
         here.metrics.denied.labels(denied.reason).inc()
-        raise Refused(401, "invalid_api_key", f"{denied.reason} token: send Authorization: Bearer <token>") from denied
+        code = "invalid_api_key" if denied.status == 401 else denied.reason
+        raise Refused(denied.status, code, str(denied)) from denied
 
 
 def parsed(model: type[Body]) -> Callable[[Request], Any]:
