@@ -96,6 +96,10 @@ class CachedGroups:
             return asking.result(self._wait)
         except TooSlow as error:
             raise DirectoryAway(f"the directory does not answer within {self._wait:.0f} s") from error
+        except DirectoryAway:
+            raise
+        except Exception as error:  # a library's own: nobody knows the groups, so nobody is let in
+            raise DirectoryAway(f"the directory cannot be asked ({type(error).__name__})") from error
 
     def _ask(self, principal: str, now: float) -> Future[frozenset[str]] | None:
         """A question that is on its way; none where the directory was away a moment ago. Holds the lock."""

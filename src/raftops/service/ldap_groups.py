@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from ldap3 import AUTO_BIND_NO_TLS, AUTO_BIND_TLS_BEFORE_BIND, NONE, SUBTREE, Connection, Server, Tls
+from ldap3 import NONE, SUBTREE, Connection, Server, Tls
 from ldap3.core.exceptions import LDAPException, LDAPNoSuchObjectResult, LDAPSizeLimitExceededResult
 from ldap3.utils.conv import escape_filter_chars
 
@@ -45,12 +46,11 @@ class LdapGroups:
         if address.scheme != "ldaps" and not spec.start_tls and host not in ("localhost", "127.0.0.1", "::1"):
             raise ServiceError(f"{spec.url}: groups would be asked for without TLS", next_step="use ldaps or start_tls")
         try:
-            tls = Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=spec.ca_file or None, sni=host)
+            self._tls = Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=spec.ca_file or None, sni=host)
         except LDAPException as error:
             raise ServiceError(f"{spec.ca_file}: {error}", next_step="check deploy.identity.directory.ldap") from error
-        secure = address.scheme == "ldaps"
-        port = address.port or (636 if secure else 389)
-        self._server = Server(host, port, secure, (), NONE, tls, connect_timeout=spec.timeout_seconds)
+        self._host, self._secure = host, address.scheme == "ldaps"
+        self._port = address.port or (636 if self._secure else 389)
         self._spec, self._password = spec, password
 
     def groups(self, principal: str) -> frozenset[str]:
@@ -63,19 +63,34 @@ class LdapGroups:
         except (LDAPException, OSError, ValueError) as error:
             raise DirectoryAway(f"{self._spec.url}: the directory cannot be asked ({type(error).__name__})") from error
 
-    def _connected(self) -> Connection:
-        spec = self._spec
-        return Connection(
-            self._server,
-            user=spec.bind_dn or None,
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        """A connection on which it was said who asks; its socket is closed however this ends."""
+        # a server of its own: ldap3 keeps a failed address out for a while, which is `directory.py`'s to decide
+        timeout = self._spec.timeout_seconds
+        server = Server(self._host, self._port, self._secure, (), NONE, self._tls, connect_timeout=timeout)
+        connection = Connection(
+            server,
+            user=self._spec.bind_dn or None,
             password=self._password or None,
-            auto_bind=AUTO_BIND_TLS_BEFORE_BIND if spec.start_tls else AUTO_BIND_NO_TLS,
-            receive_timeout=spec.timeout_seconds,
+            receive_timeout=timeout,
             auto_referrals=False,
             read_only=True,
             raise_exceptions=True,
             check_names=False,
         )
+        try:
+            connection.open(read_server_info=False)
+            if self._spec.start_tls:
+                connection.start_tls(read_server_info=False)
+            connection.bind(read_server_info=False)
+            yield connection
+        finally:
+            socket = connection.socket
+            with suppress(LDAPException, OSError):
+                connection.unbind()
+            if socket is not None:
+                socket.close()
 
     def _person(self, connection: Connection, principal: str) -> str | None:
         """The name (DN) of the one entry that the filter finds; of several, none: they cannot be told apart."""

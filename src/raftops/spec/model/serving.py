@@ -46,7 +46,7 @@ class Ldap(Section):
     """Groups in groups: asked for level by level, in one question that only Active Directory understands, or not."""
     names: Literal["dn", "cn"] = "dn"
     """What a group is called: `ldap:cn=managers,ou=groups,...`, or `ldap:managers`, for those right below `groups`."""
-    timeout_seconds: float = Field(5, gt=0, le=60)
+    timeout_seconds: int = Field(5, ge=1, le=60)
     """Longest time for a connection, and for each answer."""
 
 
