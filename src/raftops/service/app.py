@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from raftops.errors import ModelError
+from raftops.service.directory import PushEntrance
 from raftops.service.guard import Guard
 from raftops.service.identity import Caller, Denied, bearer
 from raftops.service.live import Live, Refused, Serving
@@ -38,6 +39,7 @@ def create_app(serving: Serving, metrics: Metrics) -> Guard:
     app = FastAPI(title="raftops", openapi_url=None)
     app.state.front = Front(serving, metrics)
     app.include_router(routes)
+    app.mount("/scim", PushEntrance(serving))
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _not_found)
     app.add_exception_handler(Exception, lambda request, error: _refused(request, FAILED))

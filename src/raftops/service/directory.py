@@ -17,13 +17,12 @@ from importlib import import_module
 from threading import Lock
 from typing import Any, Protocol
 
+from starlette.exceptions import HTTPException
+
 from raftops.errors import ServiceError
 from raftops.extras import of_extra
-from raftops.spec.group_names import is_of_directory
 from raftops.spec.model.base import SecretRef
 from raftops.spec.model.serving import Directory as DirectorySpec
-
-__all__ = ["CachedGroups", "Directory", "DirectoryAway", "GroupSource", "is_of_directory", "open_directory"]
 
 LONGEST_PRINCIPAL = 256
 PRINCIPALS = 10_000
@@ -120,6 +119,20 @@ class CachedGroups:
                 return
             self._away_until = self._clock() + PAUSE_SECONDS
         log.warning("the directory: %s", error if isinstance(error, DirectoryAway) else type(error).__name__)
+
+
+class PushEntrance:
+    """ASGI app: hands a request to the directory that is served now, if a provider may push to it."""
+
+    def __init__(self, serving: Any) -> None:
+        self._serving = serving
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer, or 404."""
+        push = getattr(getattr(self._serving.verifier, "directory", None), "push", None)
+        if push is None:
+            raise HTTPException(404)
+        await push(scope, receive, send)
 
 
 def open_directory(spec: DirectorySpec | None) -> Directory | None:

@@ -25,8 +25,9 @@ import jwt
 from raftops.answer.asker import NOBODY, Asker, asker_of
 from raftops.errors import RaftopsError, ServiceError
 from raftops.service.dev_tokens import DevUser, ensure_dev_tokens, load_dev_tokens
-from raftops.service.directory import Directory, DirectoryAway, is_of_directory, open_directory
+from raftops.service.directory import Directory, DirectoryAway, open_directory
 from raftops.service.key_set import ALGORITHMS, KeySet, KeysOutdated
+from raftops.spec.group_names import is_of_directory
 from raftops.spec.model.serving import BoostClaim, Identity
 
 LEEWAY_SECONDS = 10
