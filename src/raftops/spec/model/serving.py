@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -97,6 +98,22 @@ class Identity(Section):
     """Claims that are told to retrieval where a question leaves open whose rule it asks about; `{}` for none."""
     dev_tokens: str = ""
     """Development token file (made if absent); refused unless the service listens on loopback."""
+
+    def rooted(self, root: Path) -> Identity:
+        """The same with the files that it names below a folder: the spec's, wherever the service is started."""
+        changed: dict[str, Any] = {name: _below(root, getattr(self, name)) for name in ("jwks", "dev_tokens")}
+        if self.directory and self.directory.ldap:
+            ldap = self.directory.ldap.model_copy(update={"ca_file": _below(root, self.directory.ldap.ca_file)})
+            changed["directory"] = self.directory.model_copy(update={"ldap": ldap})
+        elif self.directory and self.directory.scim:
+            scim = self.directory.scim.model_copy(update={"store": _below(root, self.directory.scim.store)})
+            changed["directory"] = self.directory.model_copy(update={"scim": scim})
+        return self.model_copy(update=changed)
+
+
+def _below(root: Path, file: str) -> str:
+    """A file's path below a folder; an address, and what is not set, as it is."""
+    return file if not file or "://" in file else str(root / file)
 
 
 class Signing(Section):
