@@ -1,6 +1,5 @@
 """Users and groups pushed by SCIM: the protocol as scim2-tester checks it over HTTP, and what a push does to rights."""
 
-import json
 import os
 import sqlite3
 import time
@@ -257,7 +256,6 @@ def test_scim2_tester_finds_no_fault_over_http(tmp_path):
     counted = {status.name: sum(r.status is status for r in results) for status in Status}
     assert not bad, bad
     assert counted["SUCCESS"] > 100, counted
-    print(json.dumps(counted))
 
 
 def test_the_store_is_an_ordinary_database(pushing):

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooSlow
 from importlib import import_module
-from threading import Lock
+from threading import RLock
 from typing import Any, Protocol
 
 from starlette.exceptions import HTTPException
@@ -73,7 +73,7 @@ class CachedGroups:
         self._kept: OrderedDict[str, tuple[float, frozenset[str]]] = OrderedDict()
         self._asking: dict[str, Future[frozenset[str]]] = {}
         self._away_until = -PAUSE_SECONDS
-        self._lock = Lock()
+        self._lock = RLock()  # a question may be answered before anybody waits for it
         self._pool = ThreadPoolExecutor(ASKING, thread_name_prefix="raftops-directory")
 
     def groups(self, principal: str) -> frozenset[str]:
