@@ -74,7 +74,7 @@ def test_a_group_that_nobody_would_be_in_is_told_at_its_place(
 
 def test_files_of_an_identity_are_below_the_spec_wherever_the_service_starts(tmp_path: Path) -> None:
     token = {"secret": "s", "key": "k", "env": "T"}
-    local = Identity(jwks="keys.json", dev_tokens="t.json", directory={"scim": {"token": token}}).rooted(tmp_path)  # type: ignore[arg-type]
+    local = Identity(jwks="keys.json", dev_tokens="t.json", directory={"scim": {"token": token}}).below(tmp_path)  # type: ignore[arg-type]
     assert (local.jwks, local.dev_tokens) == (f"{tmp_path}/keys.json", f"{tmp_path}/t.json")
     assert local.directory and local.directory.scim and local.directory.scim.store == f"{tmp_path}/.raftops/scim.sqlite"
     far = Identity.model_validate(
@@ -83,5 +83,5 @@ def test_files_of_an_identity_are_below_the_spec_wherever_the_service_starts(tmp
             "directory": {"ldap": {"url": "ldaps://x", "users": "ou=p", "groups": "ou=g", "ca_file": "ca.pem"}},
         }
     )
-    assert far.rooted(tmp_path).jwks == far.jwks and far.rooted(tmp_path).dev_tokens == ""
-    assert far.rooted(tmp_path).directory.ldap.ca_file == f"{tmp_path}/ca.pem"  # type: ignore[union-attr]
+    assert far.below(tmp_path).jwks == far.jwks and far.below(tmp_path).dev_tokens == ""
+    assert far.below(tmp_path).directory.ldap.ca_file == f"{tmp_path}/ca.pem"  # type: ignore[union-attr]

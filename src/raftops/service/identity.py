@@ -115,6 +115,7 @@ class JwtVerifier:
         try:
             keys = self._keys.find(key_id if isinstance(key_id, str) else None, algorithm)
         except KeysOutdated as error:
+            self._say("nobody is verified: the issuer's keys are out of date, and it does not answer")
             raise Denied("keys_outdated") from error
         who = self._identity
         required = ["exp", *(["iss"] if who.issuer else []), *(["aud"] if who.audience else [])]

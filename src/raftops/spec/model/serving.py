@@ -99,8 +99,8 @@ class Identity(Section):
     dev_tokens: str = ""
     """Development token file (made if absent); refused unless the service listens on loopback."""
 
-    def rooted(self, root: Path) -> Identity:
-        """The same with the files that it names below a folder: the spec's, wherever the service is started."""
+    def below(self, root: Path) -> Identity:
+        """The same, with files as the project means them and not the folder that somebody stands in."""
         changed: dict[str, Any] = {name: _below(root, getattr(self, name)) for name in ("jwks", "dev_tokens")}
         if self.directory and self.directory.ldap:
             ldap = self.directory.ldap.model_copy(update={"ca_file": _below(root, self.directory.ldap.ca_file)})
@@ -113,7 +113,7 @@ class Identity(Section):
 
 def _below(root: Path, file: str) -> str:
     """A file's path below a folder; an address, and what is not set, as it is."""
-    return file if not file or "://" in file else str(root / file)
+    return file if not file or "://" in file else str(root.resolve() / file)
 
 
 class Signing(Section):
