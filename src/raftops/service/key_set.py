@@ -36,9 +36,10 @@ FRESH_FILE_SECONDS = 10.0
 """A set is fetched again, a file read again, after this time or half of its longest age."""
 AGAIN_SECONDS = 30.0
 """A failure, and a key id that is not in the set, make us look again, but not sooner: strangers invent key ids."""
-WAIT_SECONDS = 2.0
+WAIT_SECONDS, MOMENT_SECONDS = 2.0, 0.25
 WAITING = 4
-"""So long a caller waits for a fetch without whose result it is not verified, and so many at once; others do not."""
+"""So long a caller waits for a fetch without whose result it is not verified, a moment for one that only makes sure, and
+so many at once; others do not wait."""
 FETCH_SECONDS = 5.0
 LARGEST = 1 << 20
 
@@ -94,9 +95,10 @@ class KeySet:
         found, age, idle = self._known(key_id, algorithm)
         if age > self._fresh or not found:
             needed = not found or age > self._max_age or idle
-            if (fetching := self._fetch_beside()) and needed and self._waiting.acquire(blocking=False):
+            wait = WAIT_SECONDS if needed else 0 if self._failing else MOMENT_SECONDS
+            if (fetching := self._fetch_beside()) and wait and self._waiting.acquire(blocking=False):
                 try:
-                    fetching.wait(WAIT_SECONDS)
+                    fetching.wait(wait)
                 finally:
                     self._waiting.release()
                 found, age, _ = self._known(key_id, algorithm)
