@@ -38,8 +38,8 @@ AGAIN_SECONDS = 30.0
 """A failure, and a key id that is not in the set, make us look again, but not sooner: strangers invent key ids."""
 WAIT_SECONDS, MOMENT_SECONDS = 2.0, 0.25
 WAITING = 4
-"""So long a caller waits for a fetch without whose result it is not verified, a moment for one that only makes sure, and
-so many at once; others do not wait."""
+"""So long a caller waits for a fetch without whose result it is not verified, a moment for one that only makes sure.
+So many wait at once, others do not."""
 FETCH_SECONDS = 5.0
 LARGEST = 1 << 20
 
