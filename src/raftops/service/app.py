@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from raftops.errors import ModelError
+from raftops.service.directory import PushEntrance
 from raftops.service.guard import Guard
 from raftops.service.identity import Caller, Denied, bearer
 from raftops.service.live import Live, Refused, Serving
@@ -38,6 +39,7 @@ def create_app(serving: Serving, metrics: Metrics) -> Guard:
     app = FastAPI(title="raftops", openapi_url=None)
     app.state.front = Front(serving, metrics)
     app.include_router(routes)
+    app.mount("/scim", PushEntrance(serving))
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _not_found)
     app.add_exception_handler(Exception, lambda request, error: _refused(request, FAILED))
@@ -58,10 +60,11 @@ def caller(request: Request) -> Caller:
     """Whoever asks, by the verified token."""
     here = front(request)
     try:
-        return here.serving.verifier.caller(bearer(request.headers.get("authorization")))
+        return here.serving.verifier.caller(bearer(request.headers.getlist("authorization")))
     except Denied as denied:
         here.metrics.denied.labels(denied.reason).inc()
-        raise Refused(401, "invalid_api_key", f"{denied.reason} token: send Authorization: Bearer <token>") from denied
+        code = "invalid_api_key" if denied.status == 401 else denied.reason
+        raise Refused(denied.status, code, str(denied)) from denied
 
 
 def parsed(model: type[Body]) -> Callable[[Request], Any]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from raftops.spec.check_cluster import CLUSTER_CHECKS
 from raftops.spec.check_data import DATA_CHECKS
+from raftops.spec.check_directory import DIRECTORY_CHECKS
 from raftops.spec.check_learning import LEARNING_CHECKS
 from raftops.spec.check_pods import POD_CHECKS
 from raftops.spec.check_serving import SERVING_CHECKS
@@ -18,7 +19,8 @@ from raftops.spec.project import Check, Problem, Project
 from raftops.spec.tree import Tree, at, letter_of, place_of
 
 CHECKS: dict[Check, tuple[str, ...]] = {
-    **DATA_CHECKS, **LEARNING_CHECKS, **SERVING_CHECKS, **CLUSTER_CHECKS, **POD_CHECKS,
+    **DATA_CHECKS, **LEARNING_CHECKS, **SERVING_CHECKS, **DIRECTORY_CHECKS, **CLUSTER_CHECKS,
+    **POD_CHECKS,
 }  # fmt: skip
 """Every check with the parts of the spec that it reads."""
 
