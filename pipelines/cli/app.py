@@ -90,7 +90,9 @@ COMMANDS = {
     "status": Command("cluster", "Show the newest runs, or the steps of one."),
     "logs": Command("cluster", "Show what a step of a run wrote, on this machine or on Kubeflow."),
     "cancel": Command("cluster", "End a run; what its finished steps made is kept."),
-    "access": Command("who_may_read", "Who may read what: which rule decides, and a proof on a running service."),
+    "access": Command(
+        "access", "Who may read what: put the access file in force, which rule decides, a proof on a running service."
+    ),
     "release": Command("releases", "What was released, and going back.", "service"),
     "examples": Command(
         "examples", "Examples: what is wrong with them, where they come from, which are accepted.", "validate"
@@ -102,7 +104,7 @@ COMMANDS = {
 PANELS = {
     "A project": ("init", "validate", "examples", "models", "schema", "doctor"),
     "Runs on this machine": ("plan", "run", "runs", "logs", "gc"),
-    "Answers and reports": ("serve", "ask", "search", "report", "open", "access", "release", "redteam"),
+    "Answers and reports": ("serve", "ask", "search", "report", "open", "release", "access", "redteam"),
     "Clusters and CI": ("compile", "submit", "kfp-run", "status", "cancel", "data", "manifests"),
 }
 """The commands in the order and groups of `--help`."""

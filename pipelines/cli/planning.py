@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from pipelines.cli.authoring import PIPELINE, Overlays, SpecPath, store_folder, write_made
+from pipelines.cli.access import tell_changes
+from pipelines.cli.authoring import PIPELINE, Overlays, SpecPath, releases_folder, store_folder, write_made
 from pipelines.cli.history import tell_unreadable
 from pipelines.cli.screen import duration, screen
 from pipelines.kubeflow.client import Server, endpoint_of
@@ -28,6 +29,7 @@ from pipelines.runs.plan import PlannedStep, plan
 from pipelines.runs.record import Store
 from pipelines.wiring.compile import Compiled, compile_spec
 from raftops.errors import ClusterError
+from raftops.release.access_changes import would_change
 from raftops.spec.load import LoadedSpec, load_spec
 from raftops.spec.model.base import StepName
 
@@ -98,7 +100,16 @@ def show_plan(loaded: LoadedSpec, compiled: Compiled, planned: list[PlannedStep]
     else:
         screen.say("nothing changed: no step runs")
     said = tell_estimate(loaded, compiled, [p for p in planned if p.runs])
-    shown = {"name": loaded.assistant.name, "data": compiled.inputs.dvc, "steps": [asdict(p) for p in planned]}
+    opened_or_closed = would_change(releases_folder(loaded), compiled.inputs.access)
+    if opened_or_closed:
+        screen.say("the access file is in force from the start of a run on, or by raftops access apply without one:")
+        tell_changes(opened_or_closed)
+    shown = {
+        "name": loaded.assistant.name,
+        "access": [asdict(c) for c in opened_or_closed],
+        "data": compiled.inputs.dvc,
+        "steps": [asdict(p) for p in planned],
+    }
     screen.result(shown | ({"estimate": said} if said else {}))
 
 

@@ -1,4 +1,4 @@
-"""Commands about releases: list, show, rollback, sign, verify, push, pull, record.
+"""Commands about releases: list, show, rollback, mark-bad, sign, verify, push, pull, record.
 
 What only one of them needs is imported where it is used: sigstore to sign and verify, boto3 for the bucket of
 `platform.artifacts`.
@@ -6,6 +6,7 @@ What only one of them needs is imported where it is used: sigstore to sign and v
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -22,14 +23,17 @@ from raftops.release.current import (
     current_release,
     find_release,
     list_releases,
+    mark_bad,
     previous_release,
     promote,
-    rollback,
+    read_current,
 )
 from raftops.release.release import SIGNING_KEY, Release, as_record
 from raftops.spec.load import LoadedSpec, load_spec
 from raftops.spec.model.serving import Signing
 
+LISTED = 20
+"""Documents named one by one."""
 Prefix = Annotated[str, typer.Argument(help="First digits of the hash; the current one if absent.")]
 
 
@@ -37,10 +41,10 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     group = typer.Typer(help="What was released, and going back.", no_args_is_help=True)
     for command in (
-        release_list, release_show, release_rollback, release_sign, release_verify, release_push, release_pull,
-        release_record,
+        release_list, release_show, release_rollback, release_mark_bad, release_sign, release_verify, release_push,
+        release_pull, release_record,
     ):  # fmt: skip
-        group.command(command.__name__.removeprefix("release_"))(command)
+        group.command(command.__name__.removeprefix("release_").replace("_", "-"))(command)
     app.add_typer(group, name="release")
 
 
@@ -71,20 +75,57 @@ def release_rollback(
     spec: SpecPath,
     prefix: Annotated[str, typer.Argument(help="Release to go back to; the one before if absent.")] = "",
     overlay: Overlays = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Do not mark the release that is left as bad: the next run serves it again.")
+    ] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Serve an earlier release again; a running service takes it up by itself."""
+    """Serve an earlier release again, under the access of today; a running service takes it up by itself."""
     loaded = load_spec(spec, overlay or ())
     folder = releases_folder(loaded)
     wanted = find_release(folder, prefix) if prefix else previous_release(folder)
     require_signature(loaded, wanted)
+    access = import_module("raftops.release.access_changes")
+    closed = access.would_reopen(folder, wanted)
+    shown = {"stays_closed": [asdict(change) for change in closed]}
     if dry_run:
         screen.say(f"release {wanted.short} of {wanted.created} would be current again; nothing was changed")
-        screen.result({"event": "dry run", "current": wanted.hash})
+        tell_closed(closed)
+        screen.result({"event": "dry run", "current": wanted.hash} | shown)
         return
-    current = rollback(folder, wanted.short if prefix else "")
+    left = read_current(folder)
+    current = access.roll_back(folder, wanted.short if prefix else "", keep)
     screen.say(f"release {current.hash} is current again")
-    screen.result({"current": current.hash})
+    tell_closed(closed)
+    if left and left.hash in current.bad:
+        screen.say(f"release {left.hash} is marked bad: no run serves it again; ")
+        screen.say(f"  raftops release rollback SPEC {left.hash} does, raftops release mark-bad --undo forgets it")
+    screen.result({"current": current.hash, "bad": dict(current.bad)} | shown)
+
+
+def tell_closed(changes: Sequence[Any]) -> None:
+    """Say what an earlier release would open, and that it does not."""
+    if changes:
+        screen.say(f"{len(changes)} of its documents were revoked or deleted since, and stay closed:")
+    for change in changes[:LISTED]:
+        screen.say(f"  {escape(change.doc_id)}: was open to {escape(', '.join(change.opened))}")
+    if len(changes) > LISTED:
+        screen.say(f"  and {len(changes) - LISTED} more")
+
+
+def release_mark_bad(
+    spec: SpecPath,
+    prefix: Annotated[str, typer.Argument(help="First digits of the hash.")],
+    why: Annotated[str, typer.Option(help="Reason, as plans and runs say it.")] = "by hand",
+    undo: Annotated[bool, typer.Option("--undo", help="Take the mark away.")] = False,
+    overlay: Overlays = None,
+) -> None:
+    """Let no run serve a release again, unless it is rolled back to by name."""
+    folder = releases_folder(load_spec(spec, overlay or ()))
+    marked = find_release(folder, prefix).short
+    current = mark_bad(folder, marked, "" if undo else why)
+    screen.say(f"release {marked} is {'no longer ' if undo else ''}marked bad")
+    screen.result({"release": marked, "bad": dict(current.bad)})
 
 
 def release_sign(

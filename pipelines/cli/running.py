@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from pipelines.cli.authoring import Force, Overlays, SpecPath, named_steps, store_folder
+from pipelines.cli.access import tell_changes
+from pipelines.cli.authoring import Force, Overlays, SpecPath, named_steps, releases_folder, store_folder
 from pipelines.cli.doctor import missing_packages
 from pipelines.cli.gaps import tell_gaps
 from pipelines.cli.history import tell_unreadable
@@ -23,10 +24,11 @@ from pipelines.local.run import Runner, as_processes, run_local
 from pipelines.runs.estimate import quick
 from pipelines.runs.plan import plan
 from pipelines.runs.record import RunRecord, StepRecord, Store
-from pipelines.wiring.compile import compile_spec
+from pipelines.wiring.compile import Compiled, compile_spec
 from pipelines.wiring.steps import TABLE, downstream, upstream
 from raftops.errors import RaftopsError
 from raftops.files import read_json
+from raftops.release import access_changes, in_force
 from raftops.spec.load import LoadedSpec, command_line, load_spec
 from raftops.spec.model.base import STEPS, StepName
 
@@ -82,6 +84,8 @@ def run(  # noqa: PLR0913  one argument per option
             f"this environment lacks packages of the steps {', '.join(lacking)}",
             next_step="pip install 'raftops[all]'; raftops doctor names them",
         )
+    if last == STEPS[-1]:
+        put_in_force(loaded, compiled)
     with RunScreen(screen) as follower:
         try:
             record = run_local(loaded, compiled, store, follower, again, runner, last)
@@ -93,6 +97,16 @@ def run(  # noqa: PLR0913  one argument per option
     screen.result(asdict(record))
     if demo and last == STEPS[-1]:
         import_module("pipelines.cli.serving").demonstrate(loaded)
+
+
+def put_in_force(loaded: LoadedSpec, compiled: Compiled) -> None:
+    """The access file of a run is in force from its start on: a change made while it is at work is the newer one."""
+    folder, access = releases_folder(loaded), compiled.inputs.access
+    found = access_changes.would_change(folder, access)
+    now = in_force.apply_access(folder, access, "run")
+    if found:
+        screen.say(f"access {now.version[:16]} is in force from now on: {len(found)} documents are opened or closed")
+        tell_changes(found)
 
 
 def _show(loaded: LoadedSpec, record: RunRecord, store: Store, options: Sequence[str]) -> None:

@@ -32,16 +32,6 @@ Named = Annotated[
 TOKENS = "env:NAME and file:PATH keep it out of the shell's history, user:NAME is a development user"
 
 
-def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
-    group = typer.Typer(
-        help="Who may read what: which rule decides, and a proof on a running service.", no_args_is_help=True
-    )
-    group.command("explain")(explain)
-    group.command("prove")(prove)
-    app.add_typer(group, name="access")
-
-
 @dataclass(frozen=True)
 class Caller:
     """Who is asked about."""

@@ -9,7 +9,7 @@ from pipelines.runs.effort import growth
 from pipelines.runs.history import History
 from pipelines.runs.record import RunRecord, StepRecord
 from pipelines.wiring.compile import Compiled
-from pipelines.wiring.steps import TABLE
+from pipelines.wiring.steps import LEARNED, TABLE
 from raftops.spec.model.assistant import Assistant
 from raftops.spec.model.base import STEPS, StepName
 
@@ -34,8 +34,8 @@ def plan(assistant: Assistant, compiled: Compiled, store: History) -> list[Plann
     planned: list[PlannedStep] = []
     for step in STEPS:
         key = compiled.keys[step].digest
-        if store.result(step, key) is not None:
-            planned.append(PlannedStep(step, False, (), "", None, key))
+        if (result := store.result(step, key)) is not None:
+            planned.append(PlannedStep(step, False, (result.note,) if result.note else (), "", None, key))
             continue
         share = _share(step, assistant, compiled, records)
         reasons = _reasons(step, compiled, records, {p.step for p in planned if p.runs})
@@ -76,6 +76,8 @@ def _reasons(
             reasons.append(f"documents: {_difference(compiled.inputs.documents, record.documents)}")
         elif part == "examples":
             reasons.append(f"examples: {_difference(compiled.inputs.examples, record.examples)}")
+        elif part == LEARNED:
+            reasons.append("weights would remember a document that is gone or left the audience")
         elif part.startswith("step "):
             upstream = part.removeprefix("step ")
             reasons.append(f"{upstream} runs" if upstream in running else f"{upstream}: another result")

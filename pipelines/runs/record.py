@@ -33,6 +33,8 @@ class Result:
 
     artifacts: Mapping[str, Path]
     metrics: Mapping[str, float]
+    note: str = ""
+    """What a plan says of it: that its release is marked bad, so that no run serves it again."""
 
 
 @dataclass
@@ -90,22 +92,19 @@ class Store:
         artifacts = {name: Path(value.uri) for name, value in outputs.items() if isinstance(value, Artifact)}
         metrics = outputs.get("metrics")
         figures = dict(metrics.metadata) if isinstance(metrics, Artifact) else {}
-        result = Result(artifacts, {k: float(v) for k, v in figures.items() if isinstance(v, int | float)})
-        return result if self._is_served(result) else None
-
-    def _is_served(self, result: Result) -> bool:
-        """Whether a release is still the current one of its assistant; true of results that are no release.
-
-        A spec that goes back to what it was finds all its keys known, and has to be promoted again.
-        """
-        folder = result.artifacts.get("release")
-        record = folder / "release.json" if folder else None
-        if record is None or not record.is_file():
-            return True
-        name, release = Path(read_json(record)["path"]).parts[-2:]
+        values = {k: float(v) for k, v in figures.items() if isinstance(v, int | float)}
+        pointer = artifacts["release"] / "release.json" if "release" in artifacts else None
+        if pointer is None or not pointer.is_file():
+            return Result(artifacts, values)
+        # A spec that goes back to what it was finds all its keys known, and has to be promoted again: a release counts
+        # while it is the current one of its assistant, or one that no run is to serve again.
+        name, release = Path(read_json(pointer)["path"]).parts[-2:]
         releases = self.root / "releases" / name
-        current = releases / "current"
-        return (releases / release).is_dir() and current.is_file() and read_json(current).get("hash") == release
+        current = read_json(releases / "current") if (releases / "current").is_file() else {}
+        bad = current.get("bad", {}).get(release, "")
+        if not (releases / release).is_dir() or not (bad or current.get("hash") == release):
+            return None
+        return Result(artifacts, values, f"release {release} is marked bad: {bad}" if bad else "")
 
     def forget(self, step: StepName, key: str) -> None:
         """Let a step run again although its key is known."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from raftops.access import AccessPolicies
-from raftops.data.dvc import document_digests, example_digests
+from raftops.data.dvc import cited_documents, document_digests, example_digests
 from raftops.errors import StepError
 from raftops.files import sha256_tree
 from raftops.models import require_packages, resolve
@@ -30,6 +30,8 @@ class Inputs:
     """The data's DVC hash, where the spec names a pointer file."""
     rules: Mapping[str, str] = field(default_factory=dict)
     """Policy by document id."""
+    cited: frozenset[str] = frozenset()
+    """Documents that the examples quote."""
 
 
 def read_inputs(assistant: Assistant, root: Path) -> Inputs:
@@ -55,6 +57,7 @@ def read_inputs(assistant: Assistant, root: Path) -> Inputs:
         models=models,
         dvc=_dvc(root / data.dvc) if data.dvc else "",
         rules={doc_id: access.policy_of(doc_id) or "" for doc_id in documents},
+        cited=cited_documents(data, root),
     )
 
 

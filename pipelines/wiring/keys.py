@@ -1,8 +1,8 @@
 """The identity of each step: a hash of its sections, its code and the content of its inputs.
 
 A key is known before anything runs, on a laptop and on a cluster alike. Two dependencies are left out on purpose:
-a changed document does not retrain (the report says which share of the training rows went stale), and a changed
-example does not re-index.
+a changed document does not retrain (the report says which share of the training rows went stale), but one that is gone
+does, where an example quotes it; and a changed example does not re-index.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from pipelines.wiring.code import Code
 from pipelines.wiring.config import PLACES, SOURCES, configs
 from pipelines.wiring.inputs import Inputs
-from pipelines.wiring.steps import TABLE
+from pipelines.wiring.steps import LEARNED, TABLE
 from raftops.files import sha256_json
 from raftops.spec.model.assistant import Assistant, Spec
 from raftops.spec.model.base import STEPS, Mark, Section, StepName, marked
@@ -102,6 +102,7 @@ def _content(assistant: Assistant, inputs: Inputs) -> dict[str, str]:
         # Rules and not documents: a new document under an old rule retrains nothing, but a document that moves to a
         # policy that the audience may not read does, for the adapter may have learned it.
         "readable by the audience": [(rule.match, rule.policy in readable) for rule in access.documents],
+        LEARNED: sorted(name for name in inputs.cited if inputs.rules.get(name) not in readable),
         "spec.data.documents.uri": spec.data.documents.uri,
         "spec.data.splits": spec.data.splits.model_dump(mode="json"),
         "spec.validate": spec.validate_.model_dump(mode="json"),

@@ -63,6 +63,9 @@ class Step:
 
 
 SHARD = "shard"
+LEARNED = "quoted documents that left the audience"
+"""Weights remember what an example quotes: when such a document is deleted, moves, or closes to somebody of the
+audience, they are trained again without it. One that comes back has the key, and so the weights, of before."""
 _CONTENT = frozenset({"documents", "document policies", "step ingest", "spec.validate", "spec.data.documents.uri"})
 
 TABLE: Mapping[StepName, Step] = {
@@ -87,8 +90,8 @@ TABLE: Mapping[StepName, Step] = {
     "augment": Step(
         needs=("validate", "index"), follows=(),
         content=(
-            "examples", "readable by the audience", "spec.data.splits", "spec.validate", "spec.ingest", "spec.index",
-            "model embedder", "model base",
+            "examples", "readable by the audience", LEARNED, "spec.data.splits", "spec.validate", "spec.ingest",
+            "spec.index", "model embedder", "model base",
         ),
         given=("augment", "prompt", "dev", "title", "audience", "base", "cache"),
         parts=(Part("plain"),), unit="examples", starts=2, searches=True,

@@ -20,7 +20,7 @@ from raftops.files import write_jsonl
 from raftops.spec.figures import LATENCIES
 from raftops.spec.model.base import ARMS
 from raftops.spec.model.learning import Evaluate, Gate
-from tests.evaluation.doubles import PROMPT, SOURCES, Turned, babbles, chooses, reads, study
+from tests.evaluation.doubles import ACCESS, PROMPT, SOURCES, Turned, babbles, chooses, reads, study
 
 CONFIG = Evaluate(bootstrap=200, forgetting=4, questions=3, gates=[Gate(metric="raft.right.low", min=0.5)])
 ALL = Evaluate(bootstrap=200, forgetting=4, probe_questions=4)
@@ -283,19 +283,22 @@ def test_every_question_and_arm_has_a_row(tmp_path):
 
 
 def test_training_rows_on_changed_documents_are_counted(tmp_path):
-    rows = [("leave/ireland.md", "v1"), ("leave/germany.md", "v0"), ("gone.md", "v1")]
+    rows = [("leave/ireland.md", "v1", "all-staff"), ("leave/germany.md", "v0", ""), ("gone.md", "v1", "all-staff")]
+    rows.append(("managers/pay.md", "v1", "all-staff"))
     write_jsonl(
         tmp_path / "sources.jsonl",
-        ({"id": d, "sources": [{"doc_id": d, "version": v}]} for d, v in rows),
+        ({"id": d, "sources": [{"doc_id": d, "version": v, "policy": p}]} for d, v, p in rows),
     )  # fmt: skip
-    found = staleness(tmp_path, SOURCES)
-    assert found == {"rows": 3, "stale_rows": 2, "documents": ["gone.md", "leave/germany.md"]}
+    found = staleness(tmp_path, SOURCES, ACCESS)
+    assert found["rows"] == 4 and found["stale_rows"] == 2 and found["documents"] == ["gone.md", "leave/germany.md"]
+    assert found["tainted_rows"] == 2 and found["tainted_by"] == ["gone.md", "managers/pay.md"]
     _, page = report(tmp_path, stale=found)
-    assert "2 of 3 training rows lean on documents that have changed" in page
+    assert "2 of 4 training rows lean on documents that have changed" in page
+    assert "2 rows go back to documents that are gone or closed" in page and "managers/pay.md" in page
 
 
 def test_adapters_without_a_record_of_their_sources_are_said_to_have_none(tmp_path):
-    assert staleness(tmp_path, SOURCES) is None
+    assert staleness(tmp_path, SOURCES, ACCESS) is None
     _, page = report(tmp_path)
     assert "do not record which document versions" in page
 

@@ -4,7 +4,6 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -328,18 +327,44 @@ def test_a_figure_is_volatile_by_its_whole_name():
     assert steady(kept | moved) == kept
 
 
-def test_a_document_that_was_deleted_restricts_nobody_and_one_that_no_rule_matches_everybody(tmp_path):
-    parts = fake_parts(tmp_path)
-    rows = [{"id": "1", "sources": [{"doc_id": "gone.md", "version": "v"}]}]
-    (parts.adapters / "sources.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    made = write_release(Deploy(), Prompt(), Router(), parts, tmp_path / "releases")
-    assert made.trained_policies == frozenset() and made.sources_trained == 1
-    access = json.loads((parts.accepted / "access.json").read_text()) | {"documents": []}
-    write_json(parts.accepted / "access.json", access)
-    other = replace(parts, name="other")
-    (parts.adapters / "sources.jsonl").write_text('{"id": "1", "sources": [{"doc_id": "leave.md", "version": "v"}]}\n')
-    closed = write_release(Deploy(), Prompt(), Router(), other, tmp_path / "releases")
+def behind(folder, *rows, **access):
+    """A release whose weights were trained on these documents, given as (id, version, policy of then)."""
+    parts = fake_parts(folder)
+    sources = [dict(zip(("doc_id", "version", "policy"), row, strict=False)) for row in rows]
+    (parts.adapters / "sources.jsonl").write_text(json.dumps({"id": "1", "sources": sources}) + "\n")
+    if access:
+        write_json(parts.accepted / "access.json", json.loads((parts.accepted / "access.json").read_text()) | access)
+    return write_release(Deploy(), Prompt(), Router(), parts, folder / "releases")
+
+
+NOBODY = {""}
+"""The policy that nobody has."""
+
+
+def test_who_talks_to_weights_may_read_what_they_learned_then_and_now(tmp_path):
+    stayed = behind(tmp_path / "a", ("leave.md", "v", "all-staff"))
+    assert stayed.trained_policies == {"all-staff"} and stayed.sources()[0]["policy"] == "all-staff"
+    closed = behind(tmp_path / "b", ("managers/bonus.md", "v", "all-staff"))
+    assert closed.trained_policies == {"all-staff", "managers-only"}, "the stricter of then and now: both"
+    opened = behind(tmp_path / "c", ("leave.md", "v", "managers-only"))
+    assert opened.trained_policies == {"all-staff", "managers-only"}
+
+
+def test_weights_that_learned_a_document_that_is_gone_or_moved_talk_to_nobody(tmp_path):
+    gone = behind(tmp_path / "a", ("gone.md", "v", "all-staff"))
+    moved = behind(tmp_path / "b", ("leave-of-managers.md", "v", "all-staff"), ("leave.md", "v", "all-staff"))
+    for made in (gone, moved):
+        assert made.trained_policies >= NOBODY and not made.trained_policies <= made.access.readable(["managers"])
+    assert gone.sources_trained == 1
+
+
+def test_weights_that_learned_what_no_rule_matches_talk_to_nobody(tmp_path):
+    closed = behind(tmp_path, ("leave.md", "v"), documents=[])
     assert closed.trained_policies - frozenset(closed.access.policies), "a policy that nobody has"
+
+
+def test_an_adapter_of_an_older_version_counts_by_the_policies_of_now(tmp_path):
+    assert behind(tmp_path, ("leave.md", "v")).trained_policies == {"all-staff"}
 
 
 def test_what_chooses_the_evidence_is_a_part_and_the_account_of_it_is_not(tmp_path):

@@ -81,7 +81,7 @@ def fake_parts(folder: Path, winner: str = "raft", weights: str = "weights") -> 
         (adapters / "served" / f"{name}.gguf").write_bytes(f"{name} {weights}".encode())
     write_json(adapters / "tokenizer" / "tokenizer.json", {})
     write_json(adapters / "train.json", {"base": BASE, "base_digest": "d", "not_served": ""})
-    source = {"doc_id": "leave.md", "version": sha256_text("leave")}
+    source = {"doc_id": "leave.md", "version": sha256_text("leave"), "policy": "all-staff"}
     write_jsonl(
         adapters / "sources.jsonl", [{"id": "1#golden", "sources": [source]}, {"id": "2#abstain", "sources": []}]
     )

@@ -187,7 +187,7 @@ def test_golden_is_first_in_the_share_allowed_over_the_whole_file(made, seed):
 
 def test_what_the_weights_saw_is_remembered_of_every_variant(made):
     _, rows = run(made, "sources", base=BASE, both_fraction=1, memorise_fraction=0)
-    leave = [{"doc_id": "leave.md", "version": sha256_file(made / "leave.md")}]
+    leave = [{"doc_id": "leave.md", "version": sha256_file(made / "leave.md"), "policy": "all"}]
     assert all(rows[f"de#{variant}"]["sources"] == leave for variant in ("golden", "rank", "both"))
     others = [row for row in rows.values() if row["variant"] in ("abstain", "rehearsal", "behaviour")]
     assert others and all(row["sources"] == [] for row in others)

@@ -179,6 +179,21 @@ def example_digests(data: Data, root: Path) -> dict[str, str]:
     return rows
 
 
+def cited_documents(data: Data, root: Path) -> frozenset[str]:
+    """The documents that examples quote, by id, as the rows say it: weights learn from these."""
+    cited: set[str] = set()
+    for _, line in _lines(example_files(data, root), root):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        evidence = row.get("evidence") if isinstance(row, dict) else None
+        for one in evidence if isinstance(evidence, list) else ():
+            if isinstance(one, dict) and isinstance(one.get("doc_id"), str):
+                cited.add(one["doc_id"])
+    return frozenset(cited)
+
+
 def _lines(paths: Sequence[Path], root: Path) -> Iterator[tuple[str, str]]:
     for path in paths:
         for number, line in enumerate(path.read_text(encoding="utf-8", errors="surrogateescape").split("\n"), 1):

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from raftops.access import AccessPolicies
 from raftops.evaluation import coverage
 from raftops.evaluation.arms import CONTENDERS, EXTRACT
 from raftops.evaluation.bootstrap import Interval
@@ -195,16 +196,33 @@ def limits(found: Findings) -> Iterator[str]:
         yield f"not trained, so not measured: {', '.join(found.missing)}"
 
 
-def staleness(adapters: Path, sources: Mapping[str, Source]) -> dict[str, Any] | None:
+def staleness(adapters: Path, sources: Mapping[str, Source], access: AccessPolicies) -> dict[str, Any] | None:
     """Training rows whose source document changed or is gone; None where the adapters do not say what they saw.
 
-    A changed document does not retrain, so weights may repeat what the documents no longer say.
+    A changed document does not retrain, so weights may repeat what the documents no longer say. Tainted are rows that
+    go back to a document that is gone, or that fewer may read than when it was learned: whoever may not read it is not
+    answered by these weights.
     """
     path = adapters / "sources.jsonl"
     if not path.is_file():
         return None
     current = {(source.doc_id, source.version) for source in sources.values()}
-    rows = [[(s["doc_id"], s["version"]) for s in row["sources"]] for _, row in read_jsonl(path)]
-    changed = [row for row in rows if any(seen not in current for seen in row)]
+    rows = [row["sources"] for _, row in read_jsonl(path)]
+    seen = [[(s["doc_id"], s["version"]) for s in row] for row in rows]
+    changed = [row for row in seen if any(pair not in current for pair in row)]
     documents = sorted({doc_id for row in changed for doc_id, version in row if (doc_id, version) not in current})
-    return {"rows": len(rows), "stale_rows": len(changed), "documents": documents}
+    taints = sorted({s["doc_id"] for row in rows for s in row if _tainted(s, sources, access)})
+    tainted = sum(any(s["doc_id"] in taints for s in row) for row in rows)
+    return {
+        "rows": len(rows), "stale_rows": len(changed), "documents": documents,
+        "tainted_rows": tainted, "tainted_by": taints,
+    }  # fmt: skip
+
+
+def _tainted(source: Mapping[str, str], sources: Mapping[str, Source], access: AccessPolicies) -> bool:
+    """Whether somebody who could read it when it was learned may not read it any more."""
+    now, then = sources.get(source["doc_id"]), source.get("policy", "")
+    if now is None:
+        return True
+    readers = [group for group in access.groups if access.may_read([group], then)]
+    return not all(access.may_read([group], now.policy_id) for group in readers)

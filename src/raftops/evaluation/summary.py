@@ -33,6 +33,8 @@ class Summary:
     counts: dict[str, int] = field(default_factory=dict)
     latencies: dict[str, float] = field(default_factory=dict)
     """Percentiles in seconds, by dotted name."""
+    behind: dict[str, int] = field(default_factory=dict)
+    """Rows of the training data that the documents have left behind: stale and tainted ones."""
 
     @property
     def paired(self) -> dict[str, Difference]:
@@ -43,7 +45,7 @@ class Summary:
     def metrics(self) -> dict[str, float]:
         """Flat figures as gates and the run record read them."""
         flat = {name: interval.value for name, interval in self.figures.items()} | self.latencies
-        flat |= {name: float(count) for name, count in self.counts.items()}
+        flat |= {name: float(count) for name, count in (self.counts | self.behind).items()}
         for family, differences in self.pairs.items():
             for metric, difference in differences.items():
                 flat |= {f"{family}.{metric}.{part}": value for part, value in asdict(difference).items()}

@@ -26,7 +26,7 @@ from raftops.raftdata.rehearsal import Rehearsed
 from raftops.spec.model.learning import Augment, Prompt
 
 Variant = Literal["golden", "rank", "abstain", "near_miss", "both", "memorise", "behaviour", "rehearsal"]
-Sources = tuple[tuple[str, str], ...]
+Sources = tuple[tuple[str, str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Conversation:
     messages: tuple[Message, ...]
     answer: str
     sources: Sources = ()
-    """(doc_id, version) of what the answer leans on."""
+    """(doc_id, version, policy) of what the answer leans on: weights remember under which policy they learned it."""
     golden: tuple[int, ...] = ()
 
     def as_row(self) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class Conversation:
         return {
             "id": self.id, "variant": self.variant, "messages": [m.model_dump() for m in self.messages],
             "answer": self.answer, "golden": list(self.golden),
-            "sources": [{"doc_id": doc_id, "version": version} for doc_id, version in self.sources],
+            "sources": [dict(zip(("doc_id", "version", "policy"), one, strict=True)) for one in self.sources],
         }  # fmt: skip
 
 
@@ -173,8 +173,11 @@ class Writer:
         return tuple(grounded_messages(self.prompt, self.title, question, shown.units))
 
     def _behind(self, proofs: Sequence[Proof]) -> Sources:
-        return tuple((proof.doc_id, self.sources[proof.doc_id].version) for proof in proofs)
+        return tuple(self._source(proof.doc_id) for proof in proofs)
 
     def _of(self, example: Example) -> Sources:
         """Behind an example's answer, whatever its kind: weights remember a fact in a form, too."""
-        return tuple((e.doc_id, self.sources[e.doc_id].version) for e in example.evidence)
+        return tuple(self._source(evidence.doc_id) for evidence in example.evidence)
+
+    def _source(self, doc_id: str) -> tuple[str, str, str]:
+        return doc_id, self.sources[doc_id].version, self.sources[doc_id].policy_id

@@ -7,9 +7,9 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from raftops.files import write_json
 from raftops.release.release import HASH_DIGITS, RECORD, Release, open_release
 
 POINTER = "current"
+IN_FORCE = "in_force.json"
+"""Who may read what now; see `in_force.py`."""
 NAME = re.compile(rf"[0-9a-f]{{{HASH_DIGITS}}}")
 RUN = "raftops run <spec> makes one"
 
@@ -30,16 +32,22 @@ class Current:
     hash: str
     previous: tuple[str, ...] = ()
     promoted: str = ""
+    has_access: bool = False
+    """Whether policies were ever put in force beside it (`in_force.py`): that their file is gone opens nothing."""
+    bad: Mapping[str, str] = field(default_factory=dict)
+    """Releases that no run serves again unless asked, and why."""
 
 
 def read_current(releases: Path) -> Current | None:
     """What is served, or None where nothing was promoted yet."""
     try:
         raw: Any = json.loads((releases / POINTER).read_text(encoding="utf-8"))
-        return Current(str(raw["hash"]), tuple(map(str, raw["previous"])), str(raw["promoted"]))
+        bad = {str(name): str(why) for name, why in dict(raw.get("bad", {})).items()}
+        previous = tuple(map(str, raw["previous"]))
+        return Current(str(raw["hash"]), previous, str(raw["promoted"]), bool(raw.get("has_access")), bad)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ReleaseError(
             f"{releases / POINTER}: cannot be read ({error})",
             next_step=f"remove it and promote a release in {releases}",
@@ -78,12 +86,12 @@ def find_release(releases: Path, prefix: str) -> Release:
 def promote(releases: Path, hash_: str) -> Current:
     """Serve a release. The one before is remembered; promoting what is current changes nothing."""
     name = open_release(releases / hash_[:HASH_DIGITS]).short
-    with _locked(releases):
+    with locked(releases):
         current = read_current(releases)
         if current and current.hash == name:
             return current
         before = (current.hash, *(h for h in current.previous if h != current.hash)) if current else ()
-        return _point(releases, Current(name, tuple(h for h in before if h != name), _now()))
+        return _point(releases, current, name, tuple(h for h in before if h != name))
 
 
 def rollback(releases: Path, hash_: str = "") -> Current:
@@ -94,10 +102,10 @@ def rollback(releases: Path, hash_: str = "") -> Current:
     """
     if hash_:
         return promote(releases, find_release(releases, hash_).short)
-    with _locked(releases):
+    with locked(releases):
         left = _left(releases)
         open_release(releases / left[0])
-        return _point(releases, Current(left[0], tuple(left[1:]), _now()))
+        return _point(releases, read_current(releases), left[0], tuple(left[1:]))
 
 
 def previous_release(releases: Path) -> Release:
@@ -116,7 +124,7 @@ def _left(releases: Path) -> list[str]:
 
 def prune(releases: Path, keep: int) -> list[str]:
     """Delete all but the newest releases; the current one and the one to go back to stay. Returns what went."""
-    with _locked(releases):
+    with locked(releases):
         current = read_current(releases)
         kept = {row["hash"] for row in list_releases(releases)[:keep]}
         kept |= {current.hash, *current.previous[:1]} if current else set()
@@ -133,7 +141,39 @@ def _is_old(path: Path, kept: set[str]) -> bool:
     return bool(NAME.fullmatch(path.name)) and path.name not in kept
 
 
-def _point(releases: Path, current: Current) -> Current:
+def mark_bad(releases: Path, hash_: str, why: str) -> Current:
+    """No run serves this release again unless it is promoted by name. An empty `why` takes the mark away.
+
+    Raises:
+        ReleaseError: it is the one that is served.
+    """
+    with locked(releases):
+        current = read_current(releases)
+        if current is None or current.hash == hash_:
+            advice = "raftops release rollback SPEC goes back to the one before, and marks it"
+            raise ReleaseError(f"release {hash_}: is the one that is served", next_step=advice)
+        others = {name: reason for name, reason in current.bad.items() if name != hash_}
+        marked = replace(current, bad=others | ({hash_: why} if why else {}))
+        write_json(releases / POINTER, asdict(marked))
+        return marked
+
+
+def whole_releases(releases: Path) -> list[Path]:
+    """The folders of the releases that are whole, in no order that means anything."""
+    return sorted(path.parent for path in releases.glob(f"*/{RECORD}") if NAME.fullmatch(path.parent.name))
+
+
+def remember_access(releases: Path) -> None:
+    """Say in the pointer that policies were put in force; the caller holds the lock."""
+    current = read_current(releases)
+    if current and not current.has_access:
+        write_json(releases / POINTER, asdict(replace(current, has_access=True)))
+
+
+def _point(releases: Path, before: Current | None, name: str, previous: tuple[str, ...]) -> Current:
+    in_force = bool(before and before.has_access) or (releases / IN_FORCE).is_file()
+    bad = {hash_: why for hash_, why in (before.bad if before else {}).items() if hash_ != name}
+    current = Current(name, previous, _now(), in_force, bad)
     write_json(releases / POINTER, asdict(current))
     return current
 
@@ -143,8 +183,8 @@ def _now() -> str:
 
 
 @contextmanager
-def _locked(releases: Path) -> Iterator[None]:
-    """One change of the pointer at a time."""
+def locked(releases: Path) -> Iterator[None]:
+    """One change of the folder at a time."""
     releases.mkdir(parents=True, exist_ok=True)
     with (releases / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,6 +97,10 @@ class Release:
         """The tokenizer of the model."""
         return self.path / "model" / "tokenizer"
 
+    def sources(self) -> list[dict[str, Any]]:
+        """The documents behind the served weights, each with its version and its policy when they learned it."""
+        return [row for _, row in read_jsonl(self.path / "sources.jsonl")]
+
     @property
     def adapter(self) -> Path | None:
         """The adapter behind the served weights; the base arm has none."""
@@ -135,7 +139,7 @@ def write_release(config: Deploy, prompt: Prompt, router: Router, parts: Parts, 
             "base_digest": trained["base_digest"],
             "dense_share": prompt.dense_share,
             "deploy": config.model_dump(mode="json", exclude=PLACE_ONLY),
-            "trained_policies": _trained_policies(sources, parts.accepted, access),
+            "trained_policies": sorted(_policies_behind(sources, parts.accepted, access)),
             "sources_trained": len(sources),
             "files": {name: digest_of(draft / name) for name in _files(draft)},
         }
@@ -207,9 +211,10 @@ def _lay_out(draft: Path, prompt: Prompt, router: Router, parts: Parts, arm: str
     if arm != "base+rag":
         _linked(parts.adapters / SERVED[arm], draft / "model" / "adapter")
         rows = read_jsonl(needed(parts.adapters / "sources.jsonl", "train"))
-        # each document once, in the version that the weights saw; a row of training data names several
-        seen = {(source["doc_id"], source["version"]) for _, row in rows for source in row["sources"]}
-        sources = [{"doc_id": doc_id, "version": version} for doc_id, version in sorted(seen)]
+        # each document once, as the weights saw it and under the policy of then; a row of training data names several
+        found = (source for _, row in rows for source in row["sources"])
+        seen = {(source["doc_id"], source["version"], source.get("policy") or "") for source in found}
+        sources = [{"doc_id": name, "version": version, "policy": then} for name, version, then in sorted(seen)]
     shutil.copyfile(parts.accepted / "access.json", draft / "access.json")
     write_json(draft / "prompt.json", prompt.model_dump(mode="json"))
     write_json(draft / "router.json", router.model_dump(mode="json"))
@@ -217,11 +222,28 @@ def _lay_out(draft: Path, prompt: Prompt, router: Router, parts: Parts, arm: str
     return sources
 
 
-def _trained_policies(sources: list[dict[str, Any]], accepted: Path, access: AccessPolicies) -> list[str]:
-    """Today's policies of the documents behind the weights. A deleted document has none and restricts nobody."""
-    here = {row["doc_id"] for _, row in read_jsonl(accepted / "documents.jsonl")}
-    documents = {source["doc_id"] for source in sources} & here
-    return sorted({access.policy_of(doc_id) or "" for doc_id in documents})
+def _policies_behind(sources: list[dict[str, Any]], accepted: Path, access: AccessPolicies) -> frozenset[str]:
+    here = {row["doc_id"]: row["version"] for _, row in read_jsonl(accepted / "documents.jsonl")}
+    return trained_policies(sources, lambda doc_id, version: access.policy_of(doc_id), here)
+
+
+def trained_policies(
+    sources: Iterable[Mapping[str, str]], policy_now: Callable[[str, str], str | None], here: Mapping[str, str]
+) -> frozenset[str]:
+    """What somebody must be allowed to read to talk to the weights: the stricter of then and now for each document.
+
+    Args:
+        sources: documents behind the weights, with version and the policy at training time (empty: not recorded).
+        policy_now: the policy of a document in a version; None where nobody may read it.
+        here: the documents that there still are, with their versions. One that is gone, or that was withdrawn, may be
+            read by nobody any more, and so may the weights that remember it: the empty policy, which nobody has.
+    """
+    needed: set[str] = set()
+    for source in sources:
+        doc_id, then = source["doc_id"], source.get("policy", "")
+        now = policy_now(doc_id, here[doc_id]) if doc_id in here else None
+        needed |= {now or ""} | ({then} if then else set())
+    return frozenset(needed)
 
 
 def _linked(source: Path, target: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,7 +21,7 @@ from raftops.retrieval.fusion import Scored, by_id, candidates, fuse
 from raftops.retrieval.memo import Remembering
 from raftops.retrieval.milvus import MilvusConnection, PassageCollection
 from raftops.retrieval.protocols import Embedder
-from raftops.retrieval.scope import Scope
+from raftops.retrieval.scope import Indexed, Scope
 from raftops.retrieval.stored import FILE, Stored
 
 AGAIN = "run the index step again"
@@ -51,15 +51,21 @@ class HybridRetriever:
 
     def search(self, question: str, policies: frozenset[str], top_k: int) -> list[Hit]:
         """Best first; only passages whose policy is in `policies`; none if it is empty."""
-        dense, sparse = self.found(question, policies, candidates(top_k))
+        return self.within(question, Scope(policies), top_k)
+
+    def within(self, question: str, scope: Scope, top_k: int) -> list[Hit]:
+        """Best first; only passages that the scope admits."""
+        dense, sparse = self._found(question, scope, candidates(top_k))
         return fuse(dense, sparse, self._share, top_k)
 
     def found(self, question: str, policies: frozenset[str], limit: int) -> tuple[Scored, Scored]:
         """What the dense and the sparse side find, before fusion."""
-        if not policies or not question.strip():
+        return self._found(question, Scope(policies), limit)
+
+    def _found(self, question: str, scope: Scope, limit: int) -> tuple[Scored, Scored]:
+        if not scope or not question.strip():
             return {}, {}
         vector = self.embedder.embed([question])[0]
-        scope = Scope(policies)
         dense = self._collection.by_vector(vector, scope, limit)
         sparse = self._collection.by_terms(self._bm25.query(question), scope, limit)
         return by_id(dense), by_id(sparse)
@@ -67,6 +73,16 @@ class HybridRetriever:
     def tokens(self, text: str) -> int:
         """Length of a text, in tokens of the embedder."""
         return self.embedder.tokens(text)
+
+    @cached_property
+    def _indexed(self) -> list[Indexed]:
+        columns = parquet.read_table(self._documents, columns=["doc_id", "version", "policy_id"]).to_pydict()
+        rows = zip(columns["doc_id"], columns["version"], columns["policy_id"], strict=True)
+        return [Indexed(doc_id, version, policy_id or "") for doc_id, version, policy_id in rows]
+
+    def documents(self) -> list[Indexed]:
+        """The documents of the index, with the policy that each had when it was built."""
+        return self._indexed
 
     def document_text(self, doc_id: str, version: str) -> str:
         """The parsed text of a document. Does not ask who may read it: ask the access module first."""

@@ -11,6 +11,7 @@ from raftops.retrieval.bm25 import Bm25Encoder, dot
 from raftops.retrieval.fusion import by_id, candidates, fuse
 from raftops.retrieval.protocols import Embedder
 from raftops.retrieval.rows import searched_text
+from raftops.retrieval.scope import Indexed, Scope
 from raftops.spec.model.knowledge import Bm25
 
 
@@ -31,7 +32,15 @@ class MemoryRetriever:
 
     def search(self, question: str, policies: frozenset[str], top_k: int) -> list[Hit]:
         """Best first; only passages whose policy is in `policies`; none if it is empty."""
-        allowed = [i for i, p in enumerate(self._passages) if p.policy_id in policies]
+        return self.within(question, Scope(policies), top_k)
+
+    def documents(self) -> list[Indexed]:
+        """The documents of the passages, with the policy that each was indexed under."""
+        return list({Indexed(p.doc_id, p.version, p.policy_id): None for p in self._passages})
+
+    def within(self, question: str, scope: Scope, top_k: int) -> list[Hit]:
+        """Best first; only passages that the scope admits."""
+        allowed = [i for i, p in enumerate(self._passages) if scope.admits(p.doc_id, p.policy_id)]
         if not allowed or self._dense is None or not question.strip():
             return []
         near = self._dense[allowed] @ self.embedder.embed([question])[0]

@@ -13,6 +13,16 @@ from raftops.files import sha256_text
 
 
 @dataclass(frozen=True)
+class Indexed:
+    """A document of an index."""
+
+    doc_id: str
+    version: str
+    policy_id: str
+    """Its policy when the index was built; empty where it had none."""
+
+
+@dataclass(frozen=True)
 class Scope:
     """What a caller may read of an index. Empty: nothing."""
 
@@ -46,4 +56,5 @@ def policy_key(policy_id: str) -> str:
 
 
 def _quoted(names: frozenset[str]) -> str:
-    return json.dumps(sorted(names))
+    """A list of names. Milvus Lite knows no escapes by number (`\\u00e4`): letters stand as they are."""
+    return json.dumps(sorted(names), ensure_ascii=False)

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
+from raftops.answer.answering import Answer
 from raftops.errors import ModelError
 from raftops.service.directory import PushEntrance
 from raftops.service.guard import Guard
@@ -47,6 +48,9 @@ def create_app(serving: Serving, metrics: Metrics) -> Guard:
 
 
 routes = APIRouter()
+CHANGES = 3
+"""How often an answer is begun again because the access changed under it."""
+CHANGED = Refused(503, "access_changed", "what you may read changed while the answer was made; ask again")
 FAILED = Refused(500, "internal_error", "something went wrong here; the log says where")
 
 
@@ -95,21 +99,26 @@ def chat(here: Here, who: Who, body: Annotated[ChatRequest, Depends(parsed(ChatR
         raise Refused(400, "unsupported_n", "n must be 1: decoding is greedy", "n")
     id_, now = f"chatcmpl-{secrets.token_hex(12)}", int(time.time())
 
-    def reply(live: Live) -> Reply:
+    def answered(live: Live) -> Answer:
         answerer = replace(live.answerer, max_new_tokens=body.tokens(live.answerer.max_new_tokens))
         try:
-            answer = answerer.answer(question, live.access.readable(who.groups), history, who.asker)
+            return answerer.answer(question, live.access.readable(who.groups), history, who.asker)
         except ModelError as error:
             message = "question and history are longer than the model reads; send a shorter conversation"
             raise Refused(400, "context_length_exceeded", message, "messages") from error
+
+    def reply(live: Live) -> Reply:
+        live, answer = under_access_now(live, who, answered)
         here.metrics.answered(answer)
         return Reply(id_, now, live.name, live.release, answer, stops)
 
-    def later() -> Reply:
+    def later() -> tuple[Reply, Callable[[], bool]]:
         # a stream is answered when this function has returned, and never where the caller has gone: it leases anew,
         # for a lease that waited for it could be one that nobody ends
         with here.serving.lease() as live:
-            return reply(live)
+            made = reply(live)
+            shown = live.latest()
+        return made, lambda: shown.latest().still_answers(made.answer, shown, who.groups)
 
     with here.serving.lease() as live:
         if body.model not in (None, live.name):
@@ -122,15 +131,32 @@ def chat(here: Here, who: Who, body: Annotated[ChatRequest, Depends(parsed(ChatR
     return StreamingResponse(lines, media_type="text/event-stream", headers={"cache-control": "no-store"})
 
 
-def _stream(reply: Callable[[], Reply], framed: dict[str, Any], usage: bool) -> Iterator[str]:
+def under_access_now(live: Live, who: Caller, answered: Callable[[Live], Answer]) -> tuple[Live, Answer]:
+    """An answer that may leave: where the access changed while it was made, and it rests on what the caller may not
+    read any more, it is made again under the access in force now."""
+    for _ in range(CHANGES):
+        answer, now = answered(live), live.latest()
+        if now.still_answers(answer, live, who.groups):
+            return now, answer
+        live = now
+    raise CHANGED
+
+
+def _stream(
+    reply: Callable[[], tuple[Reply, Callable[[], bool]]], framed: dict[str, Any], usage: bool
+) -> Iterator[str]:
     """Server-sent events: the role at once, the text when it is known to be carried by its sources.
 
     An answer is checked as a whole before any of it is shown, so its first word comes after the last was generated:
-    what is streamed is the checked text. A word shown too early could not be taken back.
+    what is streamed is the checked text. A word shown too early could not be taken back; one that may not be read any
+    more when its turn comes, for the reader was slow, is not sent.
     """
     yield event(chunk(framed, {"role": "assistant", "content": ""}))
     try:
-        for piece in reply().chunks(usage):
+        made, may_leave = reply()
+        for piece in made.chunks(usage):
+            if not may_leave():
+                raise CHANGED
             yield event(piece)
     except Refused as refused:
         yield event(refused.body())
@@ -146,7 +172,11 @@ def search(here: Here, who: Who, body: Annotated[SearchRequest, Depends(parsed(S
     with here.serving.lease() as live:
         policies = live.access.readable(who.groups)
         hits = live.answerer.library.search(body.query, policies, body.top_k)
-        readable = [hit for hit in hits if hit.passage.policy_id in policies]
+        readable, now = [hit for hit in hits if hit.passage.policy_id in policies], live.latest()
+        if now is not live:
+            readable = [
+                hit for hit in readable if now.may_show(who.groups, [(hit.passage.doc_id, hit.passage.version)])
+            ]
         return JSONResponse(results(readable, live.release), headers={"cache-control": "no-store"})
 
 

@@ -48,6 +48,8 @@ class Launch:
     """Longest time for one answer."""
     signing: Signing | None = None
     """Serve only what is signed so."""
+    access: Path | None = None
+    """Follow this access file; what was applied counts where there is none."""
 
     @property
     def url(self) -> str:
@@ -73,6 +75,8 @@ class Launch:
             settings["RAFTOPS_IDENTITY"] = self.identity.model_dump_json()
         if self.signing:
             settings["RAFTOPS_SIGNING"] = self.signing.model_dump_json()
+        if self.access:
+            settings["RAFTOPS_ACCESS"] = str(self.access.absolute())
         kept = {k: v for k, v in os.environ.items() if not k.startswith("RAFTOPS_RELEASE") and k != "RAFTOPS_IDENTITY"}
         return kept | settings
 

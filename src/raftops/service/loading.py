@@ -54,9 +54,10 @@ class Loader:
             except BaseException:
                 library.close()
                 raise
+        sources = release.sources()
         created = int(datetime.fromisoformat(release.created).timestamp())
         log.info("opened release %s in %.1f s", release.short, time.monotonic() - began)
-        return Live(release.name, release.short, created, release.access, answerer), library.close
+        return Live(release.name, release.short, created, release.access, answerer, library, sources), library.close
 
 
 def warm_up(generator: Generator, release: Release) -> None:

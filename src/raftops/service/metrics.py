@@ -20,6 +20,7 @@ class Metrics:
         self.routed = self._counter("raftops_routes", "Decisions of the router.", "route", "fallback")
         self.tokens = self._counter("raftops_tokens", "Tokens read and written.", "kind")
         self.swaps = self._counter("raftops_release_swaps", "Releases taken up or refused.", "outcome")
+        self.access = self._counter("raftops_access_changes", "Access files taken up or refused.", "outcome")
         self.latency = Histogram(
             "raftops_request_seconds", "Time to the last byte.", ["endpoint"], buckets=BUCKETS, registry=self.registry
         )

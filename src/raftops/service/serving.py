@@ -1,7 +1,7 @@
 """What is served now: opens a release, follows `current`, and swaps without losing a question. No HTTP, no models.
 
 The new release is opened beside the old one, then takes its place, then the old one is closed when its last answer is
-out. A new release that cannot be opened changes nothing.
+out. A new release that cannot be opened changes nothing. Who may read what is not the release's: `following.py`.
 """
 
 from __future__ import annotations
@@ -10,18 +10,21 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Event, Lock, Thread
 
+from raftops.access import AccessPolicies
 from raftops.errors import RaftopsError
 from raftops.progress import reported
 from raftops.release.release import Release
+from raftops.service.following import Following
 from raftops.service.identity import Verifier, open_verifier
 from raftops.service.live import Live, Refused
 from raftops.service.metrics import Metrics
 from raftops.service.settings import Settings
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 0.25
 RETRY_SECONDS = 30.0
 """What could not be opened is tried again after this time: a Milvus server may have been away."""
 log = logging.getLogger("raftops.service")
@@ -35,8 +38,11 @@ class Opened:
     arm: str
     verifier: Verifier
     close: Callable[[], None]
+    own: AccessPolicies
+    """The release's own policies, for a folder where none were ever put in force."""
     users: int = 0
     retired: bool = False
+    changing: Lock = field(default_factory=Lock)
 
 
 class ReleaseServing:
@@ -47,6 +53,7 @@ class ReleaseServing:
     ) -> None:
         """`load` opens index and model of a release and says how to close them."""
         self._settings, self._metrics, self._load = settings, metrics, load
+        self._following = Following(settings.folder, settings.access, metrics)
         self._lock = Lock()
         self._now: Opened | None = None
         self._tried: tuple[str, float] = ("", 0.0)
@@ -83,7 +90,7 @@ class ReleaseServing:
             opened = self._opened()
             opened.users += 1
         try:
-            yield opened.live
+            yield self._refreshed(opened)
         finally:
             with self._lock:
                 opened.users -= 1
@@ -105,8 +112,10 @@ class ReleaseServing:
         """Take up what should be served, if it is not served yet."""
         try:
             wanted = self._settings.wanted()
-            if self._now and self._now.live.release == wanted:
-                return
+            if self._now:
+                self._refreshed(self._now)
+                if self._now.live.release == wanted:
+                    return
             before, at = self._tried
             if before == wanted and time.monotonic() - at < RETRY_SECONDS:
                 return
@@ -123,8 +132,20 @@ class ReleaseServing:
         release = self._settings.open()
         identity = self._settings.identity or release.deploy.identity
         verifier = open_verifier(identity, self._settings.host, tuple(release.access.groups))
+        self._following.now(release.access)  # before anything is loaded: what is in force must be known
         live, close = self._load(release)
-        return Opened(live, release.arm, verifier, close)
+        opened = Opened(live, release.arm, verifier, close, release.access)
+        opened.live = replace(live, refresh=partial(self._refreshed, opened))
+        self._refreshed(opened)
+        return opened
+
+    def _refreshed(self, opened: Opened) -> Live:
+        """A release under the access in force now; made once for each change, and the next ones wait for it."""
+        now = self._following.now(opened.own)
+        with opened.changing:
+            if opened.live.in_force is not now:
+                opened.live = opened.live.under(now)
+            return opened.live
 
     def _take(self, opened: Opened) -> None:
         with self._lock:

@@ -27,12 +27,16 @@ class Settings:
     timeout_seconds: float = 60.0
     signing: Signing = Signing()
     """Whether only signed releases are served. Comes from outside: a release cannot say this of itself."""
+    access: Path | None = None
+    """An access file that is followed, such as a mounted config map; it decides instead of what was applied."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
-        """From RAFTOPS_RELEASE(S), RAFTOPS_HOST, RAFTOPS_TIMEOUT, and in JSON RAFTOPS_IDENTITY and RAFTOPS_SIGNING."""
+        """From RAFTOPS_RELEASE(S), RAFTOPS_HOST, RAFTOPS_TIMEOUT, RAFTOPS_ACCESS, and in JSON RAFTOPS_IDENTITY and
+        RAFTOPS_SIGNING."""
         releases, release = environment.get("RAFTOPS_RELEASES"), environment.get("RAFTOPS_RELEASE")
         identity, signing = environment.get("RAFTOPS_IDENTITY"), environment.get("RAFTOPS_SIGNING")
+        access = environment.get("RAFTOPS_ACCESS")
         return cls(
             releases=Path(releases or ".raftops/releases") if not release else None,
             release=Path(release) if release else None,
@@ -40,7 +44,13 @@ class Settings:
             identity=Identity.model_validate_json(identity) if identity else None,
             timeout_seconds=float(environment.get("RAFTOPS_TIMEOUT", "60")),
             signing=Signing.model_validate_json(signing) if signing else Signing(),
+            access=Path(access) if access else None,
         )
+
+    @property
+    def folder(self) -> Path:
+        """Where the releases lie, and beside them what is in force."""
+        return self.release.parent if self.release else self.releases or Path()
 
     def wanted(self) -> str:
         """Name of the release that should be served; `none` where none was promoted yet."""

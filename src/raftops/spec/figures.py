@@ -112,6 +112,8 @@ CONSTANT = "constant"
 """The trivial reply to a request about form: the commonest answer of the training split to requests of its checks."""
 COUNTS = ("leaks", "canaries")
 """Whole numbers, without an interval."""
+BEHIND = ("trained.stale_rows", "trained.tainted_rows")
+"""Rows of the training data whose documents changed since, or are gone or closed to somebody who could read them."""
 LATENCIES = tuple(
     f"latency.{part}_{point}_seconds"
     for part in ("retrieval", "generation", "answer") for point in ("p50", "p95", "p99")
@@ -137,7 +139,7 @@ METRICS_ELSEWHERE = {
 """What other tools call a figure, and the one that is nearest to it here."""
 RUN = ("served.right", "extract.right", "served.wrong", "served.over_refusal")
 """On the screen of a run."""
-LOWER_IS_BETTER = frozenset(f.name for f in FIGURES if f.lower) | {"leaks", "flips"}
+LOWER_IS_BETTER = frozenset(f.name for f in FIGURES if f.lower) | {"leaks", "flips", "stale_rows", "tainted_rows"}
 """Last parts of names whose rise is bad news."""
 
 
@@ -156,4 +158,4 @@ def metric_names() -> tuple[str, ...]:
     plain += [f"{what}.{CONSTANT}" for what in ("behaviour", "behaviour_values")]
     plain += OTHERS
     paired = [f"{family}.{f.name}.{part}" for family in PAIRS for f in FIGURES if f.paired for part in _PARTS]
-    return (*plain, *(f"{name}.{bound}" for name in plain for bound in _BOUNDS), *paired, *COUNTS, *LATENCIES)
+    return (*plain, *(f"{name}.{bound}" for name in plain for bound in _BOUNDS), *paired, *COUNTS, *BEHIND, *LATENCIES)

@@ -20,6 +20,7 @@ from raftops.errors import ClusterError, GateFailed, IndexUnusable, ReleaseError
 from raftops.files import read_json, write_json
 from raftops.progress import progress
 from raftops.release.current import NAME, promote, prune, read_current
+from raftops.release.in_force import take_release
 from raftops.release.parts import Parts
 from raftops.release.release import SIGNING_KEY, Release, write_release
 from raftops.service.client import ask
@@ -71,11 +72,17 @@ def release_and_promote(  # noqa: PLR0913  as `deploy`, with the test to pass
 
     progress("deploy", 1, 3, f"starting release {new.short}")
     current = read_current(releases)
+    if current and new.short in current.bad:
+        raise ReleaseError(
+            f"release {new.short} is marked bad ({current.bad[new.short]}), so what was served stays",
+            next_step=f"change what made it bad; or: raftops release rollback SPEC {new.short} serves it all the same",
+        )
     served = current is not None and current.hash == new.short
     figures: Metrics = {}
     # Here, a release that is current was tested before. On a cluster something else may be served by now.
     if not served or config.target == "kubernetes":
         figures = _tested(new, config, smoke, keep=served)
+    take_release(releases, new)
     promote(releases, new.short)
     pruned = prune(releases, config.keep_releases)
     if read_json(new.index / "index.json")["uri"] != "embedded":

@@ -5,6 +5,7 @@ Deterministic measures only. Asks nothing that was trained on: only examples of 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -91,10 +92,12 @@ def evaluate(  # noqa: PLR0913  one argument per artifact
         findings = Study(config, bench, held).run(summariser.winner)
     training = adapters / "train.json"
     findings.continued = training.is_file() and bool(read_json(training).get("raft", {}).get("init_from"))
-    summary = summariser.summary(findings)
+    behind = staleness(adapters, sources, access)
+    rows = {f"trained.{name}": int(behind[name]) for name in ("stale_rows", "tainted_rows")} if behind else {}
+    summary = replace(summariser.summary(findings), behind=rows)
     gates = every_gate(config.gates, findings, summary)
     made_of = origin(accepted, built, adapters)
-    write_report(Report(title, config, findings, summary, gates, staleness(adapters, sources), made_of), report)
+    write_report(Report(title, config, findings, summary, gates, behind, made_of), report)
     write_json(report / "router.json", router.model_dump(mode="json"))  # what was measured is what is released
     return summary.metrics
 

@@ -97,6 +97,31 @@ def test_a_document_that_moves_to_a_policy_out_of_reach_is_trained_out(changed: 
     assert changed(edit) == ALL
 
 
+@pytest.mark.parametrize("how", ["deleted", "moved"])
+def test_a_document_that_an_example_quotes_is_trained_out_when_it_is_gone(changed: Any, how: str) -> None:
+    def edit(project: Any) -> None:
+        path = project.root / "data/documents/leave/parental.md"
+        if how == "moved":  # the natural way to restrict a document
+            project.write("data/documents/managers/parental.md", path.read_text())
+        path.unlink()
+
+    assert changed(edit) == ALL
+
+
+def test_a_document_that_no_example_quotes_trains_nothing_when_it_is_gone(project: Any, changed: Any) -> None:
+    unquoted = project.write("data/documents/unquoted.md", "Doors close at eight.")
+    assert changed(lambda p: unquoted.unlink()) == ALL - {"augment", "train"}
+
+
+def test_a_document_that_comes_back_has_the_weights_of_before(project: Any, compile_project: Compile) -> None:
+    path = project.root / "data/documents/leave/parental.md"
+    before, text = digests(compile_project(project)), path.read_text()
+    path.unlink()
+    without = digests(compile_project(project))
+    path.write_text(text)
+    assert digests(compile_project(project)) == before and without["train"] != before["train"]
+
+
 def test_a_new_address_of_the_documents_reaches_the_passages(changed: Any) -> None:
     def edit(project: Any) -> None:
         project.spec["spec"]["data"]["documents"]["uri"] = "https://handbook.example/"

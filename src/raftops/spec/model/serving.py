@@ -180,6 +180,8 @@ class Deploy(Section):
     """Asked after a start; each must get an HTTP 200 with a well-formed answer."""
     keep_releases: int = Field(5, ge=1)
     """Releases kept for rollback."""
+    follow_access: Annotated[bool, Mark.LATER] = False
+    """Whether `raftops serve` follows the access file itself, not what a run or `raftops access apply` put in force."""
     keep_indexes_days: Annotated[float, Mark.LATER] = Field(7, ge=1)
     """On a Milvus server: how long a collection that no release refers to stays after a run last built or opened it, in
     days. Longer than the longest run: another one may be between its index and its release."""
