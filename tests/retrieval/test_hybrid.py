@@ -90,6 +90,16 @@ def test_a_question_is_computed_again_for_the_next_caller(counted):
     assert seen == ["When does leave end?"] * 3, "once a turn: units lie beside the index, and nothing else is kept"
 
 
+def test_a_document_is_read_once_a_turn_and_again_in_the_next(counted, monkeypatch):
+    retriever, _ = counted
+    first, read = corpus()[0], []
+    monkeypatch.setattr(retriever, "_read_text", lambda *document: read.append(document) or "text")
+    for _ in range(2):
+        with one_turn():
+            assert {retriever.document_text(first.doc_id, first.version) for _ in range(3)} == {"text"}
+    assert read == [(first.doc_id, first.version)] * 2
+
+
 def test_a_question_that_is_a_sentence_of_the_index_is_computed_like_any_other(counted):
     """Whoever guesses a sentence of a hidden document must not learn by time that it stands there."""
     retriever, seen = counted

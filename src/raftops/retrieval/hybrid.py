@@ -20,7 +20,7 @@ from raftops.retrieval.bm25 import load_bm25
 from raftops.retrieval.embedder import open_embedder
 from raftops.retrieval.exact_files import AGAIN, open_exact_index
 from raftops.retrieval.fusion import Scored, by_id, candidates, fuse
-from raftops.retrieval.memo import IndexEmbedder, PerTurn
+from raftops.retrieval.memo import IndexEmbedder, PerTurn, text_of_turn
 from raftops.retrieval.protocols import Embedder, Searched
 from raftops.retrieval.scope import Scope
 from raftops.retrieval.stored import FILE, Stored
@@ -57,6 +57,9 @@ class HybridRetriever:
 
     def document_text(self, doc_id: str, version: str) -> str:
         """The parsed text of a document. Does not ask who may read it: ask the access module first."""
+        return text_of_turn((self._documents, doc_id, version), lambda: self._read_text(doc_id, version))
+
+    def _read_text(self, doc_id: str, version: str) -> str:
         wanted = [("doc_id", "==", doc_id), ("version", "==", version)]
         texts = parquet.read_table(self._documents, columns=["text"], filters=wanted)["text"].to_pylist()
         if not texts:

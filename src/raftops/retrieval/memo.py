@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
@@ -28,23 +28,46 @@ def text_key(text: str) -> bytes:
 
 TURN_TEXTS = 4096
 """Most vectors kept for one turn."""
-_turn: ContextVar[OrderedDict[tuple[str, bytes], Vectors] | None] = ContextVar("turn", default=None)
+TURN_DOCUMENTS = 16
+"""Most texts of documents kept for one turn."""
+
+
+@dataclass
+class _Turn:
+    vectors: OrderedDict[tuple[str, bytes], Vectors] = field(default_factory=OrderedDict)
+    texts: OrderedDict[Hashable, str] = field(default_factory=OrderedDict)
+
+
+_turn: ContextVar[_Turn | None] = ContextVar("turn", default=None)
 
 
 @contextmanager
 def one_turn() -> Iterator[None]:
-    """Within it a question is embedded once, by whichever part asks first; at its end all is forgotten.
+    """Within it a question is embedded once, by whichever part asks first, and a document read once; then forgotten.
 
     A turn within a turn is the same one: a step that asks many questions for nobody in particular is one turn.
     """
     if _turn.get() is not None:
         yield
         return
-    token = _turn.set(OrderedDict())
+    token = _turn.set(_Turn())
     try:
         yield
     finally:
         _turn.reset(token)
+
+
+def text_of_turn(key: Hashable, read: Callable[[], str]) -> str:
+    """A text that is read once a turn; outside of one, each time."""
+    turn = _turn.get()
+    if turn is None:
+        return read()
+    if key not in turn.texts:
+        turn.texts[key] = read()
+    turn.texts.move_to_end(key)
+    if len(turn.texts) > TURN_DOCUMENTS:
+        turn.texts.popitem(last=False)
+    return turn.texts[key]
 
 
 class PerTurn:
@@ -64,9 +87,10 @@ class PerTurn:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """As the embedder inside; only texts not seen in this turn are computed."""
-        kept = _turn.get()
-        if kept is None:
+        turn = _turn.get()
+        if turn is None:
             return self._embedder.embed(texts)
+        kept = turn.vectors
         keys = [(self.name, text_key(t)) for t in texts]
         found = {k: kept[k] for k in keys if k in kept}
         missing = {k: t for k, t in zip(keys, texts, strict=True) if k not in found}

@@ -48,6 +48,8 @@ class Launch:
     """Longest time for one answer."""
     signing: Signing | None = None
     """Serve only what is signed so."""
+    metrics: str = ""
+    """Address and port for Prometheus, as 127.0.0.1:9464; empty: none."""
 
     @property
     def url(self) -> str:
@@ -73,7 +75,10 @@ class Launch:
             settings["RAFTOPS_IDENTITY"] = self.identity.model_dump_json()
         if self.signing:
             settings["RAFTOPS_SIGNING"] = self.signing.model_dump_json()
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("RAFTOPS_RELEASE") and k != "RAFTOPS_IDENTITY"}
+        if self.metrics:
+            settings["RAFTOPS_METRICS"] = self.metrics
+        given = ("RAFTOPS_RELEASE", "RAFTOPS_IDENTITY", "RAFTOPS_METRICS")
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(given)}
         return kept | settings
 
 

@@ -25,12 +25,14 @@ class Settings:
     identity: Identity | None = None
     """Instead of the release's own."""
     timeout_seconds: float = 60.0
+    metrics: str = ""
+    """Address and port for Prometheus; empty: none."""
     signing: Signing = Signing()
     """Whether only signed releases are served. Comes from outside: a release cannot say this of itself."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
-        """From RAFTOPS_RELEASE(S), RAFTOPS_HOST, RAFTOPS_TIMEOUT, and in JSON RAFTOPS_IDENTITY and RAFTOPS_SIGNING."""
+        """From RAFTOPS_RELEASE(S), _HOST, _TIMEOUT, _METRICS, and in JSON RAFTOPS_IDENTITY and RAFTOPS_SIGNING."""
         releases, release = environment.get("RAFTOPS_RELEASES"), environment.get("RAFTOPS_RELEASE")
         identity, signing = environment.get("RAFTOPS_IDENTITY"), environment.get("RAFTOPS_SIGNING")
         return cls(
@@ -38,6 +40,7 @@ class Settings:
             release=Path(release) if release else None,
             host=environment.get("RAFTOPS_HOST", ""),
             identity=Identity.model_validate_json(identity) if identity else None,
+            metrics=environment.get("RAFTOPS_METRICS", ""),
             timeout_seconds=float(environment.get("RAFTOPS_TIMEOUT", "60")),
             signing=Signing.model_validate_json(signing) if signing else Signing(),
         )
