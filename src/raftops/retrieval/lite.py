@@ -6,7 +6,7 @@ Lite's own way (`MilvusClient("x.db")`) answers everybody on a loopback port, an
 from __future__ import annotations
 
 import logging
-import tempfile
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,12 +16,11 @@ from milvus_lite.adapter.grpc.servicer import MilvusServicer
 from pymilvus.grpc_gen import milvus_pb2_grpc
 
 from raftops.errors import IndexUnusable
+from raftops.files import private_folder
 
 logging.getLogger("milvus_lite").setLevel(logging.CRITICAL)  # what it logs is raised as well
 MESSAGE_BYTES = 256 * 1024 * 1024
 """Longest message, as of a Milvus server."""
-SOCKET_BYTES = 107
-"""Longest path of a socket on Linux."""
 
 
 class Lite:
@@ -33,21 +32,17 @@ class Lite:
         Raises:
             IndexUnusable: another process has the folder open, or no socket can be made.
         """
-        self._private = tempfile.TemporaryDirectory(prefix="raftops-lite-")  # mkdtemp: mode 0700
-        path = Path(self._private.name).resolve() / "s"
-        if len(str(path).encode()) > SOCKET_BYTES:
-            self._private.cleanup()
-            raise IndexUnusable(f"{path}: too long a path for a socket", next_step="set TMPDIR to a shorter one")
+        self._private = private_folder("raftops-lite-")
         try:
             self._database = MilvusLite(str(folder))
         except (OSError, DataDirLockedError) as error:
-            self._private.cleanup()
+            shutil.rmtree(self._private, ignore_errors=True)
             step = "check that no other process writes the folder"
             raise IndexUnusable(f"{folder}: cannot be opened ({error})", next_step=step) from error
         limits = [(f"grpc.max_{way}_message_length", MESSAGE_BYTES) for way in ("receive", "send")]
         self._server = grpc.server(ThreadPoolExecutor(4, "milvus-lite"), options=limits)
         milvus_pb2_grpc.add_MilvusServiceServicer_to_server(MilvusServicer(self._database), self._server)
-        self.uri = f"unix:{path}"
+        self.uri = f"unix:{self._private}/s"
         """Where it answers."""
         self._server.add_insecure_port(self.uri)
         self._server.start()
@@ -56,4 +51,4 @@ class Lite:
         """Answer nobody any more, and release the folder."""
         self._server.stop(grace=2).wait()
         self._database.close()
-        self._private.cleanup()
+        shutil.rmtree(self._private, ignore_errors=True)

@@ -16,6 +16,7 @@ import bentoml
 
 from raftops.errors import ServiceError
 from raftops.progress import reported
+from raftops.service.supervision import close_ports
 
 AT_ONCE = 64
 """Above the bound of `guard.py`, whose refusal has OpenAI's shape."""
@@ -74,6 +75,7 @@ def _assemble() -> tuple[Any, Any]:
         raise ServiceError(reason, next_step="raftops doctor") from error
 
 
+close_ports()
 late = Late()
 
 
