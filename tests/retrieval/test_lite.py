@@ -37,7 +37,6 @@ def test_a_deep_folder_for_temporary_files_is_passed_by(tmp_path, monkeypatch):
     deep.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(deep))
     lite = Lite(tmp_path / "m.db")
-    assert (
-        not list(deep.iterdir()) and stat.S_IMODE(Path(lite.uri.removeprefix("unix:")).parent.stat().st_mode) == 0o700
-    )
+    folder = Path(lite.uri.removeprefix("unix:")).parent
+    assert not list(deep.iterdir()) and stat.S_IMODE(folder.stat().st_mode) == 0o700
     lite.close()
