@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -48,7 +49,7 @@ class Listener:
                 return False
         except urllib.error.HTTPError as refused:
             return refused.code == 401  # noqa: PLR2004  HTTP's word for: who are you?
-        except (OSError, ValueError):
+        except (OSError, ValueError, HTTPException):  # it speaks something else
             return False
 
 
