@@ -6,7 +6,6 @@ By /proc, so on Linux alone. A port asks for a token where it refuses `GET /v1/m
 from __future__ import annotations
 
 import os
-import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -79,7 +78,8 @@ def _host(written: str) -> str:
     """An address as the kernel writes it: hexadecimal, each four bytes backwards."""
     raw = bytes.fromhex(written)
     turned = b"".join(raw[n : n + 4][::-1] for n in range(0, len(raw), 4))
-    return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, turned)  # noqa: PLR2004
+    found = ip_address(turned)
+    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 def _ours(proc: Path) -> Iterator[int]:
