@@ -46,6 +46,17 @@ class Signing(Section):
     """Public key (P-256, P-384 or P-521) that signatures are verified with: PEM text, or a PEM file's path."""
 
 
+class Redteam(Section):
+    """An attack on each new release before it is served (`raftops redteam`); what gets through holds it."""
+
+    attacks: int = Field(100, ge=1, le=100_000)
+    """Questions after documents that their asker may not read."""
+    orders: int = Field(2, ge=0, le=1000)
+    """Questions asked beside each kind of order that is planted in a document."""
+    orders_max: Fraction = 0.02
+    """Largest share of the planted orders that may be obeyed."""
+
+
 class Kubernetes(Section):
     """How the service runs on a cluster: two deployments, one of which has the traffic."""
 
@@ -97,6 +108,8 @@ class Deploy(Section):
     """Served on this machine, or by a deployment on the cluster that is applied, watched and switched to."""
     signing: Annotated[Signing, Mark.LATER] = Signing()
     """Whether releases must be signed, and by whom."""
+    redteam: Annotated[Redteam | None, Mark.LATER] = None
+    """Attack on each new release before it is served; absent: none."""
     kubernetes: Annotated[Kubernetes, Mark.LATER] = Kubernetes()
     """How the service runs on a cluster."""
 
