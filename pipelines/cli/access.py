@@ -1,4 +1,7 @@
-"""Commands about who may read what: apply, show, restore, explain, prove. A running service follows within a second; nothing runs again."""
+"""Commands about who may read what: apply, show, restore, explain, prove.
+
+A running service follows within a second; nothing runs again.
+"""
 
 from __future__ import annotations
 

@@ -49,6 +49,23 @@ def alone_in(*folders: Path) -> Iterator[None]:
         yield
 
 
+SOCKET_BYTES = 100
+"""Longest path of a folder for sockets: 107 bytes with the socket's name are what Linux takes."""
+
+
+def private_folder(prefix: str) -> Path:
+    """A new folder for sockets that only this user can open; a deep TMPDIR is passed by. The caller removes it.
+
+    Raises:
+        StepError: no folder with so short a name can be made.
+    """
+    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108  mkdtemp makes it new, with mode 0700
+        path = Path(os.path.realpath(parent)) / f"{prefix}{'x' * 8}"
+        if len(os.fsencode(path)) <= SOCKET_BYTES and os.access(path.parent, os.W_OK):
+            return Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))
+    raise StepError(f"{tempfile.gettempdir()}: too long a path for a socket", next_step="set TMPDIR to a shorter one")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a whole text file, or nothing."""
     with atomic(path) as file:

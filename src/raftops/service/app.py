@@ -188,12 +188,6 @@ def models(here: Here, who: Who) -> Response:
         return JSONResponse({"object": "list", "data": [row | {"release": live.release}]})
 
 
-@routes.get("/metrics")
-def metrics(here: Here) -> Response:
-    """Counters in Prometheus' format."""
-    return Response(here.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
     headers = {"www-authenticate": 'Bearer realm="raftops"'} if error.status == 401 else {}

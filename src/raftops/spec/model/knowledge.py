@@ -152,4 +152,4 @@ class Index(Section):
     """What runs the embedder; auto takes OpenVINO (in bf16 where the CPU has it), or onnxruntime if it is installed and
     the CPU lacks bf16 (the extra `onnxruntime`)."""
     dense: Literal["auto", "flat", "hnsw"] = "auto"
-    """Dense index type; auto is exact (flat) on Milvus Lite and HNSW on a server."""
+    """Dense index type of the collection; auto is flat on Milvus Lite, which is not searched, and HNSW on a server."""
