@@ -93,6 +93,11 @@ COMMANDS = {
     "access": Command(
         "access", "Who may read what: put the access file in force, which rule decides, a proof on a running service."
     ),
+    "forget": Command(
+        "forget",
+        "Forget a document: nobody reads it any more; purge caches, old releases, bucket and rows; prove it.",
+        "index",
+    ),
     "release": Command("releases", "What was released, and going back.", "service"),
     "examples": Command(
         "examples", "Examples: what is wrong with them, where they come from, which are accepted.", "validate"
@@ -104,7 +109,7 @@ COMMANDS = {
 PANELS = {
     "A project": ("init", "validate", "examples", "models", "schema", "doctor"),
     "Runs on this machine": ("plan", "run", "runs", "logs", "gc"),
-    "Answers and reports": ("serve", "ask", "search", "report", "open", "release", "access", "redteam"),
+    "Answers and reports": ("serve", "ask", "search", "report", "open", "release", "access", "forget", "redteam"),
     "Clusters and CI": ("compile", "submit", "kfp-run", "status", "cancel", "data", "manifests"),
 }
 """The commands in the order and groups of `--help`."""

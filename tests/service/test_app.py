@@ -138,7 +138,7 @@ def test_two_authorization_headers_are_refused_whichever_of_them_is_good():
     for pair in (("Bearer staff", "Bearer boss"), ("Bearer staff", "Bearer staff"), ("Basic x", "Bearer boss")):
         answer = ask(client, "How large is the bonus pool?", headers=[("Authorization", value) for value in pair])
         assert answer.status_code == 400 and answer.json()["error"]["code"] == "ambiguous"
-    assert 'raftops_denied_total{reason="ambiguous"} 3.0' in client.get("/metrics").text
+    assert 'raftops_denied_total{reason="ambiguous"} 3.0' in client.counted.text().decode()
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_who_cannot_be_told_apart_from_others_is_refused_with_the_reason_and_cou
     answer = ask(client, headers={"Authorization": f"Bearer denied:{reason}"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, reason)
     assert ("retry-after" in answer.headers) is (status == 503) and "www-authenticate" not in answer.headers
-    assert f'raftops_denied_total{{reason="{reason}"}} 1.0' in client.get("/metrics").text
+    assert f'raftops_denied_total{{reason="{reason}"}} 1.0' in client.counted.text().decode()
 
 
 def test_a_token_in_the_address_is_not_a_token():

@@ -117,6 +117,11 @@ class Bucket:
         except _Absent:
             return None
 
+    def delete(self, name: str) -> None:
+        """Delete an object; one that is not there is no error."""
+        with self._named(name):
+            self._client.delete_object(Bucket=self._bucket, Key=self._key(name))
+
     def size(self, name: str) -> int | None:
         """Bytes of an object; None where there is none."""
         try:

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from raftops.errors import StorageError
-from raftops.files import link_or_copy, read_json, sha256_json
+from raftops.files import link_or_copy, read_json, read_jsonl, sha256_json
 from raftops.release.current import NAME
 from raftops.release.parts import BESIDE, digest_of, without_links
 from raftops.release.parts import RUN as RUN_LINKS
@@ -244,3 +244,38 @@ def _parsed(body: bytes, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise StorageError(f"{where}: not what a push writes", next_step=_PUSH)
     return value
+
+
+def purge_remote(name: str, doc_id: str, bucket: Bucket, dry_run: bool = False) -> list[str]:
+    """Delete the releases of the bucket that hold a document or weights that learned it; returns the objects' names.
+
+    A content that a release which stays needs, stays. A bucket that keeps old versions of objects has them still.
+    """
+    manifests = [path for path in bucket.names("releases/") if NAME.fullmatch(PurePosixPath(path).stem)]
+    files = {path: _files(PurePosixPath(path).parent.name, PurePosixPath(path).stem, bucket) for path in manifests}
+    ours = [path for path in manifests if PurePosixPath(path).parent.name == name]
+    holding = {path for path in ours if _remote_holds(files[path], doc_id, bucket)}
+    needed = {digest for path, listed in files.items() if path not in holding for digest in listed.values()}
+    going = {_object(digest) for path in holding for digest in files[path].values() if digest not in needed}
+    for path in holding:
+        short = PurePosixPath(path).stem
+        beside = (path, f"reports/{name}/{short}/report.html", _record(name, short))
+        going |= {one for one in beside if bucket.size(one) is not None}
+    if _current(name, bucket).get("hash") in {PurePosixPath(path).stem for path in holding}:
+        going.add(f"releases/{name}/{CURRENT}")
+    for one in sorted(going, key=lambda one: not one.startswith("releases/")) if not dry_run else ():
+        bucket.delete(one)  # what names the contents goes first: nobody pulls half a release
+    return sorted(going)
+
+
+def _remote_holds(files: Mapping[str, str], doc_id: str, bucket: Bucket) -> bool:
+    """Whether a release's index or weights have the document."""
+    with tempfile.TemporaryDirectory() as folder:
+        documents, sources = Path(folder, "documents.parquet"), Path(folder, "sources.jsonl")
+        for name, target in (("index/documents.parquet", documents), ("sources.jsonl", sources)):
+            if name in files:
+                bucket.get(_object(files[name]), target, files[name])
+        parquet = import_module("pyarrow.parquet")
+        ids = parquet.read_table(documents, columns=["doc_id"])["doc_id"].to_pylist() if documents.is_file() else []
+        trained = (row["doc_id"] for _, row in read_jsonl(sources)) if sources.is_file() else ()
+        return doc_id in ids or doc_id in trained
