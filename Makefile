@@ -35,7 +35,7 @@ needed = $(or $($1),$(error no $1: KEY names a key of cosign, and `make images P
 export DVC_NO_ANALYTICS := 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: run test test-quick test-all workflows serve check format images sbom sign-images verify-images bento base compile bench bars data setup lock schema golden docs clean inputs-18f inputs-forms
+.PHONY: run test test-quick test-all workflows serve check format images sbom sign-images verify-images bento base compile bench bars data setup lock schema golden slapd docs clean inputs-18f inputs-forms
 
 run: setup data  ## the main job: spec to cited answers
 	$(BIN)/raftops run $(SPEC) $(FLAGS) --demo
@@ -130,6 +130,11 @@ schema: setup  ## the JSON Schemas that editors read
 
 docs: setup  ## the docs site into build/site, strictly; it reads what the code says and asks no other host
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+slapd:  ## OpenLDAP's server for the tests of LDAP, unpacked into build/slapd: Debian and Ubuntu, without root
+	@mkdir -p build/slapd && cd build/slapd && apt-get download --quiet slapd \
+	  $$(apt-cache depends slapd | sed -nE 's/^ *\|?Depends: (lib[a-z0-9.+-]+)$$/\1/p' | grep -vx libc6) \
+	  && for package in *.deb; do dpkg -x $$package . && rm $$package; done
 
 golden: setup data  ## the compiled quickstart as reviewed
 	RAFTOPS_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/pipelines/wiring/test_compile.py

@@ -37,7 +37,8 @@ def test_a_law_is_said_with_the_figure_that_was_measured() -> None:
     laws = scale.tables()["laws"]
     for name, as_said in {
         "embed_rate": "52",
-        "lite_hybrid": "0.00985",
+        "exact_hybrid": "0.00021",
+        "exact_disk": "2.7 kB",
         "lite_memory": "27 kB",
         "text": "1,085",
     }.items():
@@ -50,10 +51,7 @@ def test_the_figures_that_the_text_names_are_those_of_the_script_the_log_and_the
     assert scale.of("answer") == pytest.approx(report["metrics"]["served.seconds"], abs=5e-4)
     assert "228,206 tokens" in text and "228,206 tokens" in log
     assert f"{228_206 / scale.of('cpu_tokens') / 60:.0f} minutes" in text
-    said = f"{20_000 * scale.of('lite_hybrid'):.0f} ms at 20,000 passages, and {scale.of('lite_20k'):.0f} ms"
-    assert said in text
-    assert f"| {scale.LITE_PASSAGES:,} passages |" in text and f"{scale.LITE_MS} ms is what we bear" in text
-    assert scale.LITE_PASSAGES * scale.of("lite_hybrid") <= scale.LITE_MS
+    assert f"| {scale.EXACT_PASSAGES:,} passages |" in text
 
 
 def test_every_file_that_the_text_names_is_there() -> None:

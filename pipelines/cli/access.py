@@ -1,4 +1,7 @@
-"""Commands about who may read what now: apply, show. A running service follows within a second; nothing runs again."""
+"""Commands about who may read what: apply, show, restore, explain, prove.
+
+A running service follows within a second; nothing runs again.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,23 @@ from rich.markup import escape
 from pipelines.cli.authoring import DryRun, Overlays, SpecPath, releases_folder
 from pipelines.cli.releases import LISTED
 from pipelines.cli.screen import screen
-from raftops.access import load_access
+from pipelines.cli.who_may_read import explain, prove
 from raftops.release.access_changes import Change, readers_by, would_change
 from raftops.release.in_force import apply_access, lift, read_in_force
+from raftops.spec.access_file import load_access
 from raftops.spec.load import load_spec
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    group = typer.Typer(help="Who may read what now: put the access file in force, show what is.", no_args_is_help=True)
+    group = typer.Typer(
+        help="Who may read what: put the access file in force, which rule decides, a proof on a running service.",
+        no_args_is_help=True,
+    )
     for command in (access_apply, access_show, access_restore):
         group.command(command.__name__.removeprefix("access_"))(command)
+    group.command("explain")(explain)
+    group.command("prove")(prove)
     app.add_typer(group, name="access")
 
 

@@ -90,7 +90,9 @@ COMMANDS = {
     "status": Command("cluster", "Show the newest runs, or the steps of one."),
     "logs": Command("cluster", "Show what a step of a run wrote, on this machine or on Kubeflow."),
     "cancel": Command("cluster", "End a run; what its finished steps made is kept."),
-    "access": Command("access", "Who may read what now: put the access file in force, show what is.", "service"),
+    "access": Command(
+        "access", "Who may read what: put the access file in force, which rule decides, a proof on a running service."
+    ),
     "forget": Command(
         "forget",
         "Forget a document: nobody reads it any more; purge caches, old releases, bucket and rows; prove it.",

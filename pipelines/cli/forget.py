@@ -17,11 +17,11 @@ from pipelines.cli.releases import LISTED
 from pipelines.cli.screen import screen
 from pipelines.runs.record import Store
 from pipelines.runs.traces import Trace, Traced, learned, purge, served, traced, traces
-from raftops.access import load_access
 from raftops.data.listing import example_files
 from raftops.errors import RaftopsError
 from raftops.files import write_text
 from raftops.release.in_force import read_in_force, withdraw
+from raftops.spec.access_file import load_access
 from raftops.spec.load import LoadedSpec, command_line, load_spec
 
 OUT_OF_REACH = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -40,7 +42,7 @@ def runs(
     if run:
         _show(store, found_run(store, run))
         return
-    records = [read_record(path) for path in _records(store)[:SHOWN]]
+    records = tell_unreadable(store)[:SHOWN]
     rows = [(r.run_id, r.name, r.status, duration(r.seconds), _did(r), r.spec) for r in records]
     screen.table(f"runs in {store.root}", ("run", "assistant", "", "time", "steps", "spec"), rows)
     screen.say("next: raftops runs RUN, or raftops logs RUN STEP" if rows else "no runs yet; next: raftops run SPEC")
@@ -48,15 +50,29 @@ def runs(
     screen.result([{key: asdict(r)[key] for key in keys} for r in records])
 
 
+def tell_unreadable(store: Store) -> list[RunRecord]:
+    """The records of the runs, newest first; of each that cannot be read it is said what it is and what mends it."""
+    records, broken = store.read()
+    for path, error in broken.items():
+        shown = os.path.relpath(path.parent)
+        step = f"rm -r {shlex.quote(shown)}; until then raftops gc keeps what no other run names"
+        screen.note(f"{os.path.relpath(path)}: {str(error).removeprefix(f'{path}: ')}; the run is left out", step)
+    return records
+
+
 def _did(record: RunRecord) -> str:
     ran = sum(state.status == "done" for state in record.steps.values())
-    failed = next((f", {step} failed" for step in STEPS if record.steps[step].status == "failed"), "")
+    failed = next((f", {step} failed" for step in STEPS if _failed(record, step)), "")
     return f"{ran} of {len(record.steps)} ran{failed}"
+
+
+def _failed(record: RunRecord, step: str) -> bool:
+    return step in record.steps and record.steps[step].status == "failed"
 
 
 def _show(store: Store, record: RunRecord) -> None:
     logs = {step: store.runs / record.run_id / f"{step}.log" for step in STEPS}
-    states = [(step, record.steps[step]) for step in STEPS]
+    states = [(step, record.steps[step]) for step in STEPS if step in record.steps]
     rows = [(s, r.status, duration(r.seconds), str(logs[s]) if logs[s].is_file() else "-") for s, r in states]
     screen.table(f"{record.name}, {record.started}: {record.status}", ("step", "", "time", "log"), rows)
     screen.say(f"next: raftops logs {record.run_id} STEP")
@@ -74,8 +90,9 @@ def found_run(store: Store, run: str) -> RunRecord:
     Raises:
         StepError: there is none, or there are several.
     """
-    paths = _records(store)
-    matching = paths[:1] if run == LATEST else [path for path in paths if path.parent.name.startswith(run)]
+    if run == LATEST and (records := tell_unreadable(store)):
+        return records[0]
+    matching = [path for path in _records(store) if run != LATEST and path.parent.name.startswith(run)]
     if len(matching) != 1:
         wrong = "is no run" if not matching else f"is the beginning of {len(matching)} runs"
         raise StepError(f"{run} {wrong} in {store.root}", next_step="raftops runs lists them")
@@ -93,7 +110,7 @@ def show_log(store: Store, run: str, step: str) -> None:
     record = found_run(store, run)
     folder = store.runs / record.run_id
     written = [name for name in STEPS if (folder / f"{name}.log").is_file()]
-    failed = [name for name in written if record.steps[name].status == "failed"]
+    failed = [name for name in written if _failed(record, name)]
     wanted = step or next(iter([*failed, *reversed(written)]), "")
     if wanted not in written:
         why = f"its log has {', '.join(written)}" if written else "nothing ran: no step had changed"
@@ -123,6 +140,7 @@ def gc(
     store = store_of(spec, overlay)
     if not store.root.is_dir():
         raise RaftopsError(f"{store.root}: no store here", next_step="raftops gc --spec SPEC")
+    tell_unreadable(store)
     found, before = garbage(store, keep, cache), size_of(store.root)
     rows = [(str(one.path.relative_to(store.root)), f"{size_of(one.path) / MIB:,.1f} MiB", one.why) for one in found]
     screen.table(f"{store.root}: {before / MIB:,.0f} MiB", ("not needed", "holds", "why"), rows)

@@ -69,7 +69,8 @@ def search(  # noqa: PLR0913  one argument per option
     if url:
         shown = token or import_module("pipelines.cli.serving").development_token(loaded, user)
         found = import_module("raftops.service.client").search(url, shown, question, top_k=top)["data"]
-        _show([row | {"place": _place(row["locator"]), "groups": []} for row in found], f"from {url}")
+        _show([row | {"place": _place(row["locator"])} for row in found], f"from {url}")
+        screen.say("[dim]who else may read them, a service tells nobody: all that is shown, this token's owner may[/]")
         return
     built, access = _searchable(loaded)
     asking = asking_as(loaded, access, user, named)
@@ -125,7 +126,7 @@ def _show(rows: list[dict[str, Any]], who: str) -> None:
     for number, row in enumerate(rows, 1):
         place = f" · {escape(row['place'])}" if row.get("place") else ""
         screen.say(f"[bold]{number}[/] [cyan]{row['score']:.3f}[/] {escape(row['doc_id'])}{place}")
-        if row["groups"]:
+        if row.get("groups"):
             screen.say(
                 f"      [dim]may be read by: {escape(', '.join(row['groups']))} (policy {escape(row['policy'])})[/]"
             )

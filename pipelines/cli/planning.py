@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from pipelines.cli.access import tell_changes
 from pipelines.cli.authoring import PIPELINE, Overlays, SpecPath, releases_folder, store_folder, write_made
+from pipelines.cli.history import tell_unreadable
 from pipelines.cli.screen import duration, screen
 from pipelines.kubeflow.client import Server, endpoint_of
 from pipelines.kubeflow.earlier_runs import past_steps
@@ -63,7 +64,10 @@ def plan_command(
     """Show what a run would do: which steps, why, how much work, how long."""
     loaded = load_spec(spec, overlay or ())
     compiled = compile_spec(loaded)
-    history: History = Recorded(against) if against else Store(store_folder(loaded))
+    store = Store(store_folder(loaded))
+    history: History = Recorded(against) if against else store
+    if history is store:
+        tell_unreadable(store)
     planned = plan(loaded.assistant, compiled, history)
     if where is Target.kubeflow:
         costs = _show_cluster_plan(loaded, compiled, planned, markdown)

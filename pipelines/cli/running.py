@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from importlib import import_module
@@ -15,6 +16,7 @@ from pipelines.cli.access import tell_changes
 from pipelines.cli.authoring import Force, Overlays, SpecPath, named_steps, releases_folder, store_folder
 from pipelines.cli.doctor import missing_packages
 from pipelines.cli.gaps import tell_gaps
+from pipelines.cli.history import tell_unreadable
 from pipelines.cli.planning import tell_estimate
 from pipelines.cli.run_screen import RunScreen
 from pipelines.cli.screen import duration, linked, screen
@@ -70,6 +72,7 @@ def run(  # noqa: PLR0913  one argument per option
     compiled, store = compile_spec(loaded), Store(store_folder(loaded))
     screen.say(f"[bold]{loaded.assistant.name}[/] from {escape(str(spec))}; results in {escape(str(store.root))}")
     tell_gaps(loaded)
+    tell_unreadable(store)
     planned = plan(loaded.assistant, compiled, store)
     wanted = {p.step for p in planned if (p.runs or p.step in again) and p.step in upstream(last)}
     tell_estimate(loaded, compiled, [p for p in planned if p.step in wanted])
@@ -89,7 +92,7 @@ def run(  # noqa: PLR0913  one argument per option
         except RaftopsError:
             follower.verdict()
             raise
-    _show(loaded, record, store)
+    _show(loaded, record, store, ["--quick"] * quickly)
     follower.verdict()
     screen.result(asdict(record))
     if demo and last == STEPS[-1]:
@@ -106,7 +109,8 @@ def put_in_force(loaded: LoadedSpec, compiled: Compiled) -> None:
         tell_changes(found)
 
 
-def _show(loaded: LoadedSpec, record: RunRecord, store: Store) -> None:
+def _show(loaded: LoadedSpec, record: RunRecord, store: Store, options: Sequence[str]) -> None:
+    """What ran and where its pages are; what is typed next has the `options` of this run, or other steps would run."""
     states = [(step, record.steps[step]) for step in STEPS]
     words = {"waiting": "not wanted"}
     times = {step: duration(state.seconds) if state.status == "done" else "-" for step, state in states}
@@ -120,7 +124,7 @@ def _show(loaded: LoadedSpec, record: RunRecord, store: Store) -> None:
         if record.steps[step].status != "waiting":
             screen.say(f"  {linked(page)}")
     if record.steps["deploy"].status == "waiting":
-        whole = command_line("run", loaded.path, overlays=loaded.overlays)
+        whole = " ".join([command_line("run", loaded.path, overlays=loaded.overlays), *options])
         screen.say(f"next: {escape(whole)} runs the rest")
         return
     serve, ask = (command_line(verb, loaded.path, overlays=loaded.overlays) for verb in ("serve", "ask"))

@@ -42,12 +42,16 @@ def serve(
     spec: SpecPath,
     overlay: Overlays = None,
     port: Annotated[int, typer.Option(help="Port instead of the spec's.")] = 0,
+    metrics: Annotated[
+        str,
+        typer.Option(envvar="RAFTOPS_METRICS", help="Address and port for Prometheus: 127.0.0.1:9464. None if absent."),
+    ] = "",
 ) -> None:
     """Serve the current release until Ctrl-C; a newer release is taken up by itself."""
     if find_spec("bentoml") is None:  # the service is a process of its own: it would say so in its log only
         raise ModuleNotFoundError("bentoml is not installed", name="bentoml")
     loaded = load_spec(spec, overlay or ())
-    with _started(loaded, _current(loaded), port) as service:
+    with _started(loaded, _current(loaded), port, metrics) as service:
         screen.say(f"serving on {service.url} (OpenAI-compatible: {service.url}/v1); log in {service.log}")
         if tokens := loaded.assistant.spec.deploy.identity.dev_tokens:
             screen.say(f"development tokens (one user a group, and {EVERYONE}) in {loaded.root / tokens}")
@@ -100,16 +104,16 @@ def development_token(loaded: LoadedSpec, user: str) -> str:
     return _user(loaded, _current(loaded), user).token
 
 
-def _started(loaded: LoadedSpec, release: Release, port: int = 0) -> Service:
+def _started(loaded: LoadedSpec, release: Release, port: int = 0, metrics: str = "") -> Service:
     """The service on the current release, ready to answer."""
     deploy, store = loaded.assistant.spec.deploy, store_folder(loaded)
-    identity = deploy.identity
+    identity = deploy.identity.below(loaded.root)
     if identity.dev_tokens:
-        identity = identity.model_copy(update={"dev_tokens": str(loaded.root / identity.dev_tokens)})
         ensure_dev_tokens(Path(identity.dev_tokens), tuple(release.access.groups))
     launch = Launch(
         releases_folder(loaded), None, deploy.host, port or deploy.port, identity, deploy.timeout_seconds,
         signing_of(loaded), loaded.root / loaded.assistant.spec.data.access if deploy.follow_access else None,
+        metrics,
     )  # fmt: skip
     service = Service(launch, store / "service.log")
     try:

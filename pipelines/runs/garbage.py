@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.runs.record import RunRecord, Store, read_record
+from pipelines.runs.record import Store
 from raftops.errors import RaftopsError
 
 SHARED = ("gguf", "rerankers", "train")
@@ -41,7 +41,9 @@ def garbage(store: Store, keep: int, whole_cache: bool = False) -> list[Garbage]
     going = {one.path for one in found}
     kept = _inodes(path for path in store.artifacts.glob("*/*") if path not in going)
     kept |= _inodes(_children(store.root / "releases"))
-    if not _ended_well(store):
+    records, broken = store.read()
+    newest = {record.name: record for record in reversed(records)}
+    if broken or any(record.status != "done" for record in newest.values()):
         return found  # the next run goes on from what the last one left in the cache
     for part in SHARED:
         whole = [path for path in _children(store.cache / part) if not _inodes([path]) & kept]
@@ -80,15 +82,6 @@ def delete(store: Store, found: Iterable[Garbage]) -> None:
         for run in _children(store.artifacts):
             if run.is_dir() and not any(run.iterdir()):
                 run.rmdir()
-
-
-def _ended_well(store: Store) -> bool:
-    """Whether the newest run of every assistant did: one that did not goes on from what lies in the cache."""
-    newest: dict[str, RunRecord] = {}
-    for path in sorted(store.runs.glob("*/run.json")):
-        record = read_record(path)
-        newest[record.name] = record
-    return all(record.status == "done" for record in newest.values())
 
 
 def _children(folder: Path) -> list[Path]:

@@ -14,9 +14,10 @@ from typing import Any
 
 from kfp.dsl import Artifact
 from kfp.local.cache import LocalCache
+from pydantic import TypeAdapter
 
 from pipelines.wiring.steps import PARTS
-from raftops.errors import RaftopsError
+from raftops.errors import RaftopsError, StepError
 from raftops.files import read_json, write_json
 from raftops.spec.model.base import STEPS, StepName
 
@@ -58,6 +59,7 @@ class RunRecord:
     spec: str
     started: str
     steps: dict[str, StepRecord]
+    """By name; records of earlier versions lack some."""
     documents: dict[str, str]
     examples: dict[str, str]
     dvc: str = ""
@@ -143,8 +145,17 @@ class Store:
 
     def records(self, name: str) -> list[RunRecord]:
         """The runs of an assistant, newest first."""
-        records = [read_record(folder / "run.json") for folder in self._runs()]
-        return [record for record in records if record.name == name]
+        return [record for record in self.read()[0] if record.name == name]
+
+    def read(self) -> tuple[list[RunRecord], dict[Path, RaftopsError]]:
+        """Every record, newest first; and those that cannot be read, by their file: the others are none the worse."""
+        records, broken = list[RunRecord](), dict[Path, RaftopsError]()
+        for folder in self._runs():
+            try:
+                records.append(read_record(folder / "run.json"))
+            except RaftopsError as error:
+                broken[folder / "run.json"] = error
+        return records, broken
 
     def prune(self, keep: int = 5) -> None:
         """Delete results that none of the newest runs of any assistant made or used, and records of long ago."""
@@ -153,25 +164,27 @@ class Store:
         for run in self.artifacts.glob("*"):
             if not any(run.iterdir()):
                 run.rmdir()
-        for folder in self._runs()[RECORDS:]:
-            shutil.rmtree(folder, ignore_errors=True)
+        for record in self.read()[0][RECORDS:]:
+            shutil.rmtree(self.runs / record.run_id, ignore_errors=True)
 
     def unused(self, keep: int, whole: bool = False) -> list[Path]:
         """Folders of results that none of the newest `keep` runs of any assistant made or used.
 
-        `whole`: only runs that went to their end count, and the newest run stays, however it ended.
+        `whole`: only runs that went to their end count, and the newest run stays, however it ended. Where a record
+        cannot be read, what no other record names may be its, and stays.
         """
-        kept, seen = set[Path](), Counter[str]()
-        for folder in self._runs():
-            record = read_json(folder / "run.json")
-            newest = record["name"] not in seen
-            ended = all(step["status"] in ("done", "skipped") for step in record["steps"].values())
-            seen[record["name"]] += ended or not whole
-            if newest or seen[record["name"]] <= keep:
-                artifacts = [uri for step in record["steps"].values() for uri in step["artifacts"].values()]
-                kept |= {self._task(Path(uri)) for uri in artifacts}
+        kept, known, seen = set[Path](), set[Path](), Counter[str]()
+        records, broken = self.read()
+        for record in records:
+            newest = record.name not in seen
+            ended = all(step.status in ("done", "skipped") for step in record.steps.values())
+            seen[record.name] += ended or not whole
+            made = {self._task(Path(uri)) for step in record.steps.values() for uri in step.artifacts.values()}
+            known |= {folder.parent for folder in made}
+            kept |= made if newest or seen[record.name] <= keep else set()
         runs = {folder.parent for folder in kept}
         results = sorted(folder for folder in self.artifacts.glob("*/*") if folder not in kept)
+        results = [folder for folder in results if folder.parent in known] if broken else results
         return [f for f in results if not (f.parent in runs and any(part in f.name for part in _PARTS))]
 
     def _task(self, artifact: Path) -> Path:
@@ -185,16 +198,24 @@ class Store:
         return sorted((path.parent for path in self.runs.glob("*/run.json")), reverse=True)
 
 
+_RECORD = TypeAdapter(RunRecord)
+
+
 def read_record(path: Path) -> RunRecord:
     """A run's record from its file.
 
     Raises:
         RaftopsError: it cannot be read, or is not a record of this version.
     """
-    raw: Any = read_json(path)
     try:
-        # Records of earlier versions may name steps that there are no more.
+        raw: Any = read_json(path)
+        # Records of earlier versions may name steps that there are no more, and lack others.
         steps = {name: StepRecord(**step) for name, step in raw.pop("steps").items() if name in STEPS}
-        return RunRecord(**raw, steps=steps)
-    except (KeyError, TypeError, AttributeError) as error:
+        record = RunRecord(**raw, steps=steps)
+        if record.run_id and record.run_id != path.parent.name and path.parent.parent.name == "runs":
+            raise ValueError(f"it is the record of {record.run_id}")
+        return _RECORD.validate_python(asdict(record))
+    except StepError as error:
+        raise RaftopsError(str(error), next_step="run the spec again, and remove that file's folder") from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise RaftopsError(f"{path}: not a run record of this version", next_step="run the spec again") from error

@@ -7,9 +7,10 @@ from typing import Any
 from components.images import image
 from pipelines.wiring.steps import TABLE
 from raftops.spec.model.assistant import Assistant, Spec
-from raftops.spec.model.base import STEPS, Mark, Section, StepName, as_json, marked
+from raftops.spec.model.base import STEPS, Mark, SecretRef, Section, StepName, as_json, marked
 from raftops.spec.model.learning import Prompt
 from raftops.spec.model.platform import Platform
+from raftops.spec.model.serving import Deploy
 
 PLACES = frozenset({"cache", "releases", "artifacts"})
 """Of what a step is given: says only where files are."""
@@ -39,11 +40,18 @@ def configs(assistant: Assistant) -> dict[StepName, dict[str, Any]]:
         config["deploy"]["cluster"] = {
             **_place(platform, "deploy"),
             **({"pull_secrets": pull_secrets} if pull_secrets else {}),
-            "secrets": [as_json(platform.milvus.token)] if platform.milvus.token else [],
+            "secrets": [as_json(secret) for secret in (platform.milvus.token, *of_directory(spec.deploy)) if secret],
             # The service may have an image of its own; the step's serves, too.
             **({"image": spec.deploy.kubernetes.image} if spec.deploy.kubernetes.image else {}),
         }
     return config
+
+
+def of_directory(deploy: Deploy) -> tuple[SecretRef, ...]:
+    """The secrets by which the service asks the directory."""
+    directory = deploy.identity.directory
+    password = directory.ldap.bind_password if directory and directory.ldap else None
+    return (password,) if password else ()
 
 
 def _settings(assistant: Assistant) -> dict[str, Any]:

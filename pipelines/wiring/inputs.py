@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from raftops.access import AccessPolicies, load_access
+from raftops.access import AccessPolicies
 from raftops.data.dvc import cited_documents, document_digests, example_digests
 from raftops.errors import StepError
 from raftops.files import sha256_tree
 from raftops.models import require_packages, resolve
+from raftops.spec.access_file import load_access
 from raftops.spec.model.assistant import Assistant
 
 

@@ -1,23 +1,22 @@
 """Who may read what. The one place that decides; it fails closed.
 
 A document has one policy, a policy lists groups, a caller's groups come from a verified token. No policy, unknown
-policy, unknown group, empty group list: denied. A permission change edits the access file and re-embeds nothing.
+policy, unknown group, empty group list: denied. Names of documents, patterns, policies and groups are compared in
+Unicode's form NFC, and a document whose name holds a letter that cannot be seen has no policy. A permission change
+edits the access file and re-embeds nothing. Reads no file: `raftops.spec.access_file` does.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from raftops.errors import AccessError
+from raftops.globs import first_of, invisible, nfc
 
-_FOLDERS = "(?:.*/)?"
+Name = Annotated[str, AfterValidator(nfc)]
+"""A name in the form that names are compared in."""
 
 
 class Policy(BaseModel):
@@ -25,7 +24,7 @@ class Policy(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    groups: tuple[str, ...] = ()
+    groups: tuple[Name, ...] = ()
     """Groups of this file; whoever is in one of them may read."""
 
 
@@ -34,10 +33,12 @@ class Rule(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    match: str = Field(min_length=1)
+    match: Name = Field(min_length=1)
     """Pattern of document ids (paths below the documents folder): `**/` any folders, `*` and `?` within one name."""
-    policy: str = Field(min_length=1)
+    policy: Name = Field(min_length=1)
     """Policy of this file that the documents have."""
+    allow_empty: bool = Field(False, exclude_if=lambda value: not value)
+    """Whether this rule may decide no document yet, or no longer; otherwise one that decides none is a mistake."""
 
 
 class AccessPolicies(BaseModel):
@@ -45,22 +46,44 @@ class AccessPolicies(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    groups: dict[str, str] = Field(default_factory=dict)
+    groups: dict[Name, str] = Field(default_factory=dict)
     """Every group of the callers' tokens that counts here, with a line for people."""
-    policies: dict[str, Policy] = Field(default_factory=dict)
+    policies: dict[Name, Policy] = Field(default_factory=dict)
     """Named lists of groups."""
     documents: tuple[Rule, ...] = ()
     """Which documents have which policy; the first rule that matches decides, and none means that nobody may read."""
 
+    def rule_of(self, doc_id: str) -> int | None:
+        """The number, from 0, of the rule that decides about a document; None where none matches."""
+        return first_of(tuple(rule.match for rule in self.documents), doc_id)
+
     def policy_of(self, doc_id: str) -> str | None:
         """The policy of a document, or None: then nobody may read it."""
-        rule = next((r for r in self.documents if glob_pattern(r.match).fullmatch(doc_id)), None)
-        return rule.policy if rule and rule.policy in self.policies else None
+        number = None if invisible(doc_id) else self.rule_of(doc_id)
+        policy_id = None if number is None else self.documents[number].policy
+        return policy_id if policy_id in self.policies else None
+
+    def readers(self, policy_id: str | None) -> frozenset[str]:
+        """The groups any one of which may read what has this policy."""
+        policy = self.policies.get(policy_id) if policy_id is not None else None
+        return frozenset(group for group in policy.groups if group in self.groups) if policy else frozenset()
+
+    def strictest(self, policy_ids: Iterable[str | None]) -> str | None:
+        """Of the policies that one content has under several names, the one whose readers every other admits.
+
+        None where one of them is none, or where no one of them is within all others: then nobody may read it.
+        """
+        ids = set(policy_ids)
+        if not ids or None in ids:
+            return None
+        within = (one for one in sorted(map(str, ids)) if all(self.readers(one) <= self.readers(p) for p in ids))
+        return next(within, None)
 
     def readable(self, groups: Iterable[str]) -> frozenset[str]:
         """The policies that a caller with these groups may read. Groups the file does not know count for nothing,
         and so does a bare string: a claim of the wrong shape must not be read letter by letter."""
-        known = set() if isinstance(groups, str) else {g for g in groups if isinstance(g, str) and g in self.groups}
+        named = set() if isinstance(groups, str) else {nfc(g) for g in groups if isinstance(g, str)}
+        known = named & self.groups.keys()
         return frozenset(p for p, policy in self.policies.items() if known & set(policy.groups))
 
     def readable_by_all(self, audience: Iterable[str]) -> frozenset[str]:
@@ -71,45 +94,3 @@ class AccessPolicies(BaseModel):
     def may_read(self, groups: Iterable[str], policy_id: str | None) -> bool:
         """Whether a caller with these groups may read what has this policy."""
         return policy_id is not None and policy_id in self.readable(groups)
-
-
-@lru_cache(maxsize=4096)
-def glob_pattern(glob: str) -> re.Pattern[str]:
-    """A glob over a whole path: `**/` as its own part is any folders, `**` anything, `*` and `?` within one name."""
-    out, i = "", 0
-    while i < len(glob):
-        if glob.startswith("**/", i) and glob[i - 1 : i] in ("", "/"):
-            out, i = out.removesuffix(_FOLDERS) + _FOLDERS, i + 3
-        elif glob.startswith("**", i):
-            out, i = out + ".*", i + 2
-        else:
-            out += {"*": "[^/]*", "?": "[^/]"}.get(glob[i], re.escape(glob[i]))
-            i += 1
-    return re.compile(out, re.DOTALL)
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key may stand once: of two policies of one name, the second would silently win."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """A mapping, or an error at the key that repeats an earlier one."""
-        seen: set[str] = set()
-        for key in (k for k, _ in node.value if isinstance(k, yaml.ScalarNode)):
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands twice", key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-def load_access(path: Path) -> AccessPolicies:
-    """Read an access file. Raises `AccessError` with every problem, each with its place in the file's tree."""
-    try:
-        raw: Any = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)  # noqa: S506  a safe loader
-        return AccessPolicies.model_validate(raw or {})
-    except OSError as error:
-        raise AccessError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise AccessError(f"{path}: not valid YAML ({error})") from error
-    except ValidationError as error:
-        places = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise AccessError(f"{path}: " + "; ".join(places)) from error

@@ -82,3 +82,11 @@ class StorageError(RaftopsError):
 
 class ManifestError(RaftopsError):
     """Kubernetes resources could not be read or built."""
+
+
+def plainly(error: BaseException) -> str:
+    """What an error of Python's says, without the advice that it gives to programmers."""
+    if isinstance(error, RecursionError):
+        return "nested too deep"
+    said = str(error)
+    return "a whole number with too many digits" if "set_int_max_str_digits" in said else said

@@ -84,16 +84,15 @@ def test_no_hits_give_no_units(evidence):
     assert chosen("leave", [], evidence=evidence) == []
 
 
-def test_all_candidates_are_embedded_in_one_batch():
+def test_all_candidates_are_embedded_in_one_batch_and_the_question_alone():
     class Counting(HashEmbedder):
-        calls = 0
-
         def embed(self, texts):
-            Counting.calls += 1
+            sizes.append(len(texts))
             return super().embed(texts)
 
+    sizes = []
     select_units("leave", [Hit(LEAVE, 1.0), Hit(TRAVEL, 0.9)], Counting(), Prompt(), words)
-    assert Counting.calls == 1
+    assert sizes[0] == 1 and sizes[1] > 2 and len(sizes) == 2
 
 
 @settings(max_examples=150, deadline=None)

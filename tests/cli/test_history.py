@@ -69,6 +69,38 @@ def test_a_run_that_is_none_or_several_is_told(raftops: Run, store: Store, words
     assert ended.code == 1 and "raftops runs lists them" in ended.err
 
 
+BROKEN = (
+    b"{", b"", b"\xff\xfe{", b"[]", b"5", b'{"steps": 3}', b"[" * 100_000, b'{"run_id": "x", "steps": {}}',
+    b'{"name": "shop", "run_id": "x", "spec": 4, "started": "", "steps": {}, "documents": {}, "examples": {}}',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("content", BROKEN)
+def test_a_broken_record_is_told_with_its_path_and_the_others_are_shown(
+    raftops: Run, store: Store, content: bytes
+) -> None:
+    path = store.runs / "20261133T000000.000000" / "run.json"
+    path.write_bytes(content)
+    for words in (("runs",), ("logs", "latest"), ("gc",)):
+        ended = raftops(*words)
+        assert ended.code == 0, ended.err
+        assert f"note: .raftops/runs/{path.parent.name}/run.json: " in ended.err
+        assert f"next: rm -r .raftops/runs/{path.parent.name}" in ended.err
+    assert [row["run_id"][7] for row in shown(raftops, "runs")] == ["2", "1"]
+    assert raftops("logs", "latest").out == "epoch 2\n"
+    ended = raftops("runs", "20261133")
+    assert ended.code == 1 and "run.json: " in ended.err and "next:" in ended.err
+
+
+def test_nothing_is_deleted_that_a_record_which_cannot_be_read_may_name(raftops: Run, store: Store) -> None:
+    (store.runs / "20261131T000000.000000" / "run.json").write_text("{")
+    assert shown(raftops, "gc", "--yes")["deleted"]
+    assert sorted(path.name for path in store.artifacts.iterdir()) == ["shop-1", "shop-3"]
+    assert len(list((store.cache / "gguf").iterdir())) == 3, "the cache is shared with what cannot be read"
+    store.prune(1)
+    assert (store.artifacts / "shop-1").is_dir() and (store.runs / "20261131T000000.000000").is_dir()
+
+
 def test_what_no_kept_run_has_is_shown_and_deleted_by_yes_only(raftops: Run, store: Store) -> None:
     would = shown(raftops, "gc")
     assert not would["deleted"] and would["freed"] >= 200_000

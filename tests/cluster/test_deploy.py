@@ -35,6 +35,7 @@ class Step:
         parts = fake_parts(self.folder / f"parts{len(list(self.folder.glob('parts*')))}", weights=weights)
         place = {"namespace": "raftops", "claim": "store", "image": f"r/deploy:{tag}", "secrets": [MILVUS]}
         place["port"] = float(self.kubelet.port)  # as Kubeflow hands numbers over
+        place["metrics_port"] = float(self.kubelet.metrics_port)
         return deploy(config, Prompt(), Router(), parts, self.releases, self.folder / "artifact", place)
 
     @property

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from raftops.cluster.resources import PORT, Serving, config_map, deployment, labels, service
+from raftops.cluster.resources import METRICS_PORT, PORT, Serving, config_map, deployment, labels, service
 from raftops.spec.model.base import Accelerator, SecretRef, Toleration
 from raftops.spec.model.serving import Kubernetes
 
@@ -35,6 +35,13 @@ def test_traffic_probes_and_process_meet_at_one_port():
     ports = {container[p]["httpGet"]["port"] for p in ("startupProbe", "livenessProbe", "readinessProbe")}
     ports |= {container["ports"][0]["containerPort"], service("h", "blue", "a")["spec"]["ports"][0]["targetPort"]}
     assert ports == {PORT} and container["args"][container["args"].index("--port") + 1] == str(PORT)
+
+
+def test_the_counters_are_on_a_port_of_their_own():
+    container = pod(serving())["containers"][0]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    offered = {port["name"]: port["targetPort"] for port in service("h", "blue", "a")["spec"]["ports"]}
+    assert ports == {"http": PORT, "metrics": METRICS_PORT} and offered == {"http": PORT, "metrics": "metrics"}
 
 
 def test_a_pod_is_given_time_to_finish_its_answers():

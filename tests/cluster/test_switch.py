@@ -58,10 +58,14 @@ class Assistant:
     def deploy(self, release, tag="1", **settings):
         self.alias.collection = f"handbook_{release}"
         wanted = Kubernetes(**{"replicas": 2, "drain_seconds": 0} | settings)
-        environment = {"RAFTOPS_RELEASE": f"/app/.raftops/releases/handbook/{release}"}
+        counters = f"0.0.0.0:{self.kubelet.metrics_port}"
+        environment = {
+            "RAFTOPS_RELEASE": f"/app/.raftops/releases/handbook/{release}", "RAFTOPS_METRICS": counters,
+        }  # fmt: skip
         serving = Serving(
             "handbook", release, f"ghcr.io/x/deploy:{tag}", "store", "/app/.raftops", environment, wanted, (MILVUS,),
             port=self.kubelet.port,
+            metrics_port=self.kubelet.metrics_port,
         )  # fmt: skip
         return deploy_release(self.cluster, serving, self.asks, self.alias, lambda *pods: self.told.append(pods))
 

@@ -4,6 +4,8 @@ import http.client
 import json
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
@@ -12,8 +14,8 @@ from typing import Any
 import pytest
 
 from raftops.errors import StepError
-from raftops.examples.review import Review, ReviewServer
-from raftops.files import read_jsonl, write_jsonl
+from raftops.examples.review import Review, ReviewServer, Stale
+from raftops.files import read_json, read_jsonl, write_jsonl
 
 TEXTS = {"leave.md": "Leave\n\nEmployees receive 26 days of leave. Ask in Rota.", "pay.md": "Payday is the 25th."}
 DRAFTS = [
@@ -116,6 +118,44 @@ def test_a_review_goes_on_where_it_stopped(page: Page, drafts: Path) -> None:
     assert again.decisions == {"draft-fact-1": "accepted", "draft-near-miss-3": "rejected"}
     assert again.undo() == 2 and again.undo() == 0 and again.undo() is None
     assert accepted(drafts) == []
+
+
+def test_two_reviews_of_one_file_keep_each_others_decisions(page: Page, drafts: Path) -> None:
+    other = Review.open(drafts, TEXTS, drafts.with_name("reviewed.jsonl"))
+    assert page.post("accept", number=0, seen="")[0] == 200
+    assert other.accept(1) == []
+    assert page.post("reject", number=2, seen="")[0] == 200
+    assert sorted(row["id"] for row in accepted(drafts)) == ["fact-1", "fact-2"]
+    again = Review.open(drafts, TEXTS, drafts.with_name("reviewed.jsonl"))
+    assert list(again.decisions.values()) == ["accepted", "accepted", "rejected"]
+    assert other.undo() == 1 and other.undo() is None, "what another review decided is not undone here"
+
+
+def test_a_decision_about_a_draft_that_another_decided_meanwhile_is_refused(page: Page, drafts: Path) -> None:
+    other, seen = Review.open(drafts, TEXTS, drafts.with_name("reviewed.jsonl")), page.get("item/0")["decision"]
+    assert other.accept(0, {"answer": "26 days"}) == []
+    page.get("overview")
+    status, body = page.post("reject", number=0, seen=seen)
+    assert (status, body["error"]) == (409, "another review accepted this draft meanwhile: look at it again")
+    assert [row["answer"] for row in accepted(drafts)] == ["26 days"]
+    assert page.post("reject", number=0, seen=page.get("item/0")["decision"])[0] == 200 and accepted(drafts) == []
+    with pytest.raises(Stale, match="rejected this draft meanwhile"):
+        other.accept(0)
+
+
+def test_processes_that_decide_at_once_lose_nothing(tmp_path: Path) -> None:
+    rows = [DRAFTS[2] | {"id": f"draft-{n}", "question": f"Pets {n}?"} for n in range(24)]
+    write_jsonl(tmp_path / "drafts.jsonl", rows)
+    deciding = (
+        "import sys; from pathlib import Path; from raftops.examples.review import Review; here = Path(sys.argv[1]);"
+        "review = Review.open(here / 'drafts.jsonl', {}, here / 'out/reviewed.jsonl');"
+        "[review.accept(n) for n in range(int(sys.argv[2]), 24, 3)]"
+    )
+    started = [subprocess.Popen([sys.executable, "-c", deciding, str(tmp_path), str(n)]) for n in range(3)]
+    assert [one.wait(60) for one in started] == [0, 0, 0]
+    assert len(list(read_jsonl(tmp_path / "out/reviewed.jsonl"))) == 24
+    assert len(read_json(tmp_path / "drafts.jsonl.review.json")["order"]) == 24
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["reviewed.jsonl"], "no lock lies there"
 
 
 def test_other_pages_and_other_names_are_refused(page: Page, drafts: Path) -> None:

@@ -32,6 +32,46 @@ BOMB = '<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;&b;&b;">]><a>&c;</a>'
 OUTSIDE = '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'
 
 
+SLOW, LONG = r"^(a|a|aa)+$", "a" * 60
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ({"type": "string", "pattern": SLOW}, f'"{LONG}!"'),
+        ({"patternProperties": {SLOW: {"type": "string"}}}, f'{{"{LONG}!": "x"}}'),
+        ({"patternProperties": {SLOW: True}, "additionalProperties": False}, f'{{"{LONG}!": "x"}}'),
+        ({"propertyNames": {"pattern": SLOW}}, f'{{"{LONG}!": "x"}}'),
+        ({"$schema": "http://json-schema.org/draft-07/schema#", "properties": {"a": {"$ref": "#"}}, "pattern": SLOW},
+         f'{{"a": "{LONG}!"}}'),
+        ({"items": {"pattern": SLOW}}, f'["{LONG}!", "{LONG}?", "{LONG}:"]'),
+    ],
+)  # fmt: skip
+def test_a_pattern_that_never_ends_is_a_finding_and_all_of_a_schema_share_the_time(schema, text):
+    began = time.monotonic()
+    failed = failed_checks(text, Checks(json_schema=schema))
+    assert "the patterns of the schema took more than 1 s" in failed[0] and time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"a": {"$schema": "http://json-schema.org/draft-07/schema#"}}},
+        {"allOf": [{"patternProperties": {"a": True}}], "unevaluatedProperties": False},
+    ],
+)
+def test_a_schema_that_would_be_matched_without_a_limit_is_refused(schema):
+    with pytest.raises(ValidationError, match="may stand at the top only|not beside patternProperties"):
+        Checks(json_schema=schema)
+
+
+def test_properties_by_pattern_and_those_that_remain_are_told_apart():
+    schema = {"patternProperties": {"^x-": {"type": "integer"}}, "additionalProperties": {"type": "string"}}
+    assert failed_checks('{"x-a": 1, "b": "c"}', Checks(json_schema=schema)) == []
+    assert "$" in failed_checks('{"x-a": "1"}', Checks(json_schema=schema))[0]
+    assert "is not of type 'string'" in failed_checks('{"b": 1}', Checks(json_schema=schema))[0]
+
+
 @pytest.mark.parametrize("text", ['{"a": 1, "b": 2}', ' {"b": 0, "a": null}\n'])
 def test_strict_json_with_exactly_the_keys_passes(text):
     assert failed_checks(text, Checks(json_keys=("a", "b"))) == []

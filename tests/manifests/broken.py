@@ -219,7 +219,7 @@ BROKEN = (
     Broken("a stateful set's service that there is not", "StatefulSet/milvus", "spec.serviceName", "milvus-headless"),
     Broken("a monitor of no service", "ServiceMonitor/raftops-service",
            "spec.selector.matchExpressions[0].values", ["service"], "spec.selector"),
-    Broken("a monitor of no port", "ServiceMonitor/raftops-service", "spec.endpoints[0].port", "metrics"),
+    Broken("a monitor of no port", "ServiceMonitor/raftops-service", "spec.endpoints[0].port", "counters"),
     Broken("an ingress to no service", "Ingress/raftops", "spec.rules[0].http.paths[0].backend.service.name", "web"),
     Broken("an ingress to no port", "Ingress/raftops", "spec.rules[0].http.paths[0].backend.service.port.name", "web"),
     Broken("a secret of S3 that there is not", MILVUS, "spec.dependencies.storage.secretRef", "s3"),

@@ -1,12 +1,13 @@
 """Vectors are computed once."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from raftops.errors import IndexUnusable
-from raftops.retrieval.memo import Remembering, VectorCache
+from raftops.retrieval.memo import TURN_TEXTS, PerTurn, Remembering, VectorCache, one_turn
 from tests.retrieval.tiny import HashEmbedder
 
 
@@ -64,3 +65,44 @@ def test_a_file_that_is_no_database_is_named(tmp_path):
     with pytest.raises(IndexUnusable, match=r"v\.sqlite") as caught:
         VectorCache(tmp_path / "v.sqlite", HashEmbedder())
     assert caught.value.next_step.startswith("rm ")
+
+
+def test_a_turn_keeps_what_was_embedded_in_it_and_is_forgotten_at_its_end():
+    inner = HashEmbedder()
+    memo = PerTurn(inner)
+    for _ in range(2):
+        with one_turn():
+            first = memo.embed(["a b", "c"])
+            with one_turn():
+                again = memo.embed(["c", "d", "a b", "c"])
+    assert inner.seen == ["a b", "c", "d"] * 2
+    assert np.array_equal(again[2], first[0]) and np.array_equal(again[0], again[3])
+    memo.embed(["c"]), memo.embed(["c"])
+    assert inner.seen[6:] == ["c", "c"], "outside of a turn nothing is kept"
+
+
+def test_a_turn_that_failed_is_forgotten_too():
+    inner = HashEmbedder()
+    for _ in range(2):
+        with pytest.raises(KeyError), one_turn():
+            PerTurn(inner).embed(["a"])
+            raise KeyError
+    assert inner.seen == ["a", "a"]
+
+
+def test_turns_of_two_threads_do_not_meet():
+    inner = HashEmbedder()
+    memo = PerTurn(inner)
+    with one_turn():
+        memo.embed(["a"])
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(memo.embed, ["a"]).result()
+    assert inner.seen == ["a", "a"]
+
+
+def test_a_long_turn_stays_small_and_exact():
+    memo = PerTurn(HashEmbedder())
+    texts = [f"text {n}" for n in range(TURN_TEXTS + 5)]
+    with one_turn():
+        assert np.array_equal(memo.embed(texts), HashEmbedder().embed(texts))
+        assert np.array_equal(memo.embed(texts[:3]), HashEmbedder().embed(texts[:3]))

@@ -24,8 +24,15 @@ def running(deployed):
     """The service on that release: its address, the tokens, its process."""
     identity = Identity(dev_tokens=str(deployed.folder / "tokens.json"))
     users = ensure_dev_tokens(deployed.folder / "tokens.json", ("employees", "managers"))
-    with Service(Launch(deployed.releases, port=free_port(), identity=identity), deployed.folder / "log") as service:
+    metrics = f"127.0.0.1:{free_port()}"
+    launch = Launch(deployed.releases, port=free_port(), identity=identity, metrics=metrics)
+    with Service(launch, deployed.folder / "log") as service:
         seconds = service.wait_ready(180)
         yield SimpleNamespace(
-            url=service.url, users=users, service=service, seconds=seconds, log=deployed.folder / "log"
+            url=service.url,
+            metrics=f"http://{metrics}/metrics",
+            users=users,
+            service=service,
+            seconds=seconds,
+            log=deployed.folder / "log",
         )

@@ -57,8 +57,8 @@ class Tokens:
     `stranger` is nobody."""
 
     def caller(self, token):
-        if token == "stranger":
-            raise Denied("unknown")
+        if token == "stranger" or token.startswith("denied:"):
+            raise Denied(token.partition(":")[2] or "unknown")
         groups, _, country = token.partition("@")
         asker = asker_of({"country": country} if country else {}, Identity().boost_claims)
         return Caller(frozenset(groups.split("+")) - {"nogroup"}, asker)

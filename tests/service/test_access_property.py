@@ -88,7 +88,7 @@ def test_nothing_unreadable_leaves_the_service(seed, caplog):
             assert p.text not in seen and p.text not in shown and canary not in caplog.text
         answered += check_quotes(seen, {p.doc_id: p for p in passages}, may)
         generator.asked.clear()
-    counted = client.get("/metrics").text
+    counted = metrics.text().decode()
     assert not any(word in counted for word in ("canary", "rule", "Tell me")) and "Tell me" not in caplog.text
     assert answered or generator.text is not quotes_first, "no world may go by without one cited answer"
 

@@ -24,10 +24,18 @@ BOSS = {"Authorization": "Bearer boss"}
 LEAVE = "How many days of leave in Norway?"
 
 
-def service(generator=None, **more):
+def service(generator=None, passages=PASSAGES, **more):
     metrics = Metrics()
-    held = Held(live(PASSAGES, generator or Says("27 days [1]"), **more))
-    return TestClient(create_app(held, metrics), raise_server_exceptions=False)
+    held = Held(live(passages, generator or Says("27 days [1]"), **more))
+    client = TestClient(create_app(held, metrics), raise_server_exceptions=False)
+    client.counted = metrics
+    return client
+
+
+def counters(client):
+    """What Prometheus sees; callers of the service have no way to it."""
+    assert client.get("/metrics").status_code == 404
+    return client.counted.text().decode()
 
 
 def ask(client, question=LEAVE, headers=STAFF, **body):
@@ -122,7 +130,26 @@ def test_without_a_good_token_there_is_a_401_that_says_how(header, reason):
     answer = ask(client, headers={"Authorization": header} if header else {})
     assert answer.status_code == 401 and answer.headers["www-authenticate"].startswith("Bearer")
     assert answer.json()["error"]["code"] == "invalid_api_key" and reason in answer.json()["error"]["message"]
-    assert f'raftops_denied_total{{reason="{reason}"}} 1.0' in client.get("/metrics").text
+    assert f'raftops_denied_total{{reason="{reason}"}} 1.0' in counters(client)
+
+
+def test_two_authorization_headers_are_refused_whichever_of_them_is_good():
+    client = service()
+    for pair in (("Bearer staff", "Bearer boss"), ("Bearer staff", "Bearer staff"), ("Basic x", "Bearer boss")):
+        answer = ask(client, "How large is the bonus pool?", headers=[("Authorization", value) for value in pair])
+        assert answer.status_code == 400 and answer.json()["error"]["code"] == "ambiguous"
+    assert 'raftops_denied_total{reason="ambiguous"} 3.0' in client.counted.text().decode()
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"), [("groups_overage", 403), ("keys_outdated", 503), ("directory_away", 503)]
+)
+def test_who_cannot_be_told_apart_from_others_is_refused_with_the_reason_and_counted(reason, status):
+    client = service()
+    answer = ask(client, headers={"Authorization": f"Bearer denied:{reason}"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, reason)
+    assert ("retry-after" in answer.headers) is (status == 503) and "www-authenticate" not in answer.headers
+    assert f'raftops_denied_total{{reason="{reason}"}} 1.0' in client.counted.text().decode()
 
 
 def test_a_token_in_the_address_is_not_a_token():
@@ -242,8 +269,7 @@ SICK = "When do I hand in a sick note?"
 
 
 def northern(generator, **more):
-    held = Held(live([NORWAY, SWEDEN, DENMARK], generator, **more))
-    return TestClient(create_app(held, Metrics()), raise_server_exceptions=False)
+    return service(generator, [NORWAY, SWEDEN, DENMARK], **more)
 
 
 def first_unit(messages):
@@ -288,7 +314,7 @@ def test_claims_are_written_to_no_log_and_no_metric(caplog):
     caplog.set_level(logging.DEBUG)
     client = northern(Says(first_unit))
     assert ask(client, SICK, {"Authorization": "Bearer staff@Norway"}).json()["assumed"]
-    assert "Norway" not in caplog.text + client.get("/metrics").text
+    assert "Norway" not in caplog.text + counters(client)
 
 
 @pytest.mark.parametrize("said", ["Hello!", "thanks", "Who are you?", "Danke schön"])
@@ -364,7 +390,7 @@ def test_a_failure_tells_the_caller_and_the_log_nothing_of_what_was_read(stream,
     client = service(fails(RuntimeError(f"{PASSAGES[0].text} and {LEAVE}")))
     answer = ask(client, stream=stream)
     assert "internal_error" in answer.text and answer.status_code == (200 if stream else 500)
-    everything = answer.text + caplog.text + client.get("/metrics").text
+    everything = answer.text + caplog.text + counters(client)
     assert "27 days of leave" not in everything and "Norway" not in everything and "RuntimeError" in caplog.text
 
 
@@ -409,7 +435,7 @@ def test_wrong_paths_and_methods_get_the_same_shape_and_do_not_become_labels(met
     client = service()
     answer = client.request(method, path, headers=STAFF)
     assert answer.status_code == status and set(answer.json()["error"]) == {"message", "type", "param", "code"}
-    assert "SECRETWORD" not in answer.text + client.get("/metrics").text
+    assert "SECRETWORD" not in answer.text + counters(client)
     assert status != 405 or answer.headers["allow"] == "POST"
 
 
@@ -435,7 +461,7 @@ def test_one_request_too_many_is_told_to_come_back():
 def test_metrics_count_requests_tokens_and_abstentions():
     client = service(Says("I cannot find this in the documents."))
     ask(client)
-    text = client.get("/metrics").text
+    text = counters(client)
     assert 'raftops_requests_total{endpoint="chat",status="200"} 1.0' in text
     assert 'raftops_abstentions_total{reason="model"} 1.0' in text
     assert 'raftops_tokens_total{kind="completion"} 7.0' in text

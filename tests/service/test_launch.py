@@ -19,10 +19,12 @@ pytestmark = pytest.mark.slow
 def test_the_environment_says_what_to_serve_and_nothing_left_over(tmp_path, monkeypatch):
     monkeypatch.setenv("RAFTOPS_RELEASE", "/elsewhere")
     monkeypatch.setenv("RAFTOPS_IDENTITY", "{}")
+    monkeypatch.setenv("RAFTOPS_METRICS", "127.0.0.1:1")
     told = Launch(tmp_path, host="127.0.0.1", timeout_seconds=9).environment()
     assert (
         told["RAFTOPS_RELEASES"] == str(tmp_path) and "RAFTOPS_RELEASE" not in told and "RAFTOPS_IDENTITY" not in told
     )
+    assert "RAFTOPS_METRICS" not in told, "two services of one machine would want one port"
     assert told["BENTOML_DO_NOT_TRACK"] == "true" and told["RAFTOPS_HOST"] == "127.0.0.1"
     fixed = Launch(None, tmp_path, identity=Identity(jwks="k.json")).environment()
     assert fixed["RAFTOPS_RELEASE"] == str(tmp_path) and "RAFTOPS_RELEASES" not in fixed

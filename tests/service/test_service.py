@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import openai
 import pytest
@@ -134,10 +135,36 @@ def test_the_openai_client_raises_its_own_errors(running):
 def test_health_and_metrics_need_no_token_and_tell_nothing(running):
     assert get(f"{running.url}/livez")[0] == get(f"{running.url}/readyz")[0] == 200
     ask(running.url, running.users["everyone"].token, "Where is the zebra crossing?")
-    text = get(f"{running.url}/metrics")[1]
+    text = get(running.metrics)[1]
     assert 'raftops_requests_total{endpoint="chat",status="200"}' in text and "zebra" not in text.lower()
     log = running.log.read_text()
     assert "zebra" not in log and running.users["everyone"].token not in log
+
+
+@pytest.mark.model
+def test_the_port_of_the_service_has_no_metrics_and_no_index_listens_beside_it(running):
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        get(f"{running.url}/metrics")
+    assert raised.value.code == 404
+    ports = {urlsplit(address).port for address in (running.url, running.metrics)}
+    assert listening(running.service.pid) == ports
+
+
+def listening(pid):
+    """TCP ports on which a process and its children listen."""
+    pids, sockets = [pid], set()
+    for one in pids:
+        pids += [int(child) for child in Path(f"/proc/{one}/task/{one}/children").read_text().split()]
+        sockets |= {link for file in Path(f"/proc/{one}/fd").iterdir() if (link := readlink(file))}
+    rows = [line.split() for kind in ("tcp", "tcp6") for line in Path(f"/proc/net/{kind}").read_text().splitlines()[1:]]
+    return {int(r[1].rpartition(":")[2], 16) for r in rows if r[3] == "0A" and f"socket:[{r[9]}]" in sockets}
+
+
+def readlink(file):
+    try:
+        return str(file.readlink())
+    except OSError:
+        return ""
 
 
 @pytest.mark.model
@@ -145,7 +172,7 @@ def test_a_path_becomes_neither_a_label_nor_a_line_of_the_log(running):
     with pytest.raises(urllib.error.HTTPError) as raised:
         get(f"{running.url}/v1/zanzibar")
     assert raised.value.code == 404 and set(json.loads(raised.value.read())["error"]) >= {"message", "code"}
-    assert "zanzibar" not in get(f"{running.url}/metrics")[1] + running.log.read_text()
+    assert "zanzibar" not in get(running.metrics)[1] + running.log.read_text()
 
 
 @pytest.mark.model

@@ -10,9 +10,9 @@ import jsonschema
 import pytest
 import yaml
 
-from raftops.access import load_access
 from raftops.data.records import Example
 from raftops.errors import RaftopsError, SpecError
+from raftops.spec.access_file import load_access
 from raftops.spec.load import load_spec
 from raftops.spec.schema import json_schema
 from raftops.spec.template import write_project

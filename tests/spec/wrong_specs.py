@@ -39,9 +39,18 @@ class Wrong(NamedTuple):
 
 
 END = "    audience: [staff]\n"
+LDAP = "url: 'ldaps://dc.example', users: 'ou=p,dc=x', groups: 'ou=g,dc=x'"
+SCIM = "scim: {token: {secret: s, key: k, env: SCIM_TOKEN}}"
 TOKEN = "kubernetes: {smoke_token: {secret: s, key: k, env: T}}"
 KEYS = 'identity: {jwks: "https://id.example/k", issuer: i, audience: a}'
 SERVER = '  platform: {workspace: store, milvus: {uri: "http://milvus:19530"}}\n'
+
+
+def directory(name: str, text: str, place: str, says: str) -> Wrong:
+    """A mistake in the directory, whose settings are on line 15."""
+    head = "  deploy:\n    host: 127.0.0.1\n"
+    keys = "{jwks: 'https://id.example/k', issuer: i, audience: a, directory: {"
+    return more(name, f"{head}    identity:\n      {keys}\n        {text}}}}}\n", place, says)
 
 
 def more(name: str, text: str, place: str, says: str) -> Wrong:
@@ -254,7 +263,7 @@ RELATIONS = [
         "path: docs}",
         "path: docs, include: ['../*']}",
         "6:39",
-        "must be a pattern below the folder",
+        "is in no document's path",
     ),
     Wrong("no access file", "access.yaml", "acess.yaml", "7:13", "no such file: acess.yaml"),
     Wrong(
@@ -361,6 +370,60 @@ RELATIONS = [
         '  deploy: {identity: {jwks: "https://id.example/k", issuer: i}}\n',
         "11:29",
         "needs audience beside it",
+    ),
+    more(
+        "an issuer of plain http",
+        '  deploy: {identity: {jwks: "https://id.example/k", issuer: "http://id.example/", audience: a}}\n',
+        "11:61",
+        "must begin with https://",
+    ),
+    more(
+        "an audience with a line break",
+        '  deploy: {identity: {jwks: "https://id.example/k", issuer: i, audience: "a b"}}\n',
+        "11:74",
+        "has a space or line break",
+    ),
+    more(
+        "keys that serve for ever",
+        '  deploy: {identity: {jwks: "https://id.example/k", issuer: i, audience: a, keys_max_age_seconds: 1000000}}\n',
+        "11:99",
+        "must be at most 86400",
+    ),
+    more(
+        "nobody says the groups",
+        '  deploy: {identity: {jwks: "https://id.example/k", issuer: i, audience: a, groups_claim: ""}}\n',
+        "11:91",
+        "nobody would be in a group",
+    ),
+    more(
+        "a file that is no key set",
+        "  deploy: {identity: {jwks: access.yaml, issuer: i, audience: a}}\n",
+        "11:29",
+        "access.yaml is no key set",
+    ),
+    more(
+        "a directory of people whom no token names",
+        f"  deploy: {{identity: {{dev_tokens: t, directory: {{ldap: {{{LDAP}}}}}}}}}\n",
+        "11:38",
+        "needs jwks",
+    ),
+    directory("a directory of nothing", "cache_seconds: 60", "14:62", "needs ldap or scim"),
+    directory("two directories", f"{SCIM}, ldap: {{{LDAP}}}", "15:9", "stands beside ldap"),
+    directory("an answer kept of SCIM", f"{SCIM}, cache_seconds: 60", "15:77", "is of ldap"),
+    directory("a setting of no directory", f"ldap: {{{LDAP}, filter: x}}", "15:84", "unknown key"),
+    directory("a directory without TLS", f"ldap: {{{LDAP.replace('ldaps', 'ldap')}}}", "15:21", "is without TLS"),
+    directory("TLS twice", f"ldap: {{{LDAP}, start_tls: true}}", "15:95", "is for ldap://"),
+    directory("no authorities", f"ldap: {{{LDAP}, ca_file: none.pem}}", "15:93", "no such file: none.pem"),
+    directory("half a login", f"ldap: {{{LDAP}, bind_dn: 'cn=x'}}", "15:93", "needs bind_password beside it"),
+    directory("no entry", f"ldap: {{{LDAP.replace('ou=g,dc=x', 'groups')}}}", "15:71", "is no name of an entry"),
+    directory("everybody", f"ldap: {{{LDAP}, user_filter: '(uid=*)'}}", "15:97", "has no {principal}"),
+    directory("half a filter", f"ldap: {{{LDAP}, user_filter: '(&(uid={{principal}})'}}", "15:97", "do not match"),
+    directory("names of no entries", f"ldap: {{{LDAP}, members: [memberUid]}}", "15:84", "holds no names of entries"),
+    more(
+        "a file of many pods",
+        f"  deploy: {{target: kubernetes, {TOKEN},\n    {KEYS[:-1]}, directory: {{\n    {SCIM}}}}}}}\n{SERVER}",
+        "13:5",
+        "each pod would know another half",
     ),
     more("an empty smoke question", "  deploy: {smoke_questions: [' ']}\n", "11:30", "is empty"),
     more("no cpu", "  platform: {resources: {train: {cpu: 0}}}\n", "11:39", "must be more than 0"),

@@ -21,9 +21,10 @@ from raftops.data.records import Shard
 from raftops.errors import IndexUnusable, StepError
 from raftops.files import write_json
 from raftops.retrieval import claims
+from raftops.retrieval.bm25 import Bm25Encoder, idf
 from raftops.retrieval.embedder import open_embedder
 from raftops.retrieval.hybrid import open_index
-from raftops.retrieval.milvus import MilvusConnection, PassageCollection
+from raftops.retrieval.milvus import MilvusConnection, PassageCollection, open_served
 from raftops.retrieval.scope import Scope
 from raftops.retrieval.stored import Stored
 from raftops.spec.model.base import SecretRef
@@ -69,7 +70,7 @@ def changed(number=3):
 def test_the_built_folder_holds_all_that_a_search_needs(place):
     assert place.index()["rows"] == 14
     assert sorted(p.name for p in place.built.iterdir()) == [
-        "bm25.json", "documents.parquet", "embedder", "index.json", "milvus.db", "units.arrow",
+        "bm25.json", "documents.parquet", "embedder", "exact", "index.json", "milvus.db", "units.arrow",
     ]  # fmt: skip
     about = json.loads((place.built / "index.json").read_text())
     assert (about["rows"], about["dimension"], about["engine"], about["dense_type"]) == (14, 32, "onnxruntime", "flat")
@@ -369,6 +370,23 @@ class TestServerRetriever(RetrieverContract):
         index(config, source, Milvus(uri=server), "served", passages, root / "built", root / "cache")
         with open_index(root / "built", 0.5) as opened:
             yield opened
+
+    def test_a_hit_that_slips_through_the_filter_is_dropped(self, retriever, monkeypatch):
+        monkeypatch.setattr("raftops.retrieval.scope.Scope.expression", lambda scope: "")
+        hits = retriever.search("leave", frozenset({"policy1"}), 10)
+        assert hits
+        assert {h.passage.policy_id for h in hits} == {"policy1"}
+
+    def test_the_rarity_of_a_word_is_of_what_may_be_read(self, retriever):
+        """`rule` stands in all of them, so what it counts hangs on how many may be read; their mean length does not."""
+        shown = [retriever.search("rule", frozenset(p), 1)[0].sparse for p in ({"policy0"}, {"policy0", "policy1"})]
+        rows = [len([p for p in corpus() if p.policy_id in some]) for some in (["policy0"], ["policy0", "policy1"])]
+        assert shown[0] / shown[1] == pytest.approx(idf(rows[0], rows[0]) / idf(rows[1], rows[1]), rel=1e-4)
+
+    def test_a_collection_that_is_gone_is_refused(self, retriever, server, tmp_path):
+        about = {"collection": "gone", "uri": server, "rows": 14}
+        with pytest.raises(IndexUnusable, match=r"collection gone is gone from http.*"):
+            open_served(about, Bm25Encoder(Bm25()), tmp_path)
 
 
 @pytest.mark.model

@@ -139,9 +139,9 @@ def test_the_page_and_the_report_name_every_expectation_and_every_bad_row(world:
     assert [r["where"] for r in report["rows"]] == ["examples.jsonl:13"]
     page = unescape((world.root / "report/index.html").read_text(encoding="utf-8"))
     assert all(check["says"] in page for table in report["tables"] for check in table["expectations"])
-    assert report["idle_rules"] == [
-        {"where": "access.yaml: documents.0", "match": "finance/**", "policy": "finance-only", "why": "it matches none"}
-    ]
+    [idle] = report["idle_rules"]
+    assert (idle["where"], idle["match"], idle["policy"]) == ("access.yaml:5:13", "finance/**", "finance-only")
+    assert "it matches no document in documents" in idle["why"] and "allow_empty: true" in idle["why"]
     assert "finance/**" in page
 
 
@@ -247,6 +247,37 @@ def test_a_link_inside_the_folder_is_a_document(world: World) -> None:
     assert "company/copy.md" in {row["doc_id"] for row in world.rows("documents.jsonl")}
     copies = next(e for e in world.report()["tables"][1]["expectations"] if "copies" in e["says"])
     assert copies["where"] == ["documents/company/copy.md", "documents/company/leave.md"]
+
+
+def test_a_copy_that_others_may_read_is_put_aside_and_the_restricted_one_stays(world: World) -> None:
+    secret = "# Budget\n\nThe budget of next year is decided in March by finance alone.\n"
+    world.write("access.yaml", ACCESS.replace("{groups: [employees]}", "{groups: [employees, finance]}"))
+    world.write("documents/finance/budget.md", secret)
+    world.write("documents/company/budget.md", secret)
+    world.run()
+    assert "fewer may read what has the policy finance-only" in world.reasons()["documents/company/budget.md"]
+    policies = {row["doc_id"]: row["policy_id"] for row in world.rows("documents.jsonl")}
+    assert policies["finance/budget.md"] == "finance-only" and "company/budget.md" not in policies
+
+
+def test_rules_that_cannot_be_meant_are_put_aside_and_what_they_miss_with_them(world: World) -> None:
+    world.write("documents/finance/a.md", "# A\n\nThe budget text of finance, for finance alone.")
+    rules = ACCESS.replace("finance/**", "Finance/**") + '  - {match: "**", policy: all-staff}\n'
+    world.write("access.yaml", rules + '  - {match: "company/leave.md", policy: finance-only}\n')
+    world.run()
+    reasons = world.reasons()
+    assert (
+        "misses finance/a.md by case" in reasons["access.yaml:5:13"] and "never reached" in reasons["access.yaml:8:13"]
+    )
+    assert "was probably meant by the rule 'Finance/**'" in reasons["documents/finance/a.md"]
+
+
+def test_names_of_documents_and_of_their_evidence_meet_in_one_unicode_form(world: World) -> None:
+    world.write("documents/company/bu\u0308ro.md", page("travel").replace("travel", "offices"))
+    world.add(example("offices", 3, evidence=[{"doc_id": "company/b\u00fcro.md", "quote": fact("offices", 3)}]))
+    world.add(example("offices", 2, evidence=[{"doc_id": "company/bu\u0308ro.md", "quote": fact("offices", 2)}]))
+    world.run()
+    assert world.reasons() == {} and "company/b\u00fcro.md" in {row["doc_id"] for row in world.rows("documents.jsonl")}
 
 
 def test_files_that_no_glob_takes_are_counted_and_named_with_their_reason(world: World) -> None:
@@ -373,7 +404,10 @@ def test_a_policy_with_an_unknown_group_is_put_aside_and_nothing_behind_it_opens
     )
     world.run()
     reasons = world.reasons()
-    assert "policy finance-only lists the group 'fnance'" in reasons["access.yaml: policies.finance-only"]
+    assert (
+        "policy finance-only lists the group 'fnance'"
+        in reasons[f"access.yaml:3:{ACCESS.splitlines()[2].index('finance-only') + 1}"]
+    )
     assert reasons["documents/finance/a.md"] == "has no policy: nobody may read it"
     access = AccessPolicies.model_validate_json((world.root / "accepted/access.json").read_text())
     assert access.policy_of("finance/a.md") is None, "the wider rule must not take over"
@@ -382,9 +416,7 @@ def test_a_policy_with_an_unknown_group_is_put_aside_and_nothing_behind_it_opens
 def test_a_rule_of_an_unknown_policy_is_named(world: World) -> None:
     world.write("access.yaml", ACCESS + '  - {match: "it/**", policy: it-staff}\n')
     world.run()
-    assert world.reasons() == {
-        "access.yaml: documents.2": "rule 'it/**' names the policy 'it-staff', which does not exist"
-    }
+    assert world.reasons() == {"access.yaml:7:13": "rule 'it/**' names the policy 'it-staff', which does not exist"}
 
 
 def test_severity_comes_from_the_spec(world: World) -> None:
@@ -449,7 +481,7 @@ def test_fail_lets_warnings_pass(world: World) -> None:
 @pytest.mark.parametrize(
     ("spoil", "left"),
     [
-        (lambda w: w.write("access.yaml", ""), "no access policies and no documents and no examples left"),
+        (lambda w: w.write("access.yaml", "groups: {}"), "no access policies and no documents and no examples left"),
         (lambda w: w.write("access.yaml", ACCESS.replace("company/**", "x/**")), "no documents and no examples left"),
         (lambda w: setattr(w, "lines", ["{}"]), "no examples left"),
     ],

@@ -6,8 +6,9 @@ import re
 import great_expectations as gx
 import pytest
 
-from raftops.access import AccessPolicies
 from raftops.files import write_json
+from raftops.spec.access_file import read_access
+from raftops.spec.rules import rule_doubts
 from raftops.validation.expectations import Judge
 from raftops.validation.policies import idle_rules
 from raftops.validation.report import Aside, Table, write_report
@@ -91,18 +92,20 @@ def test_the_page_of_clean_data_says_so(tmp_path):
     assert "everything was let through" in page and "No files were left out" in page and "No rows" in page
 
 
-def test_a_rule_that_decides_nothing_is_one_that_matches_none_or_comes_too_late():
+def test_a_rule_that_decides_nothing_is_one_that_matches_none_or_comes_too_late(tmp_path):
     rules = [("mangers/**", "managers"), ("**", "all"), ("leave/*", "all"), ("managers/**", "managers")]
-    access = AccessPolicies.model_validate(
-        {"policies": {"all": {}, "managers": {}}, "documents": [{"match": m, "policy": p} for m, p in rules]}
-    )
-    idle = list(idle_rules(access, "access.yaml", ["leave/a.md", "leave/b.md", "managers/pay.md"]))
+    lines = "".join(f'  - {{match: "{match}", policy: {policy}}}\n' for match, policy in rules)
+    (tmp_path / "access.yaml").write_text(f"policies: {{all: {{}}, managers: {{}}}}\ndocuments:\n{lines}")
+    file = read_access(tmp_path / "access.yaml")
+    doubts = list(rule_doubts(file.value, ["leave/a.md", "leave/b.md", "managers/pay.md"], "docs"))
+    idle = list(idle_rules(file, file.value, doubts))
+    behind = 'it is never reached: "**" above it takes every document; move it up'
     assert [(rule["match"], rule["why"]) for rule in idle] == [
-        ("mangers/**", "it matches none"),
-        ("leave/*", "earlier rules decide about the 2 that it matches"),
-        ("managers/**", "earlier rules decide about the 1 that it matches"),
+        ("mangers/**", "it matches no document in docs, did you mean managers/**?"),
+        ("leave/*", behind),
+        ("managers/**", behind),
     ]
-    assert idle[0]["where"] == "access.yaml: documents.0"
+    assert idle[0]["where"].endswith("access.yaml:3:13")
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from raftops.answer.understanding import Turn, Understood, understood
 from raftops.data.records import Citation, Generation, Message, Unit
 from raftops.forms.reading import json_value
 from raftops.generation.shape import Held
+from raftops.retrieval.memo import one_turn
 from raftops.retrieval.protocols import Embedder, Generator, Reranker, Retriever
 from raftops.spec.model.formats import Format
 from raftops.spec.model.learning import Prompt
@@ -143,13 +144,16 @@ class Answerer:
     def answer(
         self, question: str, policies: frozenset[str], history: Sequence[Message] = (), asker: Asker = NOBODY
     ) -> Answer:
-        """Answer one question for a caller who may read `policies`."""
-        turn = Turn(question, policies, history, asker)
+        """Answer one question for a caller who may read `policies`. Nothing of it is kept for the next caller."""
+        with one_turn():
+            return self._turn(Turn(question, policies, history, asker))
+
+    def _turn(self, turn: Turn) -> Answer:
         meant = understood(turn, self.router, self.library, self.title, self.language)
         if meant.civil:
             return Answer(meant.civil, (), meant.route, "form")
-        answer = self._answered(meant, policies, history)
-        return replace(answer, searched=meant.sought if meant.sought != question else "", assumed=meant.assumed)
+        answer = self._answered(meant, turn.policies, turn.history)
+        return replace(answer, searched=meant.sought if meant.sought != turn.question else "", assumed=meant.assumed)
 
     @property
     def language(self) -> str:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from raftops.answer.prompt import evidence_block
 from raftops.data.records import Hit, Locator, Passage, Unit
 from raftops.retrieval.bm25 import term_ids
+from raftops.retrieval.memo import of_units
 from raftops.retrieval.protocols import Embedder, Reranker
 from raftops.spec.model.learning import Prompt
 
@@ -103,8 +104,8 @@ def unit_signals(
     if not found:
         return [], np.zeros((0, 3))
     read = [_read(unit) for unit, _ in found]
-    vectors = embedder.embed([question, *read])
-    columns = [vectors[1:] @ vectors[0], _shared_words(question, read, language), [score for _, score in found]]
+    asked, vectors = embedder.embed([question])[0], of_units(embedder).embed(read)
+    columns = [vectors @ asked, _shared_words(question, read, language), [score for _, score in found]]
     return [unit for unit, _ in found], np.array(columns, dtype=np.float64).T
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from raftops.cluster.api import Cluster
-from raftops.cluster.resources import PORT, Serving
+from raftops.cluster.resources import METRICS_PORT, PORT, Serving
 from raftops.cluster.switch import Ask, deploy_release
 from raftops.errors import ReleaseError
 from raftops.progress import progress
@@ -32,6 +32,7 @@ class Place:
     """What pods get as environment variables."""
     port: int = PORT
     pull_secrets: tuple[str, ...] = ()
+    metrics_port: int = METRICS_PORT
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Place:
@@ -39,7 +40,8 @@ class Place:
         secrets = tuple(SecretRef(**secret) for secret in config.get("secrets", ()))
         port = int(config.get("port", PORT))  # a component receives 3000 as 3000.0
         pull = tuple(config.get("pull_secrets", ()))
-        return cls(config["namespace"], config["claim"], config["image"], secrets, port, pull)
+        metrics = int(config.get("metrics_port", METRICS_PORT))
+        return cls(config["namespace"], config["claim"], config["image"], secrets, port, pull, metrics)
 
 
 def put_on_cluster(release: Release, config: Deploy, place: Place, ask: Ask) -> Metrics:
@@ -63,6 +65,7 @@ def serving_of(release: Release, config: Deploy, place: Place) -> Serving:
         "RAFTOPS_RELEASE": str(path),
         "RAFTOPS_HOST": "0.0.0.0",  # noqa: S104  inside a pod, behind its network policy
         "RAFTOPS_TIMEOUT": f"{config.timeout_seconds:g}",
+        "RAFTOPS_METRICS": f"0.0.0.0:{place.metrics_port}",
         "RAFTOPS_IDENTITY": config.identity.model_dump_json(),
         "BENTOML_DO_NOT_TRACK": "true",
         "BENTOML_HOME": "/tmp/bentoml",
@@ -83,5 +86,5 @@ def serving_of(release: Release, config: Deploy, place: Place) -> Serving:
     store = str(path.parents[2])
     return Serving(
         release.name, release.short, place.image, place.claim, store, environment, config.kubernetes, place.secrets,
-        config.timeout_seconds, place.port, place.pull_secrets,
+        config.timeout_seconds, place.port, place.pull_secrets, place.metrics_port,
     )  # fmt: skip

@@ -26,6 +26,7 @@ REPLICAS = "raftops.io/replicas"
 """What the spec asked for when the pods were started; an autoscaler may have gone on from there."""
 USER = 10001
 PORT = 3000
+METRICS_PORT = 9464
 LEAVE_SECONDS = 10
 """Between the order to end and the end: until no proxy sends new questions."""
 COMMAND = ["python", "-m", "bentoml", "serve", "raftops.service.service:RaftopsService"]
@@ -52,6 +53,8 @@ class Serving:
     port: int = PORT
     pull_secrets: tuple[str, ...] = ()
     """Credentials for the registry of the image."""
+    metrics_port: int = METRICS_PORT
+    """For Prometheus, and for who waits until a pod has nothing to do; a network policy keeps others out."""
 
     @property
     def revision(self) -> str:
@@ -115,7 +118,10 @@ def service(name: str, slot: Slot, release: str, port: int = PORT) -> Body:
         },
         "spec": {
             "selector": labels(name, slot),
-            "ports": [{"name": "http", "port": 80, "targetPort": port, "protocol": "TCP"}],
+            "ports": [
+                {"name": "http", "port": 80, "targetPort": port, "protocol": "TCP"},
+                {"name": "metrics", "port": METRICS_PORT, "targetPort": "metrics", "protocol": "TCP"},
+            ],
         },
     }
 
@@ -166,7 +172,10 @@ def _container(serving: Serving, slot: Slot) -> Body:
             {"name": ref.env, "valueFrom": {"secretKeyRef": {"name": ref.secret, "key": ref.key}}}
             for ref in serving.secrets
         ],
-        "ports": [{"name": "http", "containerPort": serving.port, "protocol": "TCP"}],
+        "ports": [
+            {"name": "http", "containerPort": serving.port, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": serving.metrics_port, "protocol": "TCP"},
+        ],
         "startupProbe": _probe("/livez", serving.port, periodSeconds=2, failureThreshold=60),
         "livenessProbe": _probe("/livez", serving.port, periodSeconds=10, timeoutSeconds=5, failureThreshold=6),
         "readinessProbe": _probe("/readyz", serving.port, periodSeconds=5, timeoutSeconds=3, failureThreshold=2),

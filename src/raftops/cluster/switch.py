@@ -188,7 +188,7 @@ def _retire(cluster: Cluster, serving: Serving, slot: Slot) -> None:
         time.sleep(min(DRAIN_LOOK_SECONDS, limit - spent))
         addresses = [pod.address for pod in pods(cluster, selector) if pod.ready]
         waited = time.monotonic() - began >= min(LEAVE_SECONDS, limit)  # proxies learn of the switch meanwhile
-        idle = waited and all(_questions(f"http://{address}:{serving.port}") == 0 for address in addresses)
+        idle = waited and all(_questions(f"http://{address}:{serving.metrics_port}") == 0 for address in addresses)
     _stop(cluster, serving.name, slot)
 
 

@@ -6,24 +6,22 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from raftops.access import glob_pattern
 from raftops.errors import StepError
+from raftops.globs import nfc
 from raftops.spec.model.knowledge import Data, Documents
 
 
 def list_documents(documents: Documents, root: Path) -> list[tuple[str, Path]]:
-    """(document id, path) of every file that the globs take, sorted by id. The id is the path below the folder."""
+    """(document id, path) of every file that the globs take, sorted by id.
+
+    The id is the path below the folder, in the form that names are compared in (NFC), whatever the disk keeps.
+    """
     folder = root / documents.path
     if not folder.is_dir():
         step = "check data.documents.path; `dvc pull` fetches data, a claim of platform.volumes brings it to a cluster"
         raise StepError(f"{folder}: no such folder", next_step=step)
-    return sorted((d, path) for path in _files(folder) if is_taken(d := path.relative_to(folder).as_posix(), documents))
-
-
-def is_taken(doc_id: str, documents: Documents) -> bool:
-    """Whether the globs take a document of this id."""
-    included = any(glob_pattern(glob).fullmatch(doc_id) for glob in documents.include)
-    return included and not any(glob_pattern(glob).fullmatch(doc_id) for glob in documents.exclude)
+    ids = ((nfc(path.relative_to(folder).as_posix()), path) for path in _files(folder))
+    return sorted((doc_id, path) for doc_id, path in ids if documents.takes(doc_id))
 
 
 def _files(folder: Path) -> Iterator[Path]:

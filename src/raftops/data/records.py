@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from raftops.data.checks import Checks
+from raftops.globs import nfc
 
 Split = Literal["train", "dev", "test"]
 
@@ -90,7 +91,7 @@ class Evidence(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    doc_id: str = Field(min_length=1)
+    doc_id: Annotated[str, AfterValidator(nfc)] = Field(min_length=1)
     """Path of the document below the documents folder."""
     quote: str = Field(min_length=1)
     """Its words that prove the answer, as they stand there."""

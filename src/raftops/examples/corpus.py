@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from raftops.access import AccessPolicies, load_access
+from raftops.access import AccessPolicies
 from raftops.answer.evidence import units_of
 from raftops.data.listing import list_documents
 from raftops.data.records import Document, Hit, Passage, Unit
 from raftops.errors import StepError
-from raftops.files import sha256_file
+from raftops.files import names_on_the_way, sha256_file
 from raftops.models import LocalModel, resolve
 from raftops.parsing.parse import media_type_of
 from raftops.parsing.passages import Cutter
@@ -25,6 +25,7 @@ from raftops.retrieval.encoder import onnx_form
 from raftops.retrieval.memo import Remembering, VectorCache
 from raftops.retrieval.memory import MemoryRetriever
 from raftops.retrieval.protocols import Vectors
+from raftops.spec.access_file import load_access
 from raftops.spec.load import LoadedSpec
 from raftops.spec.model.assistant import Spec
 
@@ -128,7 +129,8 @@ def open_corpus(loaded: LoadedSpec) -> Corpus:
     passages: list[Passage] = []
     texts, unread = dict[str, str](), dict[str, str]()
     for doc_id, path in list_documents(spec.data.documents, root):
-        media_type, policy = media_type_of(path), access.policy_of(doc_id)
+        names = names_on_the_way(root / spec.data.documents.path, path)
+        media_type, policy = media_type_of(path), access.strictest(access.policy_of(name) for name in names)
         if media_type is None or policy is None:
             unread[doc_id] = "files of this type cannot be parsed" if policy else "no rule gives it a policy"
             continue

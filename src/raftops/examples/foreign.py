@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raftops.errors import StepError
+from raftops.errors import StepError, plainly
+from raftops.files import not_utf8
 
 FORMATS = ("openai", "csv", "squad", "raft")
 MAX_BYTES = 256 << 20
@@ -105,9 +106,10 @@ def _text(path: Path) -> str:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise StepError(f"{path}: larger than {MAX_BYTES >> 20} MiB", next_step="split the file")
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise StepError(f"{path}: not UTF-8 ({error.reason} at byte {error.start})") from error
+        data = path.read_bytes()
+        if wrong := not_utf8(data):
+            raise StepError(f"{path}: {wrong}")
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         raise StepError(f"{path}: cannot be read ({error.strerror})") from error
 
@@ -121,6 +123,8 @@ def _whole_json(path: Path, text: str) -> Any:
         if error.msg == "Extra data":  # JSON Lines under another name
             return None
         raise StepError(f"{path}:{error.lineno}:{error.colno}: not valid JSON ({error.msg})") from error
+    except ValueError as error:
+        raise StepError(f"{path}: not valid JSON ({plainly(error)})") from error
 
 
 def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
@@ -136,7 +140,7 @@ def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
-                row = f"is not valid JSON ({error})"
+                row = f"is not valid JSON ({plainly(error)})"
             yield f"{path}:{number}", row if isinstance(row, dict | str) else "a row must be a JSON object"
 
 

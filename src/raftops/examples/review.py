@@ -2,6 +2,8 @@
 
 Listens on loopback alone. Every address holds a secret of this run, every change needs it once more in a header, and a
 request under another name than the loopback's is refused. Accepted rows are written at once, whole or not at all.
+Several reviews of one file may be open: each decision is added to what the others decided, and one about a row that
+another has decided meanwhile is refused.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ import re
 import secrets
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -25,7 +28,7 @@ from pydantic import ValidationError
 from raftops.answer.quotes import find_quote
 from raftops.data.records import Example
 from raftops.errors import StepError
-from raftops.files import read_json, read_jsonl, write_json, write_jsonl
+from raftops.files import alone_in, read_json, read_jsonl, write_json, write_jsonl
 
 Decision = Literal["accepted", "rejected"]
 HOST = "127.0.0.1"
@@ -50,6 +53,8 @@ class Review:
     """By draft id."""
     order: list[str] = field(default_factory=list)
     """Ids in the order in which they were decided, for undo."""
+    _others: set[str] = field(default_factory=set)
+    """What another review decided while this one was open: nothing that is undone here."""
     _lock: Lock = field(default_factory=Lock)
 
     @classmethod
@@ -66,16 +71,33 @@ class Review:
             where = "\n".join(wrong) or f"{file}: holds no draft"
             raise StepError(where, next_step="raftops examples draft SPEC makes drafts")
         state = file.with_name(f"{file.name}.review.json")
-        saved = read_json(state) if state.is_file() else {}
-        if not isinstance(saved, dict) or not isinstance(saved.get("decisions", {}), dict):
-            raise StepError(f"{state}: no decisions of a review", next_step="delete it to begin the review again")
-        known = {name: decision for name, decision in saved.get("decisions", {}).items() if name in ids}
-        order = [name for name in saved.get("order", ()) if name in known]
-        review = cls([row for _, row in rows], texts, out, state, known, order)
-        asked = {row.get("id"): row.get("question") for row in review._written()}
-        if not saved:
-            review._begin(asked)
+        review = cls([row for _, row in rows], texts, out, state)
+        with alone_in(state.parent, out.parent):
+            if state.is_file():
+                review.decisions, review.order = review._saved()
+            else:
+                review._begin({row.get("id"): row.get("question") for row in review._written()})
         return review
+
+    def _saved(self) -> tuple[dict[str, Decision], list[str]]:
+        """The decisions in the file, of this review and of others, and their order."""
+        saved = read_json(self.state)
+        if not isinstance(saved, dict) or not isinstance(saved.get("decisions", {}), dict):
+            raise StepError(f"{self.state}: no decisions of a review", next_step="delete it to begin the review again")
+        ids = {draft["id"] for draft in self.drafts}
+        known = {name: decision for name, decision in saved.get("decisions", {}).items() if name in ids}
+        return known, [name for name in saved.get("order", ()) if name in known]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No thread of ours and no other review decides; what others decided before counts from here on."""
+        with self._lock, alone_in(self.state.parent, self.out.parent):
+            if self.state.is_file():
+                decisions, order = self._saved()
+                known = self.decisions
+                self._others |= {name for name in decisions | known if decisions.get(name) != known.get(name)}
+                self.decisions, self.order = decisions, order
+            yield
 
     def _begin(self, asked: Mapping[Any, Any]) -> None:
         """The first decision is still to come: what is in the file of accepted rows is not of this review."""
@@ -90,7 +112,9 @@ class Review:
 
     def overview(self) -> dict[str, Any]:
         """Every draft by its id and decision, and how many there are."""
-        items = [{"id": d["id"], "decision": self.decisions.get(d["id"], "")} for d in self.drafts]
+        with self._alone():
+            decided = dict(self.decisions)
+        items = [{"id": d["id"], "decision": decided.get(d["id"], "")} for d in self.drafts]
         return {"items": items, "out": str(self.out)}
 
     def item(self, number: int) -> dict[str, Any]:
@@ -121,8 +145,13 @@ class Review:
             "marked": text[start:end], "after": text[end : end + AROUND], "found": True,
         }  # fmt: skip
 
-    def accept(self, number: int, changed: Mapping[str, Any] | None = None) -> list[str]:
-        """Take a draft among the examples, as it is or with changes; returns what is wrong with it, then not taken."""
+    def accept(
+        self, number: int, changed: Mapping[str, Any] | None = None, seen: str | None = None
+    ) -> list[str]:  # fmt: skip
+        """Take a draft among the examples, as it is or with changes; returns what is wrong with it, then not taken.
+
+        `seen` is the decision that the page shows. Raises `Stale` where there is another by now.
+        """
         draft = self.drafts[number]
         row = {**draft, **{key: value for key, value in (changed or {}).items() if key in EDITED}}
         row["id"] = name_of(draft["id"])
@@ -136,24 +165,30 @@ class Review:
             if proof.doc_id not in self.texts or find_quote(proof.quote, self.texts[proof.doc_id]) is None
         ]
         if not wrong:
-            self._decide(draft["id"], "accepted", example.model_dump(mode="json", exclude_defaults=True))
+            self._decide(draft["id"], "accepted", example.model_dump(mode="json", exclude_defaults=True), seen)
         return wrong
 
-    def reject(self, number: int) -> None:
-        """Leave a draft out; an accepted one is taken out again."""
-        self._decide(self.drafts[number]["id"], "rejected", None)
+    def reject(self, number: int, seen: str | None = None) -> None:
+        """Leave a draft out; an accepted one is taken out again. Raises `Stale` as `accept` does."""
+        self._decide(self.drafts[number]["id"], "rejected", None, seen)
 
     def undo(self) -> int | None:
         """Take the last decision back; returns the draft's number."""
-        with self._lock:
-            if not self.order:
+        with self._alone():
+            name = next((name for name in reversed(self.order) if name not in self._others), None)
+            if name is None:
                 return None
-            name = self.order[-1]
-            self._write(name, None, {k: v for k, v in self.decisions.items() if k != name}, self.order[:-1])
+            left = [other for other in self.order if other != name]
+            self._write(name, None, {k: v for k, v in self.decisions.items() if k != name}, left)
         return next(n for n, draft in enumerate(self.drafts) if draft["id"] == name)
 
-    def _decide(self, name: str, decision: Decision, row: dict[str, Any] | None) -> None:
-        with self._lock:
+    def _decide(self, name: str, decision: Decision, row: dict[str, Any] | None, seen: str | None) -> None:
+        known = self.decisions.get(name, "") if seen is None else seen
+        with self._alone():
+            if (now := self.decisions.get(name, "")) != known:
+                did = now or "took back its decision about"
+                raise Stale(f"another review {did} this draft meanwhile: look at it again")
+            self._others.discard(name)
             order = [*(other for other in self.order if other != name), name]
             self._write(name, row, {**self.decisions, name: decision}, order)
 
@@ -183,6 +218,10 @@ def _wrong(row: Mapping[str, Any], ids: Mapping[str, int]) -> str:
 def name_of(draft: str) -> str:
     """The id of an example that was a draft."""
     return draft.removeprefix("draft-")
+
+
+class Stale(Exception):  # noqa: N818  a finding about a request, not an error of ours
+    """A decision about a draft that another review has decided since it was looked at."""
 
 
 class ReviewServer(ThreadingHTTPServer):
@@ -250,13 +289,21 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, {"number": review.undo()})
         elif path not in ("accept", "reject") or not 0 <= number < len(review.drafts):
             self._json(404, {"error": "no such draft"})
-        elif path == "accept":
-            changed = body.get("row")
-            wrong = review.accept(number, changed if isinstance(changed, dict) else None)
-            self._json(422 if wrong else 200, {"wrong": wrong})
         else:
-            review.reject(number)
-            self._json(200, {})
+            self._decide(path, number, body)
+
+    def _decide(self, path: str, number: int, body: Mapping[str, Any]) -> None:
+        review, changed, seen = self.server.review, body.get("row"), body.get("seen")
+        seen = seen if isinstance(seen, str) else None
+        try:
+            if path == "accept":
+                wrong = review.accept(number, changed if isinstance(changed, dict) else None, seen)
+                self._json(422 if wrong else 200, {"wrong": wrong})
+            else:
+                review.reject(number, seen)
+                self._json(200, {})
+        except Stale as stale:
+            self._json(409, {"error": str(stale)})
 
     def _body(self) -> dict[str, Any] | None:
         """What is sent, by our own page; of anything else it is said here what is wrong."""

@@ -10,6 +10,7 @@ from raftops.examples.teacher import Endpoint, Local, Teacher
 from raftops.models import resolve
 from raftops.retrieval.protocols import Generator
 from raftops.spec.load import LoadedSpec
+from raftops.spec.mask import masked
 
 SCHEMES = ("hf://", "file://", "package://")
 
@@ -25,6 +26,10 @@ def teacher_of(loaded: LoadedSpec, named: str, seed: int) -> Teacher | None:
         return None
     if not named and models.teacher and models.teacher.url:
         return Endpoint.of(models.teacher, seed)
+    if named.startswith(("http://", "https://")):  # its model, key and prices belong to it
+        message = f"the teacher {masked(named)} is an address; a service stands in the spec as models.teacher"
+        step = "models: {teacher: {url: ADDRESS, model: NAME}} in an overlay, then without --teacher"
+        raise SpecError(message, next_step=step)
     source = {"": models.teacher.model if models.teacher else "", "base": models.base}.get(named, named)
     if not source.startswith(SCHEMES):
         raise SpecError(

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from raftops.data.checks import Checks, Readability, SqlCheck, XmlCheck
+from raftops.forms.patience import Patience, patient
 from raftops.forms.readability import reading_ease
 from raftops.forms.reading import json_value, query_of, xml_of
 from raftops.forms.sql_rows import Database, SqlFault
@@ -39,9 +40,15 @@ def schema_wrong(text: str, schema: dict[str, Any]) -> list[str]:
         return ["not one strict JSON value"]
     library = import_module("jsonschema")  # only where a schema is checked
     kind = library.validators.validator_for(schema, library.Draft202012Validator)
-    checker = kind(schema, format_checker=kind.FORMAT_CHECKER)
+    # Named at the top, the dialect would be looked up again at each reference, without our limit of time.
+    schema = {name: part for name, part in schema.items() if name != "$schema"}
+    checker = patient(kind, Patience(REGEX_SECONDS))(schema, format_checker=kind.FORMAT_CHECKER)
     try:
         return [f"{error.json_path}: {error.message[:200]}" for error in checker.iter_errors(value)]
+    except TimeoutError:
+        return [f"matching the patterns of the schema took more than {REGEX_SECONDS:g} s"]
+    except import_module("regex").error as error:
+        return [f"a pattern of the schema cannot be used ({error})"]
     except RecursionError:
         return ["the schema leads back to itself without end"]
     except import_module("referencing").exceptions.Unresolvable as error:

@@ -1,4 +1,6 @@
-"""BM25 as sparse vectors (Robertson and Zaragoza, 2009): term weights in the passages, idf in the query.
+"""BM25 (Robertson and Zaragoza, 2009): what a term weighs in a passage, and as sparse vectors for a Milvus server.
+
+A server's vectors carry the mean length of all passages; the idf in the query is of what the caller may read.
 
 Words are Unicode words, lower-cased, stop words out, stemmed (Snowball). Scripts without spaces are not segmented.
 A term's id is a 32-bit hash: at 100,000 terms about one pair shares an id, and then counts as one term.
@@ -15,10 +17,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import snowballstemmer
 
 from raftops.errors import IndexUnusable, StepError
 from raftops.files import read_json, write_json
+from raftops.retrieval.scope import Scope
 from raftops.retrieval.stopwords import STOP_WORDS
 from raftops.spec.model.knowledge import Bm25
 
@@ -29,6 +34,8 @@ EMPTY = 0
 """The id that a passage without any term carries: Milvus refuses an empty vector. No term has it."""
 
 Sparse = dict[int, float]
+Counts = npt.NDArray[np.integer]
+Weights = npt.NDArray[np.float64]
 
 
 @lru_cache(maxsize=1 << 17)
@@ -68,56 +75,103 @@ def term_ids(text: str, language: str) -> list[int]:
     return [_term_id(t) for t in terms(text, language)]
 
 
-@dataclass
-class Bm25Encoder:
-    """Statistics of one corpus, and the vectors made with them. The file of them stays on the server."""
+def idf(rows: int, frequency: int) -> float:
+    """How much a term counts that `frequency` of `rows` rows hold."""
+    return math.log(1 + (rows - frequency + 0.5) / (frequency + 0.5))
 
-    config: Bm25
+
+def saturated(counts: Counts, lengths: Counts, mean: float, config: Bm25) -> Weights:
+    """How much a term counts in rows of these lengths that hold it so often."""
+    norm = config.k1 * (1 - config.b + config.b * np.asarray(lengths) / (mean or 1.0))
+    return np.asarray(counts * (config.k1 + 1) / (counts + norm))
+
+
+@dataclass
+class Statistics:
+    """Of the rows of one policy."""
+
     rows: int = 0
     length: int = 0
     """Terms in all rows."""
     frequency: Counter[int] = field(default_factory=Counter)
     """Rows that hold a term, by term id."""
 
-    def count(self, texts: Iterable[str]) -> None:
+
+@dataclass
+class Bm25Encoder:
+    """Statistics of one corpus by policy, and the vectors made with them. The file of them stays on the server."""
+
+    config: Bm25
+    policies: dict[str, Statistics] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Rows counted."""
+        return sum(held.rows for held in self.policies.values())
+
+    @property
+    def length(self) -> int:
+        """Terms in all rows."""
+        return sum(held.length for held in self.policies.values())
+
+    def count(self, texts: Iterable[str], policy: str = "") -> None:
         """Add rows to the statistics; all of them must be counted before the first vector is made."""
+        held = self.policies.setdefault(policy, Statistics())
         for text in texts:
             ids = term_ids(text, self.config.language)
-            self.rows += 1
-            self.length += len(ids)
-            self.frequency.update(set(ids))
+            held.rows += 1
+            held.length += len(ids)
+            held.frequency.update(set(ids))
 
     def document(self, text: str) -> Sparse:
         """What a row carries; never empty."""
         ids = term_ids(text, self.config.language)
         mean = self.length / self.rows if self.length else 1.0
-        norm = self.config.k1 * (1 - self.config.b + self.config.b * len(ids) / mean)
-        weights = {i: tf * (self.config.k1 + 1) / (tf + norm) for i, tf in Counter(ids).items()}
-        return weights or {EMPTY: 1.0}
+        held = Counter(ids)
+        weights = saturated(np.array([*held.values()]), np.array(len(ids)), mean, self.config)
+        return dict(zip(held, map(float, weights), strict=True)) or {EMPTY: 1.0}
 
-    def query(self, text: str) -> Sparse:
-        """What a question asks for: idf of each term that the corpus has; empty where it has none."""
-        ids = set(term_ids(text, self.config.language))
-        return {i: self._idf(self.frequency[i]) for i in sorted(ids) if i in self.frequency}
+    def query(self, text: str, scope: Scope | None = None) -> Sparse:
+        """The idf of each term of a question, by the rows of a scope's policies; without a scope, by all rows.
 
-    def _idf(self, frequency: int) -> float:
-        return math.log(1 + (self.rows - frequency + 0.5) / (frequency + 0.5))
+        Documents that moved since the index was made are counted where they were.
+        """
+        readable = [held for name, held in self.policies.items() if scope is None or name in scope.policies]
+        rows = sum(held.rows for held in readable)
+        frequency = {
+            i: sum(held.frequency[i] for held in readable) for i in sorted({*term_ids(text, self.config.language)})
+        }
+        return {i: idf(rows, held) for i, held in frequency.items() if held or (scope and scope.also)}
 
     def save(self, path: Path) -> None:
         """Write the statistics."""
-        terms_ = {str(k): v for k, v in sorted(self.frequency.items())}
-        write_json(
-            path, {"config": self.config.model_dump(), "rows": self.rows, "length": self.length, "frequency": terms_}
-        )
+        policies = {
+            name: {
+                "rows": held.rows,
+                "length": held.length,
+                "frequency": {str(k): v for k, v in sorted(held.frequency.items())},
+            }
+            for name, held in sorted(self.policies.items())
+        }
+        write_json(path, {"config": self.config.model_dump(), "policies": policies})
 
 
 def load_bm25(path: Path) -> Bm25Encoder:
-    """Read what `save` wrote."""
+    """Read what `save` wrote.
+
+    Raises:
+        IndexUnusable: it is missing, or was written before statistics were kept by policy.
+    """
     if not path.is_file():
         raise IndexUnusable(f"{path}: missing", next_step="run the index step again")
     saved = read_json(path)
-    counts = Counter({int(k): int(v) for k, v in saved["frequency"].items()})
-    return Bm25Encoder(Bm25(**saved["config"]), saved["rows"], saved["length"], counts)
+    if "policies" not in saved:
+        raise IndexUnusable(f"{path}: of an earlier version", next_step="run the index step again")
+    policies = {
+        name: Statistics(held["rows"], held["length"], Counter({int(k): int(v) for k, v in held["frequency"].items()}))
+        for name, held in saved["policies"].items()
+    }
+    return Bm25Encoder(Bm25(**saved["config"]), policies)
 
 
 def dot(left: Sparse, right: Sparse) -> float:

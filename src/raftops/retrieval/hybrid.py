@@ -1,11 +1,13 @@
-"""A built index as a `Retriever`: dense and sparse search under one policy filter, fused. Never writes the index."""
+"""A built index as a `Retriever`: dense and sparse search under one policy filter, fused. Never writes the index.
+
+An index in its own folder is searched in this process, over mapped files; one on a Milvus server is searched there.
+Nothing is kept from one caller's turn to the next.
+"""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from functools import cached_property, lru_cache
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,40 +16,26 @@ import pyarrow.parquet as parquet
 
 from raftops.data.records import Hit
 from raftops.errors import IndexUnusable, RaftopsError
-from raftops.files import link_or_copy, read_json
-from raftops.retrieval.bm25 import Bm25Encoder, load_bm25
+from raftops.files import read_json
+from raftops.retrieval.bm25 import load_bm25
 from raftops.retrieval.embedder import open_embedder
+from raftops.retrieval.exact_files import AGAIN, open_exact_index
 from raftops.retrieval.fusion import Scored, by_id, candidates, fuse
-from raftops.retrieval.memo import Remembering
-from raftops.retrieval.milvus import MilvusConnection, PassageCollection
-from raftops.retrieval.protocols import Embedder
+from raftops.retrieval.memo import IndexEmbedder, PerTurn, text_of_turn
+from raftops.retrieval.protocols import Embedder, Searched
 from raftops.retrieval.scope import Indexed, Scope
 from raftops.retrieval.stored import FILE, Stored
-
-AGAIN = "run the index step again"
 
 
 class HybridRetriever:
     """Search over one built index. Close it, or use it in a `with` block."""
 
-    def __init__(  # noqa: PLR0913  what is searched, by what, and what goes with it
-        self,
-        collection: PassageCollection,
-        bm25: Bm25Encoder,
-        embedder: Embedder,
-        dense_share: float,
-        built: Path,
-        view: tempfile.TemporaryDirectory[str] | None = None,
-    ) -> None:
-        """`view` is the folder that the connection reads from, if it has one of its own; it goes with the index."""
-        self.embedder: Embedder = Remembering(Stored(embedder, built / FILE))
-        """The embedder of this index, with the vectors that lie beside it and a memory of the last texts."""
-        self._collection = collection
-        self._bm25 = bm25
+    def __init__(self, searched: Searched, embedder: Embedder, dense_share: float, built: Path) -> None:
+        self.embedder: Embedder = IndexEmbedder(PerTurn(embedder), PerTurn(Stored(embedder, built / FILE)))
+        """The embedder of this index, with the vectors that lie beside it."""
+        self._searched = searched
         self._share = dense_share
         self._documents = built / "documents.parquet"
-        self._view = view
-        self._text = lru_cache(maxsize=256)(self._read_text)
 
     def search(self, question: str, policies: frozenset[str], top_k: int) -> list[Hit]:
         """Best first; only passages whose policy is in `policies`; none if it is empty."""
@@ -66,8 +54,8 @@ class HybridRetriever:
         if not scope or not question.strip():
             return {}, {}
         vector = self.embedder.embed([question])[0]
-        dense = self._collection.by_vector(vector, scope, limit)
-        sparse = self._collection.by_terms(self._bm25.query(question), scope, limit)
+        dense = self._searched.by_vector(vector, scope, limit)
+        sparse = self._searched.by_terms(question, scope, limit)
         return by_id(dense), by_id(sparse)
 
     def tokens(self, text: str) -> int:
@@ -86,7 +74,7 @@ class HybridRetriever:
 
     def document_text(self, doc_id: str, version: str) -> str:
         """The parsed text of a document. Does not ask who may read it: ask the access module first."""
-        return self._text(doc_id, version)
+        return text_of_turn((self._documents, doc_id, version), lambda: self._read_text(doc_id, version))
 
     def _read_text(self, doc_id: str, version: str) -> str:
         wanted = [("doc_id", "==", doc_id), ("version", "==", version)]
@@ -96,10 +84,8 @@ class HybridRetriever:
         return str(texts[0])
 
     def close(self) -> None:
-        """Release the connection."""
-        self._collection.connection.close()
-        if self._view:
-            self._view.cleanup()
+        """Release the index."""
+        self._searched.close()
 
     def __enter__(self) -> HybridRetriever:
         return self
@@ -117,14 +103,13 @@ def open_index(built: Path, dense_share: float, embedder: Embedder | None = None
     if embedder.name != about["embedder"]:
         raise IndexUnusable(f"{built}: built by {about['embedder']}, read by {embedder.name}", next_step=AGAIN)
     bm25 = load_bm25(built / "bm25.json")
-    view = _private_view(built / "milvus.db") if about["uri"] == "embedded" else None
-    uri = f"{view.name}/milvus.db" if view else about["uri"]
-    connection = MilvusConnection(uri, os.environ.get(about.get("token_env") or "", ""))
-    collection = PassageCollection(connection, about["collection"])
-    retriever = HybridRetriever(collection, bm25, embedder, dense_share, built, view)
+    if about["uri"] == "embedded":
+        searched: Searched = open_exact_index(built, about["rows"], about["dimension"], bm25.config)
+    else:
+        searched = import_module("raftops.retrieval.milvus").open_served(about, bm25, built)
+    retriever = HybridRetriever(searched, embedder, dense_share, built)
     try:
-        _verify(collection, about, built)
-        collection.warm_up(embedder.embed(["warm up"])[0])
+        searched.warm_up(embedder.embed(["warm up"])[0])
     except RaftopsError:
         retriever.close()
         raise
@@ -136,24 +121,3 @@ def _about(built: Path) -> dict[str, Any]:
         raise IndexUnusable(f"{built}: no index here", next_step=AGAIN)
     about: dict[str, Any] = read_json(built / "index.json")
     return about
-
-
-def _verify(collection: PassageCollection, about: dict[str, Any], built: Path) -> None:
-    if about["collection"] not in collection.connection.collections():
-        raise IndexUnusable(f"{built}: collection {about['collection']} is gone from {about['uri']}", next_step=AGAIN)
-    if about["uri"] != "embedded":
-        collection.connection.claim(about["collection"])
-    collection.load()
-    rows = collection.count()
-    if rows != about["rows"]:
-        raise IndexUnusable(f"{built}: {rows} passages stored, {about['rows']} expected", next_step=AGAIN)
-
-
-def _private_view(database: Path) -> tempfile.TemporaryDirectory[str]:
-    """Links to Lite's files with a lock of their own: many processes may read one index, also a read-only one."""
-    if not database.is_dir():
-        raise IndexUnusable(f"{database}: missing", next_step=AGAIN)
-    view = tempfile.TemporaryDirectory(prefix="raftops-index-")
-    target = Path(view.name) / "milvus.db"
-    shutil.copytree(database, target, copy_function=link_or_copy, ignore=shutil.ignore_patterns("LOCK"))
-    return view

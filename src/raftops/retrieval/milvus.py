@@ -1,35 +1,33 @@
-"""One collection in Milvus: embedded (Milvus Lite, a folder) or on a server, by the same code.
+"""One collection in Milvus: in a folder (Milvus Lite, behind a private socket) or on a server, by the same code.
 
-Filters are pushed down and checked again on what comes back. Milvus Lite answers on a loopback port without
-authentication while it is open, and scans all rows for each query: its practical ceiling is 20,000-30,000 passages.
+Filters are pushed down and checked again on what comes back. A collection in a folder is written by the index step and
+not searched by us: `exact.py` does that, faster and by the statistics of what the caller may read.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import re
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any, Literal
 
 import grpc
-from milvus_lite.server_manager import server_manager_instance
 from pymilvus import DataType, MilvusClient, MilvusException
 
 from raftops.data.records import Passage
 from raftops.errors import IndexUnusable
 from raftops.retrieval import claims
-from raftops.retrieval.bm25 import Sparse
+from raftops.retrieval.bm25 import Bm25Encoder, Sparse
+from raftops.retrieval.lite import Lite
 from raftops.retrieval.protocols import Vectors
 from raftops.retrieval.rows import FIELDS, TEXT_BYTES, passage_of, row_of
 from raftops.retrieval.scope import Scope, policy_key
 
 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # what it logs is raised as well
-logging.getLogger("milvus_lite").setLevel(logging.CRITICAL)
 log = logging.getLogger(__name__)
 
 STRONG = "Strong"
@@ -37,9 +35,6 @@ HNSW = {"M": 16, "efConstruction": 200}
 SEARCHED = 256
 """Candidates that an HNSW search keeps (`ef`), or the limit where that is more."""
 DenseType = Literal["flat", "hnsw"]
-
-_opened: Counter[str] = Counter()
-_opened_lock = Lock()
 
 
 @contextmanager
@@ -54,15 +49,13 @@ def milvus_errors(what: str) -> Iterator[None]:
 
 
 class MilvusConnection:
-    """A client. For a folder it also owns Lite's in-process server: closing the last one releases the folder."""
+    """A client. For a folder it also owns Lite's in-process server, and the folder is its own until it is closed."""
 
     def __init__(self, uri: str, token: str = "") -> None:
         self.uri = uri
-        self._lite = str(Path(uri).resolve()) if "://" not in uri else ""
+        self._lite = Lite(Path(uri).resolve()) if "://" not in uri else None
         with milvus_errors(f"{uri}: cannot be opened"):
-            self.client = MilvusClient(self._lite or uri, token=token)
-        with _opened_lock:
-            _opened[self._lite] += 1
+            self.client = MilvusClient(self._lite.uri if self._lite else uri, token=token)
 
     def collections(self) -> list[str]:
         """Names of all collections."""
@@ -117,12 +110,10 @@ class MilvusConnection:
         return dropped
 
     def close(self) -> None:
-        """Close the client and, for a folder, the server behind it when nobody else here uses it."""
+        """Close the client and, for a folder, the server behind it."""
         self.client.close()
-        with _opened_lock:
-            _opened[self._lite] -= 1
-            if self._lite and not _opened[self._lite]:
-                server_manager_instance.release_server(self._lite)
+        if self._lite:
+            self._lite.close()
 
 
 @dataclass(frozen=True)
@@ -199,7 +190,7 @@ class PassageCollection:
         return int(counted[0]["count(*)"])
 
     def warm_up(self, vector: Vectors) -> None:
-        """One search on each side, not read: Lite builds its sparse index at the first one."""
+        """One search on each side, not read."""
         with milvus_errors(f"{self.connection.uri}: {self.name} cannot be searched"):
             for field, query in (("dense", vector), ("sparse", {1: 1.0})):
                 self.connection.client.search(self.name, data=[query], anns_field=field, limit=1)
@@ -234,3 +225,50 @@ class PassageCollection:
         if len(allowed) < len(hits):
             log.error("%s returned %d passages outside the filter; dropped", self.name, len(hits) - len(allowed))
         return [(p, score) for p, score in allowed if field == "dense" or score > 0]
+
+
+@dataclass(frozen=True)
+class ServedIndex:
+    """A `Searched` on a Milvus server."""
+
+    collection: PassageCollection
+    bm25: Bm25Encoder
+
+    def by_vector(self, vector: Vectors, scope: Scope, limit: int) -> list[tuple[Passage, float]]:
+        """Nearest passages by cosine."""
+        return self.collection.by_vector(vector, scope, limit)
+
+    def by_terms(self, question: str, scope: Scope, limit: int) -> list[tuple[Passage, float]]:
+        """Best passages by BM25: the idf is of what may be read, the mean length in the vectors of all passages."""
+        return self.collection.by_terms(self.bm25.query(question, scope), scope, limit)
+
+    def warm_up(self, vector: Vectors) -> None:
+        """One search on each side, not read."""
+        self.collection.warm_up(vector)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.collection.connection.close()
+
+
+def open_served(about: Mapping[str, Any], bm25: Bm25Encoder, built: Path) -> ServedIndex:
+    """Open the collection that an index names, and check that it is whole.
+
+    Raises:
+        IndexUnusable: the server is away, or the collection is not what the index says.
+    """
+    connection = MilvusConnection(about["uri"], os.environ.get(about.get("token_env") or "", ""))
+    collection, again = PassageCollection(connection, about["collection"]), "run the index step again"
+    try:
+        if not collection.is_there():
+            raise IndexUnusable(
+                f"{built}: collection {about['collection']} is gone from {about['uri']}", next_step=again
+            )
+        connection.claim(about["collection"])
+        collection.load()
+        if (rows := collection.count()) != about["rows"]:
+            raise IndexUnusable(f"{built}: {rows} passages stored, {about['rows']} expected", next_step=again)
+    except IndexUnusable:
+        connection.close()
+        raise
+    return ServedIndex(collection, bm25)

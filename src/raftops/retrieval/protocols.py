@@ -8,7 +8,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from raftops.data.records import Generation, Hit, Message
+from raftops.data.records import Generation, Hit, Message, Passage
+from raftops.retrieval.scope import Scope
 
 Vectors = npt.NDArray[np.float32]
 
@@ -40,6 +41,22 @@ class Reranker(Protocol):
 
     def score(self, question: str, texts: Sequence[str]) -> Vectors:
         """Logits, float32, one for each text; none hangs on the other texts."""
+
+
+class Searched(Protocol):
+    """Where the passages of one index are found: in this process, or on a Milvus server."""
+
+    def by_vector(self, vector: Vectors, scope: Scope, limit: int) -> list[tuple[Passage, float]]:
+        """Nearest passages by cosine, best first."""
+
+    def by_terms(self, question: str, scope: Scope, limit: int) -> list[tuple[Passage, float]]:
+        """Best passages by BM25; only those that share a term."""
+
+    def warm_up(self, vector: Vectors) -> None:
+        """What the first search would have to wait for."""
+
+    def close(self) -> None:
+        """Release it."""
 
 
 class Retriever(Protocol):

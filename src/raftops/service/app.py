@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from raftops.answer.answering import Answer
 from raftops.errors import ModelError
+from raftops.service.directory import PushEntrance
 from raftops.service.guard import Guard
 from raftops.service.identity import Caller, Denied, bearer
 from raftops.service.live import Live, Refused, Serving
@@ -39,6 +40,7 @@ def create_app(serving: Serving, metrics: Metrics) -> Guard:
     app = FastAPI(title="raftops", openapi_url=None)
     app.state.front = Front(serving, metrics)
     app.include_router(routes)
+    app.mount("/scim", PushEntrance(serving))
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _not_found)
     app.add_exception_handler(Exception, lambda request, error: _refused(request, FAILED))
@@ -62,10 +64,11 @@ def caller(request: Request) -> Caller:
     """Whoever asks, by the verified token."""
     here = front(request)
     try:
-        return here.serving.verifier.caller(bearer(request.headers.get("authorization")))
+        return here.serving.verifier.caller(bearer(request.headers.getlist("authorization")))
     except Denied as denied:
         here.metrics.denied.labels(denied.reason).inc()
-        raise Refused(401, "invalid_api_key", f"{denied.reason} token: send Authorization: Bearer <token>") from denied
+        code = "invalid_api_key" if denied.status == 401 else denied.reason
+        raise Refused(denied.status, code, str(denied)) from denied
 
 
 def parsed(model: type[Body]) -> Callable[[Request], Any]:
@@ -183,12 +186,6 @@ def models(here: Here, who: Who) -> Response:
     with here.serving.lease() as live:
         row = {"id": live.name, "object": "model", "created": live.created, "owned_by": "raftops"}
         return JSONResponse({"object": "list", "data": [row | {"release": live.release}]})
-
-
-@routes.get("/metrics")
-def metrics(here: Here) -> Response:
-    """Counters in Prometheus' format."""
-    return Response(here.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _refused(request: Request, error: Exception) -> Response:

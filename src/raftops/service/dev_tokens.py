@@ -11,7 +11,7 @@ import secrets
 import stat
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +34,19 @@ class DevUser:
 def ensure_dev_tokens(path: Path, groups: Sequence[str]) -> dict[str, DevUser]:
     """Make the file, or add the users it lacks: one for each group, named like it, and `everyone`, who is in all.
 
-    A group that is itself called `everyone` opens what it may read, no more. Tokens stay.
+    A group that is itself called `everyone` opens what it may read, no more. Tokens stay; who is in every group follows
+    the groups that there are, also in users that were made of `everyone` with claims.
     """
     users = load_dev_tokens(path) if path.exists() else {}
     wanted: dict[str, tuple[str, ...]] = {group: (group,) for group in sorted(groups)}
     wanted.setdefault(EVERYONE, tuple(sorted(groups)))
     missing = {name: DevUser(secrets.token_urlsafe(32), member) for name, member in wanted.items() if name not in users}
-    if missing:
-        users |= missing
+    follows = {
+        name: replace(user, groups=wanted[EVERYONE]) for name, user in users.items()
+        if name.partition(" ")[0] == EVERYONE and user.groups != wanted[EVERYONE]
+    }  # fmt: skip
+    if missing or follows:
+        users |= missing | follows
         _write(path, users)
     return users
 

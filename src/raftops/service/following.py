@@ -14,11 +14,12 @@ from pathlib import Path
 from threading import Lock
 from typing import Generic, TypeVar
 
-from raftops.access import AccessPolicies, load_access
+from raftops.access import AccessPolicies
 from raftops.errors import RaftopsError
 from raftops.release.current import IN_FORCE
 from raftops.release.in_force import InForce, read_in_force
 from raftops.service.metrics import Metrics
+from raftops.spec.access_file import load_access
 
 SETTLED_SECONDS = 2.0
 """A file that was written less long ago is read again though it looks the same: two writes can have one time stamp."""

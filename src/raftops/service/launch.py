@@ -50,6 +50,8 @@ class Launch:
     """Serve only what is signed so."""
     access: Path | None = None
     """Follow this access file; what was applied counts where there is none."""
+    metrics: str = ""
+    """Address and port for Prometheus, as 127.0.0.1:9464; empty: none."""
 
     @property
     def url(self) -> str:
@@ -77,7 +79,10 @@ class Launch:
             settings["RAFTOPS_SIGNING"] = self.signing.model_dump_json()
         if self.access:
             settings["RAFTOPS_ACCESS"] = str(self.access.absolute())
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("RAFTOPS_RELEASE") and k != "RAFTOPS_IDENTITY"}
+        if self.metrics:
+            settings["RAFTOPS_METRICS"] = self.metrics
+        given = ("RAFTOPS_RELEASE", "RAFTOPS_IDENTITY", "RAFTOPS_METRICS")
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(given)}
         return kept | settings
 
 

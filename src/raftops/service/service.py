@@ -1,6 +1,6 @@
 """The BentoML service: `bentoml serve raftops.service.service:RaftopsService`. Settings: `settings.Settings.of`.
 
-/livez and /readyz are BentoML's; /metrics is ours, because BentoML's labels hold the path that a caller wrote. BentoML
+/livez and /readyz are BentoML's; its metrics are off, because their labels hold the path that a caller wrote. BentoML
 imports this module in two processes; what is slow to import is imported by the worker alone, beside its start.
 """
 
@@ -16,6 +16,7 @@ import bentoml
 
 from raftops.errors import ServiceError
 from raftops.progress import reported
+from raftops.service.supervision import close_ports
 
 AT_ONCE = 64
 """Above the bound of `guard.py`, whose refusal has OpenAI's shape."""
@@ -62,6 +63,8 @@ def _assemble() -> tuple[Any, Any]:
         weights = module("raftops.service.weights").Weights()
         weights.begin(settings)  # beside the import of everything else
         metrics = module("raftops.service.metrics").Metrics()
+        if settings.metrics:
+            module("raftops.service.metrics_port").MetricsPort(metrics, settings.metrics)
         load = module("raftops.service.loading").Loader(weights)
         serving = module("raftops.service.serving").ReleaseServing(settings, metrics, load)
         app = module("raftops.service.app").create_app(serving, metrics)
@@ -72,6 +75,7 @@ def _assemble() -> tuple[Any, Any]:
         raise ServiceError(reason, next_step="raftops doctor") from error
 
 
+close_ports()
 late = Late()
 
 

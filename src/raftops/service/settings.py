@@ -25,6 +25,8 @@ class Settings:
     identity: Identity | None = None
     """Instead of the release's own."""
     timeout_seconds: float = 60.0
+    metrics: str = ""
+    """Address and port for Prometheus; empty: none."""
     signing: Signing = Signing()
     """Whether only signed releases are served. Comes from outside: a release cannot say this of itself."""
     access: Path | None = None
@@ -32,8 +34,7 @@ class Settings:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
-        """From RAFTOPS_RELEASE(S), RAFTOPS_HOST, RAFTOPS_TIMEOUT, RAFTOPS_ACCESS, and in JSON RAFTOPS_IDENTITY and
-        RAFTOPS_SIGNING."""
+        """From RAFTOPS_RELEASE(S), _HOST, _TIMEOUT, _METRICS, _ACCESS, and in JSON RAFTOPS_IDENTITY and _SIGNING."""
         releases, release = environment.get("RAFTOPS_RELEASES"), environment.get("RAFTOPS_RELEASE")
         identity, signing = environment.get("RAFTOPS_IDENTITY"), environment.get("RAFTOPS_SIGNING")
         access = environment.get("RAFTOPS_ACCESS")
@@ -42,6 +43,7 @@ class Settings:
             release=Path(release) if release else None,
             host=environment.get("RAFTOPS_HOST", ""),
             identity=Identity.model_validate_json(identity) if identity else None,
+            metrics=environment.get("RAFTOPS_METRICS", ""),
             timeout_seconds=float(environment.get("RAFTOPS_TIMEOUT", "60")),
             signing=Signing.model_validate_json(signing) if signing else Signing(),
             access=Path(access) if access else None,

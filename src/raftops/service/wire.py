@@ -207,7 +207,9 @@ def event(value: Mapping[str, Any]) -> str:
 
 
 def results(hits: list[Hit], release: str) -> dict[str, Any]:
-    """What a search found. Only the fused score: raw BM25 scores would tell of words in documents not shown."""
+    """What a search found. A score is where a passage stands between the best (1) and the worst (0) of the candidates
+    that the caller may read: it compares passages of one search, and tells nothing of other documents or questions.
+    """
     rows = [
         {
             "passage_id": hit.passage.passage_id,

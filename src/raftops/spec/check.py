@@ -10,15 +10,17 @@ from collections.abc import Iterable, Iterator
 
 from raftops.spec.check_cluster import CLUSTER_CHECKS
 from raftops.spec.check_data import DATA_CHECKS
+from raftops.spec.check_directory import DIRECTORY_CHECKS
 from raftops.spec.check_learning import LEARNING_CHECKS
 from raftops.spec.check_pods import POD_CHECKS
 from raftops.spec.check_serving import SERVING_CHECKS
 from raftops.spec.position import Loc, Located, undotted
 from raftops.spec.project import Check, Problem, Project
-from raftops.spec.tree import Tree, at, place_of
+from raftops.spec.tree import Tree, at, letter_of, place_of
 
 CHECKS: dict[Check, tuple[str, ...]] = {
-    **DATA_CHECKS, **LEARNING_CHECKS, **SERVING_CHECKS, **CLUSTER_CHECKS, **POD_CHECKS,
+    **DATA_CHECKS, **LEARNING_CHECKS, **SERVING_CHECKS, **DIRECTORY_CHECKS, **CLUSTER_CHECKS,
+    **POD_CHECKS,
 }  # fmt: skip
 """Every check with the parts of the spec that it reads."""
 
@@ -35,7 +37,8 @@ def check(project: Project, tree: Tree, lost: Iterable[Loc] = ()) -> list[Locate
             paths = [undotted(path) for path in (problem.path, *problem.others)]
             # The default of a key that nobody wrote may clash with one that somebody did: point at what is written.
             written = next((loc for loc in paths if at(tree, loc) is not None), paths[0])
-            located.append(problem.place or Located(place_of(tree, written), problem.path, problem.message))
+            place = letter_of(tree, written, problem.offset) if problem.offset else place_of(tree, written)
+            located.append(problem.place or Located(place, problem.path, problem.message))
     return located
 
 

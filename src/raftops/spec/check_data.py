@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from pathlib import PurePosixPath
 
-from raftops.access import glob_pattern
+from raftops.files import names_on_the_way
+from raftops.globs import invisible, mistakes_of, nfc
 from raftops.spec.explain import did_you_mean
 from raftops.spec.model.base import MOVING
 from raftops.spec.model.knowledge import READABLE
 from raftops.spec.position import quoted
 from raftops.spec.project import Check, Problem, Project
+
+MOST_NAMED = 20
+"""Documents that are named one by one."""
 
 
 def splits_sum_to_one(project: Project) -> Iterator[Problem]:
@@ -34,19 +37,28 @@ def documents_exist(project: Project) -> Iterator[Problem]:
         wrong = "is a file, not a folder" if folder.exists() else "no such folder"
         yield Problem("spec.data.documents.path", f"{wrong}: {project.shown(documents.path)}{_pull(project)}")
         return
-    below = True
     for index, pattern in enumerate(documents.include):
         path = PurePosixPath(pattern)
-        if not pattern.strip() or path.is_absolute() or ".." in path.parts:
-            below = False
-            message = f"{quoted(pattern)} must be a pattern below the folder, without '..' and not absolute"
-            yield Problem(f"spec.data.documents.include[{index}]", message)
-        elif path.suffix and "*" not in path.suffix and path.suffix.lower() not in READABLE:
+        if path.suffix and "*" not in path.suffix and path.suffix.lower() not in READABLE:
             message = f"{quoted(pattern)}: {path.suffix} files cannot be read; readable are {', '.join(READABLE)}"
             yield Problem(f"spec.data.documents.include[{index}]", message)
-    if below and not project.documents:
+    if not project.documents and not any(map(mistakes_of, documents.include)):
         message = f"no file in {project.shown(documents.path)} matches {', '.join(documents.include) or 'no pattern'}"
         yield Problem("spec.data.documents.include", message, ("spec.data.documents.path",))
+
+
+def document_patterns_match(project: Project) -> Iterator[Problem]:
+    """Patterns of documents are written as they are read, and none misses a file by so little that it was meant."""
+    documents = project.spec.data.documents
+    for field, patterns in (("include", documents.include), ("exclude", documents.exclude)):
+        for index, pattern in enumerate(patterns):
+            for mistake in mistakes_of(pattern):
+                message = f"{quoted(pattern)}: {mistake.message}" if pattern.strip() else mistake.message
+                yield Problem(f"spec.data.documents.{field}[{index}]", message, offset=mistake.offset)
+    for field, doubt in project.pattern_doubts:
+        pattern = (documents.include if field == "include" else documents.exclude)[doubt.number]
+        if doubt.mistake and not mistakes_of(pattern):
+            yield Problem(f"spec.data.documents.{field}[{doubt.number}]", doubt.message)
 
 
 def examples_exist(project: Project) -> Iterator[Problem]:
@@ -99,35 +111,36 @@ def access_names_exist(project: Project) -> Iterator[Problem]:
 
 
 def access_rules_decide(project: Project) -> Iterator[Problem]:
-    """Every rule decides a document: one that does not was mistyped, and what it was to protect is open to others.
+    """Every rule decides a document, and none is missed by a letter that nobody sees: what it was to protect is open.
 
-    A last rule for everything may find nothing left, a file that this spec does not take may be one that a spec beside
-    it does, and what a rule decided in the last run here may be deleted: that rule was not mistyped.
+    A last rule for everything may find nothing left, a rule may say `allow_empty: true`, and what a rule decided in the
+    last run here may be deleted: those were not mistyped.
     """
-    access, documents = project.access.value, project.files
-    if access is None or not documents:
+    for doubt in project.rule_doubts:
+        if doubt.mistake:
+            yield project.in_access(doubt.message, "documents", doubt.number, "match")
+
+
+def documents_can_be_told_apart(project: Project) -> Iterator[Problem]:
+    """No document's name holds a letter that cannot be seen."""
+    hidden = [(doc_id, letter) for doc_id in project.documents if (letter := invisible(doc_id))]
+    for doc_id, letter in hidden[:MOST_NAMED]:
+        shown = doc_id.replace(letter, f"<U+{ord(letter):04X}>")
+        yield Problem("spec.data.documents.path", f"{shown}: its name holds a letter that cannot be seen; rename it")
+
+
+def links_lift_nothing(project: Project) -> Iterator[Problem]:
+    """A link among the documents has the readers of what it leads to, and of every link on the way."""
+    access, folder = project.access.value, project.at(project.spec.data.documents.path)
+    if access is None:
         return
-    left = set(documents)
-    for index, rule in enumerate(access.documents):
-        pattern, path = glob_pattern(rule.match), ("documents", index, "match")
-        decided = {doc_id for doc_id in left if pattern.fullmatch(doc_id)}
-        left -= decided
-        if decided or (rule.match in ("**", "**/*") and index == len(access.documents) - 1):
-            continue
-        before = next((number for number, r in enumerate(access.documents[:index]) if r.match in ("**", "**/*")), None)
-        if before is not None:
-            message = (
-                f"is never reached: {quoted(access.documents[before].match)} above it takes every document; move it up"
-            )
-            yield project.in_access(message, *path)
-        elif first := next((doc_id for doc_id in documents if pattern.fullmatch(doc_id)), None):
-            rules = (r for r in access.documents[:index] if glob_pattern(r.match).fullmatch(first))
-            message = f"decides no document: {first} and its like are taken by {quoted(next(rules).match)} above it; "
-            yield project.in_access(f"{message}move it up, or remove it", *path)
-        elif not any(pattern.fullmatch(doc_id) for doc_id in project.documents_before):
-            meant = _meant_pattern(rule.match, documents) or "; mend it, or remove the rule"
-            message = f"matches no document in {project.shown(project.spec.data.documents.path)}{meant}"
-            yield project.in_access(message, *path)
+    for doc_id in (name for name in project.documents if (folder / name).is_symlink()):
+        policies = {name: access.policy_of(name) for name in map(nfc, names_on_the_way(folder, folder / doc_id))}
+        if len({access.readers(policy_id) for policy_id in policies.values()}) > 1:
+            said = ", ".join(f"{name} ({policy_id or 'no policy'})" for name, policy_id in policies.items())
+            advice = "link to it where the same readers are, or give both names one policy"
+            message = f"{doc_id} is a link, and its names have policies of other readers: {said}; {advice}"
+            yield Problem("spec.data.documents.path", message)
 
 
 def audience_exists(project: Project) -> Iterator[Problem]:
@@ -135,13 +148,13 @@ def audience_exists(project: Project) -> Iterator[Problem]:
     access, audience = project.access.value, project.spec.train.audience
     if access is None:
         return
-    for index, group in enumerate(audience):
+    for index, group in enumerate(map(nfc, audience)):
         if group not in access.groups:
             known = f" (groups: {', '.join(access.groups) or 'none'})"
             close = did_you_mean(group, tuple(access.groups)) or known
             message = f"{project.spec.data.access} has no group {group}{close}"
             yield Problem(f"spec.train.audience[{index}]", message)
-    if all(group in access.groups for group in audience) and not access.readable_by_all(audience):
+    if all(nfc(group) in access.groups for group in audience) and not access.readable_by_all(audience):
         yield Problem(
             "spec.train.audience", "no policy may be read by all of these groups: nothing could be trained in"
         )
@@ -179,15 +192,6 @@ def starter_exists(project: Project) -> Iterator[Problem]:
         yield Problem("spec.train.init_from", f"{project.shown(start)} holds no folder {' or '.join(absent)}")
 
 
-def _meant_pattern(pattern: str, documents: tuple[str, ...]) -> str:
-    """What a pattern without a match was probably meant to be: a folder or a document whose name is close."""
-    folders = {f"{parent}/" for doc_id in documents for parent in PurePosixPath(doc_id).parents if parent.name}
-    start = pattern.partition("*")[0]
-    close = get_close_matches(start, sorted(folders | set(documents)), 1, 0.6) if start else []
-    rest = pattern[len(start) :] if close and close[0] in folders else ""
-    return f", did you mean {close[0]}{rest}?" if close else ""
-
-
 def _pull(project: Project) -> str:
     dvc = project.spec.data.dvc
     return "; fetch the data with `dvc pull`" if dvc and project.at(dvc).is_file() else ""
@@ -197,11 +201,14 @@ _ACCESS = "spec.data.access"
 DATA_CHECKS: dict[Check, tuple[str, ...]] = {
     splits_sum_to_one: ("spec.data.splits",),
     documents_exist: ("spec.data.documents", "spec.data.dvc"),
+    document_patterns_match: ("spec.data.documents",),
+    documents_can_be_told_apart: ("spec.data.documents",),
     examples_exist: ("spec.data.examples", "spec.data.dvc"),
     dvc_file_exists: ("spec.data.dvc",),
     access_file_is_sound: (_ACCESS, "spec.data.dvc"),
     access_names_exist: (_ACCESS,),
     access_rules_decide: (_ACCESS, "spec.data.documents"),
+    links_lift_nothing: (_ACCESS, "spec.data.documents"),
     audience_exists: (_ACCESS, "spec.train.audience"),
     local_models_exist: ("spec.models",),
     hub_models_are_pinned: ("spec.models",),

@@ -130,6 +130,19 @@ def candidates_differ(project: Project) -> Iterator[Problem]:
                 yield Problem(f"{path}.{name}", message, ("spec.train.init_from",))
 
 
+def formats_differ(project: Project) -> Iterator[Problem]:
+    """Each format of replies has its own name: reports and gates know it by that. Both places are told."""
+    names: dict[str, int] = {}
+    for index, format_ in enumerate(project.spec.prompt.formats):
+        first = names.setdefault(format_.name, index)
+        if first != index:
+            name = quoted(format_.name)
+            message = f"{name} is the name of spec.prompt.formats[{index}], too"
+            yield Problem(f"spec.prompt.formats[{first}].name", message)
+            message = f"{name} is the name of spec.prompt.formats[{first}] already; name each format differently"
+            yield Problem(f"spec.prompt.formats[{index}].name", message)
+
+
 def candidates_can_be_chosen(project: Project) -> Iterator[Problem]:
     """There are questions to choose a candidate by, and one machine that trains it."""
     train = project.spec.train
@@ -227,6 +240,7 @@ LEARNING_CHECKS: dict[Check, tuple[str, ...]] = {
     shares_fit: ("spec.augment.abstain_fraction", "spec.augment.memorise_fraction"),
     arms_can_run: ("spec.evaluate.arms", "spec.train.plain"),
     candidates_differ: ("spec.train",),
+    formats_differ: ("spec.prompt.formats",),
     candidates_can_be_chosen: ("spec.train.candidates", "spec.train.nodes", "spec.data.splits"),
     without_examples_nothing_is_chosen: (
         "spec.data.examples", "spec.train.candidates", "spec.train.plain_beside",

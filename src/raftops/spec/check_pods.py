@@ -84,6 +84,9 @@ def nodes_can_be_named(project: Project) -> Iterator[Problem]:  # noqa: C901  on
 def variables_are_given_once(project: Project) -> Iterator[Problem]:
     """No two secrets or config maps of a step set the same environment variable."""
     platform, shared = project.spec.platform, {f"{_SERVICE}.smoke_token": project.spec.deploy.kubernetes.smoke_token}
+    directory = project.spec.deploy.identity.directory
+    if directory and directory.ldap:
+        shared["spec.deploy.identity.directory.ldap.bind_password"] = directory.ldap.bind_password
     shared |= {"spec.platform.milvus.token": platform.milvus.token, "spec.platform.notify": platform.notify}
     for name, storage in (("artifacts", platform.artifacts), ("dvc", platform.dvc)):
         if storage:

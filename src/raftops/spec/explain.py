@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from raftops.errors import plainly
 from raftops.spec import shape
 from raftops.spec.mask import is_secret_key, masked
 from raftops.spec.model.base import CPU, IMAGE, LABEL, MEMORY, REGISTRY, SOURCE, SUBDOMAIN, SecretRef
@@ -121,7 +122,7 @@ def explain(error: ValidationError, model: shape.Model, tree: Tree) -> Iterator[
             blank = fault.type == "string_too_short" and limits["min_length"] == 1
             template = "is empty" if blank else _TEMPLATES.get(fault.type, _UNKNOWN_TYPE)
             form = FORMS.get(str(limits.get("pattern")), fault.meaning)
-            rule = item["msg"].removeprefix("Value error, ")
+            rule = plainly(ValueError(item["msg"].removeprefix("Value error, ")))
             message = template.format(**limits, found=fault.found, meaning=fault.meaning, form=form, rule=rule)
             message = message.removesuffix(": ")  # a field without a docstring
             if limits.get("pattern") == SOURCE:

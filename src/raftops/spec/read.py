@@ -127,7 +127,8 @@ class _Builder:
     def _node(self, event: Any, loc: Loc) -> Tree:
         place = self._place(event)
         if isinstance(event, yaml.AliasEvent):
-            self._problem(place, loc, f"aliases (*{event.anchor}) are not allowed; write the value out")
+            said = f"aliases (*{event.anchor}) are not allowed; put text that begins with * in quotes"
+            self._problem(place, loc, f"{said}, or write the value out")
             return Leaf(None, place, f"*{event.anchor}")
         if len(loc) > MAX_DEPTH:
             raise self._stop(place, loc[:4], f"is nested more than {MAX_DEPTH} levels deep")

@@ -19,7 +19,7 @@ _SAID = {
     "block collection": "this line does not fit the list above it; mend its indentation",
     "unknown escape": "this backslash is no escape that YAML knows; use single quotes",
     "tag": "tags are not allowed; write a plain value",
-    "alias": "anchors and aliases are not allowed; write the value out",
+    "alias": "anchors (&) and aliases (*) are not allowed; put text that begins with * in quotes",
     "anchor": "anchors and aliases are not allowed; write the value out",
     "incompatible": "the %YAML version is not known; remove the directive",
     "directive": "lines that start with % are not allowed; remove this one",

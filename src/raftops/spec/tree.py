@@ -92,6 +92,17 @@ def place_of(tree: Tree, loc: Loc, *, key: bool = False) -> Place:
     return place
 
 
+def letter_of(tree: Tree, loc: Loc, offset: int) -> Place:
+    """The place of a letter of a text, where the text stands in its line as it is: behind a quotation mark, or bare."""
+    node, place = at(tree, loc), place_of(tree, loc)
+    if not isinstance(node, Leaf) or not isinstance(node.value, str) or not node.value:
+        return place
+    lines = place.source.lines
+    line = lines[place.line - 1] if 0 < place.line <= len(lines) else ""
+    begins = line.find(node.value, place.column - 1)
+    return Place(place.source, place.line, begins + 1 + offset) if begins >= 0 else place
+
+
 def walk(tree: Tree, loc: Loc = ()) -> Iterator[tuple[Loc, Tree]]:
     """Every node with its location, parents first."""
     yield loc, tree

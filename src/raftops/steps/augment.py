@@ -33,6 +33,7 @@ from raftops.raftdata.near_miss import Vocabulary, answering, near_misses, searc
 from raftops.raftdata.order import arranged, golden_first
 from raftops.raftdata.rehearsal import rehearsals_for
 from raftops.retrieval.hybrid import open_index
+from raftops.retrieval.memo import one_turn
 from raftops.spec.model.learning import Augment, Prompt
 
 FORMAT = 2
@@ -73,7 +74,7 @@ def augment(  # noqa: PLR0913  one argument per artifact
     if not examples and not dev:
         return _from_nothing(prompt, audience, policies, conversations)
     splits: tuple[Split, ...] = ("train", "dev") if dev else ("train",)
-    with open_index(built, prompt.dense_share) as library:
+    with open_index(built, prompt.dense_share) as library, one_turn():
         writer = Writer(config, prompt, title, _sources(built))
         # Both splits are chosen before a row is made: one that is empty ends the step before hours of work.
         chosen = {split: _choose(config, examples, split, writer, policies) for split in splits}

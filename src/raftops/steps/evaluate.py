@@ -34,6 +34,7 @@ from raftops.models import resolve
 from raftops.progress import progress
 from raftops.release.parts import EVIDENCE
 from raftops.retrieval.hybrid import open_index
+from raftops.retrieval.memo import one_turn
 from raftops.retrieval.reranker import reranker_in
 from raftops.spec.figures import MODELS
 from raftops.spec.model.learning import Evaluate, Prompt
@@ -75,7 +76,7 @@ def evaluate(  # noqa: PLR0913  one argument per artifact
         raise DataRejected(f"no answerable held-out question can be asked{reason}", next_step=advice)
 
     models = Models(served_models(adapters, cache, words=bool(prompt.formats)), cache)
-    with open_index(built, prompt.dense_share) as library:
+    with open_index(built, prompt.dense_share) as library, one_turn():
         single = {"bm25": Weighted(library, 0.0), "dense": Weighted(library, 1.0)}
         router, choosing = calibrated(router, examples, library.embedder), adapters / EVIDENCE
         answerer = Answerer(

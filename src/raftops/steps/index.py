@@ -1,5 +1,7 @@
 """Passages to a searchable index: dense and sparse vectors in Milvus, made beside the old one and put in place whole.
 
+Without a server the collection is Milvus Lite's, and the same rows are written as arrays, which a search reads.
+
 Only texts that were never embedded before are embedded. Does not parse, does not chunk, does not train.
 """
 
@@ -25,6 +27,7 @@ from raftops.progress import progress
 from raftops.retrieval.bm25 import Bm25Encoder, check_language
 from raftops.retrieval.embedder import OnnxEmbedder, open_embedder
 from raftops.retrieval.encoder import FILES, onnx_form
+from raftops.retrieval.exact_files import ExactWriter
 from raftops.retrieval.memo import VectorCache
 from raftops.retrieval.milvus import DenseType, MilvusConnection, PassageCollection
 from raftops.retrieval.protocols import Vectors
@@ -76,7 +79,8 @@ def index(  # noqa: PLR0913  one argument per artifact
         dense = config.dense
     bm25 = Bm25Encoder(config.bm25)
     for batch in read_passages(source):
-        bm25.count(searched_text(p) for p in batch)
+        for passage in batch:
+            bm25.count([searched_text(passage)], passage.policy_id or "")
     if not bm25.rows:
         raise StepError(f"{source}: no passages", next_step="check data.documents and the report of the ingest step")
 
@@ -204,7 +208,8 @@ def _fill(build: _Build, part: Path) -> Metrics:
         if not (server and collection.is_there() and collection.fits() and collection.count() <= rows):
             collection.create(build.encoder.dimension, build.dense)
         connection.claim(build.collection)
-        figures = _write(build, collection)
+        exact = None if server else ExactWriter(part, rows, build.encoder.dimension, build.bm25.config)
+        figures = _write(build, collection, exact)
         stored = collection.seal()
         connection.claim(build.collection)
     if stored != rows:
@@ -214,7 +219,7 @@ def _fill(build: _Build, part: Path) -> Metrics:
     return figures
 
 
-def _write(build: _Build, collection: PassageCollection) -> Metrics:
+def _write(build: _Build, collection: PassageCollection, exact: ExactWriter | None) -> Metrics:
     """Write every row, batch by batch. Rows that are there already are the same, and are written over."""
     done, cut, encoder = 0, 0, build.encoder
     with closing(VectorCache(_shelf(build.cache, encoder), encoder)) as vectors:
@@ -222,11 +227,15 @@ def _write(build: _Build, collection: PassageCollection) -> Metrics:
             texts = [searched_text(p) for p in passages]
             dense = vectors.embed(texts)
             collection.upsert(passages, dense, [build.bm25.document(t) for t in texts])
+            if exact:
+                exact.add(passages, texts, dense)
             # The encoder reads no more than max_tokens; tokens are counted only of passages near the limit.
             near = (t for p, t in zip(passages, texts, strict=True) if p.tokens > encoder.max_tokens // 2)
             cut += sum(encoder.tokens(text) >= encoder.max_tokens for text in near)
             done += len(passages)
             progress("index", done, build.bm25.rows, f"{vectors.embedded} embedded, {vectors.reused} reused")
+        if exact:
+            exact.finish()
         return {"embedded": float(vectors.embedded), "reused": float(vectors.reused), "cut": float(cut)}
 
 

@@ -15,10 +15,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from raftops.access import AccessPolicies, load_access
+from raftops.access import AccessPolicies
 from raftops.errors import DataRejected
 from raftops.files import write_json, write_jsonl
+from raftops.spec.access_file import read_access
 from raftops.spec.model.knowledge import Data, Validate
+from raftops.spec.rules import names_below, rule_doubts
 from raftops.validation.documents import document_checks, document_rows
 from raftops.validation.examples import example_checks, example_rows
 from raftops.validation.expectations import Judge
@@ -37,14 +39,16 @@ def validate(config: Validate, data: Data, accepted: Path, report: Path) -> Metr
     """Judge the data of a spec. Raises `DataRejected` where the spec wants no bad row, or where nothing is left."""
     shutil.rmtree(report, ignore_errors=True)
     judge = Judge()
-    access = load_access(Path(data.access))
-    policies = policy_rows(access, data.access)
+    file = read_access(Path(data.access))
+    access = file.sound()
+    doubts = list(rule_doubts(access, names_below(Path(data.documents.path)), data.documents.path))
+    policies = policy_rows(file, access, doubts)
     tables = [_judged(judge, "access", policies, POLICY_CHECKS)]
     bad = _bad(tables[-1])
     access = without(access, frozenset(r.id for r in policies if r.where in bad and r.columns["kind"] == "policy"))
     with tempfile.TemporaryDirectory(prefix="raftops-validate-") as folder:
         texts = TextsOnDisk(Path(folder))
-        manifest = document_rows(config, data, access, texts)
+        manifest = document_rows(config, data, access, texts, doubts)
         tables.append(_judged(judge, "documents", manifest.rows, document_checks(config, access)))
         bad = _bad(tables[-1])
         documents = [manifest.documents[row.where] for row in manifest.rows if row.where not in bad]
@@ -57,16 +61,15 @@ def validate(config: Validate, data: Data, accepted: Path, report: Path) -> Metr
         examples = [given.examples[row.where] for row in given.rows if row.where not in bad]
 
     documents.sort(key=lambda d: d.doc_id)
-    examples.sort(key=lambda e: e.id)
-    split = draw_splits(examples, data.splits)
-    examples = [e.model_copy(update={"split": split[e.id]}) for e in examples]
+    split = draw_splits(sorted(examples, key=lambda e: e.id), data.splits)
+    examples = [e.model_copy(update={"split": split[e.id]}) for e in sorted(examples, key=lambda e: e.id)]
     drawn = Counter(split.values())
     counts: dict[str, Any] = {
         **{table.name: table.counts for table in tables},
         "splits": {name: drawn[name] for name in ORDER},
         "files_left_out": len(manifest.left_out),
     }
-    aside = Aside(manifest.left_out, list(idle_rules(access, data.access, every)))
+    aside = Aside(manifest.left_out, list(idle_rules(file, access, doubts)))
     write_json(report / "expectations.json", judge.suites())
     write_quarantine(accepted / "quarantine.jsonl", tables)
     write_report(report / "report.json", tables, [*manifest.noted, *given.noted], counts, aside)
@@ -79,8 +82,8 @@ def validate(config: Validate, data: Data, accepted: Path, report: Path) -> Metr
     write_json(accepted / "validate.json", counts)
     metrics = {f"{table.name}_{name}": float(n) for table in tables for name, n in table.counts.items()}
     metrics |= {f"examples_{name}": float(drawn[name]) for name in ORDER}
-    warnings = sum(len(o.failed) for t in tables for o in t.outcomes if o.check.severity == "warning")
-    return {**metrics, "warnings": float(warnings), "files_left_out": float(len(manifest.left_out))}
+    metrics["warnings"] = float(sum(len(o.failed) for t in tables for o in t.outcomes if o.check.severity == "warning"))
+    return {**metrics, "files_left_out": float(len(manifest.left_out))}
 
 
 def _judged(judge: Judge, name: str, rows: Sequence[Row], checks: Sequence[Check]) -> Table:

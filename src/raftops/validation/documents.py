@@ -8,21 +8,25 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from raftops.access import AccessPolicies, glob_pattern
-from raftops.data.listing import is_taken, list_documents
+from raftops.access import AccessPolicies
+from raftops.data.listing import list_documents
 from raftops.data.records import Document
 from raftops.errors import StepError
 from raftops.files import sha256_file
+from raftops.globs import invisible, nfc
 from raftops.parsing.parse import media_type_of, parse_document
 from raftops.progress import progress
-from raftops.spec.model.knowledge import Data, Documents, Validate
+from raftops.spec.model.knowledge import Data, Documents, Validate, takes_file
+from raftops.spec.rules import Doubt
 from raftops.validation.findings import Noted, note_personal_data, personal_data_checks
 from raftops.validation.language import foreign_language
+from raftops.validation.one_policy import ONE_POLICY_CHECKS, Same, judge_same, link_policy, words_of
 from raftops.validation.rows import Check, Row
 from raftops.validation.texts import TextsOnDisk
 
@@ -48,7 +52,7 @@ def document_checks(config: Validate, access: AccessPolicies) -> list[Check]:
     return [
         Check("doc_id", "unique", "critical", "every document id stands once"),
         Check("doc_id", "regex", "critical", "a document id is a path below the folder", (r"^(?!/|\.\.?/).+$",)),
-        Check("has_plain_name", "true", "critical", "a document's name is UTF-8 without control characters"),
+        Check("has_plain_name", "true", "critical", "a document's name is UTF-8, and each of its letters can be seen"),
         Check("is_inside", "true", "critical", "no document is a link that leaves the folder"),
         Check("is_readable", "true", "critical", "every document can be opened and parsed"),
         Check("media_type", "not_null", "critical", "every document has a media type that can be parsed"),
@@ -59,26 +63,33 @@ def document_checks(config: Validate, access: AccessPolicies) -> list[Check]:
         Check("chars", "between", "critical", "a document has text", (1, None)),
         Check("policy_id", "not_null", "critical", "every document has a policy"),
         Check("policy_id", "in_set", "critical", "every document's policy exists", sorted(access.policies)),
+        Check("has_reader", "true", "warning", "every document may be read by somebody"),
+        Check("is_as_ruled", "true", "critical", "no rule was meant for a document and misses it by a letter"),
+        *ONE_POLICY_CHECKS,
         Check("is_in_language", "true", "critical", f"documents are in the language {config.language}"),
         *personal_data_checks(config.personal_data),
     ]  # fmt: skip
 
 
-def document_rows(config: Validate, data: Data, access: AccessPolicies, texts: TextsOnDisk) -> DocumentRows:
-    """Look at every document once, in order of ids; parsed texts go to `texts`."""
+def document_rows(
+    config: Validate, data: Data, access: AccessPolicies, texts: TextsOnDisk, doubts: Sequence[Doubt] = ()
+) -> DocumentRows:
+    """Look at every document once, in order of ids; parsed texts go to `texts`. `doubts` are those about the rules."""
     found = DocumentRows()
     listed = list_documents(data.documents, Path())
     ids = {doc_id for doc_id, _ in listed}
-    inspector = _Inspector(config, data, access, texts, found)
+    missed = {doc_id: doubt for doubt in doubts if doubt.kind in ("missed", "mistyped") for doc_id in doubt.documents}
+    inspector = _Inspector(config, data, access, texts, found, missed)
     for number, (doc_id, path) in enumerate(listed, 1):
         found.rows.append(inspector.row(doc_id, path))
         progress("validate", number, len(listed), _shown(doc_id))
+    judge_same(access, inspector.seen)
     for parent, folders, names in os.walk(data.documents.path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         links = [name for name in folders if Path(parent, name).is_symlink()]
         for path in (Path(parent, name) for name in [*links, *sorted(names)]):
-            doc_id = path.relative_to(data.documents.path).as_posix()
-            if not path.is_dir() and (path.name.startswith(".") or not is_taken(doc_id, data.documents)):
+            doc_id = nfc(path.relative_to(data.documents.path).as_posix())
+            if not path.is_dir() and (path.name.startswith(".") or not data.documents.takes(doc_id)):
                 found.left_out.append((_shown(doc_id), _why_left_out(path, doc_id, data.documents)))
             elif doc_id not in ids:
                 # A link that is not followed gets a row, too: nobody should wonder where the document is.
@@ -95,7 +106,7 @@ def _why_left_out(path: Path, doc_id: str, documents: Documents) -> str:
     """Why a file takes no part, in words for whoever wonders where it is."""
     if path.name.startswith("."):
         return "its name begins with a dot"
-    excluded = next((glob for glob in documents.exclude if glob_pattern(glob).fullmatch(doc_id)), None)
+    excluded = next((glob for glob in documents.exclude if takes_file(glob, doc_id)), None)
     if excluded:
         return f"data.documents.exclude has {excluded}"
     unread = "" if media_type_of(path) else f", and files of type {_shown(path.suffix) or 'unknown'} cannot be parsed"
@@ -103,8 +114,10 @@ def _why_left_out(path: Path, doc_id: str, documents: Documents) -> str:
 
 
 def _shown(name: str) -> str:
-    """A file name that can be printed: what is not UTF-8, and control characters, as escapes."""
+    """A file name that can be printed: what is not UTF-8, and what cannot be seen, as escapes."""
     text = name.encode("utf-8", "backslashreplace").decode()
+    while hidden := invisible(text):
+        text = text.replace(hidden, hidden.encode("unicode_escape").decode())
     return _CONTROL.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
 
 
@@ -115,14 +128,25 @@ class _Inspector:
     access: AccessPolicies
     texts: TextsOnDisk
     found: DocumentRows
+    missed: Mapping[str, Doubt]
+    seen: list[Same] = field(default_factory=list)
 
     def row(self, doc_id: str, path: Path) -> Row:
         """Everything there is to know about one file."""
-        row = Row(_shown(f"{self.data.documents.path.rstrip('/')}/{doc_id}"), _shown(doc_id))
+        folder = Path(self.data.documents.path)
+        on_disk = path.relative_to(folder).as_posix()
+        row = Row(_shown(f"{self.data.documents.path.rstrip('/')}/{on_disk}"), _shown(doc_id))
         row.columns |= {"doc_id": row.id, "has_plain_name": True, "is_inside": True, "is_readable": True}
         if row.id != doc_id:
-            row.fail("has_plain_name", "its name has control characters or is not UTF-8")
-        row.columns |= {"media_type": media_type_of(path), "policy_id": self.access.policy_of(doc_id)}
+            row.fail("has_plain_name", "its name has control characters, letters that cannot be seen, or is not UTF-8")
+        row.columns |= {"media_type": media_type_of(path), "is_as_ruled": True}
+        row.columns["policy_id"] = link_policy(self.access, folder, path, row)
+        if (policy_id := row.columns["policy_id"]) in self.access.policies:
+            row.columns["has_reader"] = bool(self.access.readers(policy_id))
+            row.explain("has_reader", f"may be read by nobody: the policy {policy_id} lists no group")
+        if doubt := self.missed.get(doc_id):
+            row.fail("is_as_ruled", f"was probably meant by the rule {self.access.documents[doubt.number].match!r}")
+            row.reasons["is_as_ruled"] += f", which {doubt.message}"
         if row.columns["media_type"] is None:
             row.explain("media_type", f"files of type {_shown(path.suffix) or 'unknown'} cannot be parsed")
         if row.columns["policy_id"] is None:
@@ -132,6 +156,8 @@ class _Inspector:
         except (OSError, StepError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error).removeprefix(f"{path}: ")
             row.fail("is_readable", f"cannot be read: {reason}")
+        words = words_of(self.texts[doc_id]) if doc_id in self.texts else ""
+        self.seen.append(Same(row, row.columns["policy_id"], path.is_symlink(), words))
         known: dict[str, Any] = {name: row.columns.get(name) for name in ("version", "media_type", "policy_id", "size")}
         if None not in known.values() and "has_plain_name" not in row.reasons:
             base = self.data.documents.uri

@@ -6,7 +6,7 @@ Rows come from JSON Lines files, each with file and line. A line that cannot be 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from pydantic import ValidationError
 from raftops.answer.quotes import check_quotes
 from raftops.data.listing import example_files
 from raftops.data.records import Example
+from raftops.errors import plainly
+from raftops.files import not_utf8
 from raftops.forms.checking import failed_checks
 from raftops.spec.explain import did_you_mean
 from raftops.spec.model.knowledge import Data, Validate
@@ -73,8 +75,14 @@ def rows_of(
     """The same of files that are named."""
     found = ExampleRows()
     for path in files:
+        unread: list[tuple[int, str]] = []
         with path.open("rb") as file:
             for number, raw in enumerate(file, 1):
+                if wrong := not_utf8(raw):
+                    unread.append((number, wrong))
+                    if "UTF-16" in wrong:  # no line of it can be told from the next
+                        break
+                    continue
                 # Editors on Windows begin a file with a byte order mark.
                 line = (raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw).strip()
                 if not line:
@@ -85,9 +93,19 @@ def rows_of(
                 if example:
                     found.examples[row.where] = example
                     found.noted += _look(row, example, config, documents, texts)
+        if unread:
+            found.rows.append(_not_utf8(path, unread))
     _quotes(found, texts)
     _repetitions(found)
     return found
+
+
+def _not_utf8(path: Path, unread: Sequence[tuple[int, str]]) -> Row:
+    """One bad row for all lines of a file that was saved in another encoding: mending it mends them all."""
+    (number, wrong), more = unread[0], len(unread) - 1
+    row = Row(f"{path}:{number}", "")
+    row.fail("is_well_formed", wrong + (f" ({more} more line{'s' * (more > 1)} like it)" if more else ""))
+    return row
 
 
 def _parsed(row: Row, line: bytes) -> Example | None:
@@ -107,11 +125,11 @@ def _parsed(row: Row, line: bytes) -> Example | None:
     except json.JSONDecodeError as error:
         row.fail("is_well_formed", f"is not valid JSON ({error.msg} at character {error.colno})")
     except UnicodeError:
-        row.fail("is_well_formed", "is not valid UTF-8")
+        row.fail("is_well_formed", "holds half a character, which no file can hold")
     except RecursionError:
         row.fail("is_well_formed", "is nested too deep")
     except (TypeError, ValueError) as error:
-        row.fail("is_well_formed", str(error))
+        row.fail("is_well_formed", plainly(error))
     else:
         row.id = example.id
         row.columns |= {"is_well_formed": True, "id": example.id, "kind": example.kind}
@@ -142,7 +160,7 @@ def _sentence(error: Any) -> str:
         case "string_type":
             return f"{place} must be text, in quotes"
         case "value_error":
-            return f"{place}: {error['ctx']['error']}" if place else str(error["ctx"]["error"])
+            return f"{place}: {plainly(error['ctx']['error'])}" if place else plainly(error["ctx"]["error"])
         case _:
             return f"{place}: {error['msg'][:1].lower()}{error['msg'][1:]}"
 

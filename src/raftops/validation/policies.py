@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 
-from raftops.access import AccessPolicies, glob_pattern
+from raftops.access import AccessPolicies
+from raftops.spec.access_file import AccessFile
+from raftops.spec.rules import Doubt
 from raftops.validation.rows import Check, Row
 
 POLICY_CHECKS = (
@@ -12,42 +14,42 @@ POLICY_CHECKS = (
     Check("kind", "in_set", "critical", "a row is a policy or a rule", ("policy", "rule")),
     Check("groups_exist", "true", "critical", "every group of a policy is declared under groups"),
     Check("policy_exists", "true", "critical", "every rule names a policy that exists"),
-    Check("has_groups", "true", "warning", "every policy lists a group; nobody may read what has one without"),
-    Check("is_reached", "true", "info", "no rule repeats the pattern of an earlier one, which would decide"),
+    Check("has_groups", "true", "info", "every policy lists a group; nobody may read what has one without"),
+    Check("is_reached", "true", "critical", "no rule stands behind one that takes all that it matches"),
+    Check("is_as_named", "true", "critical", "no rule misses a document by a mistyped name, its case or its look"),
+    Check("decides", "true", "warning", "every rule decides about a document, or says allow_empty: true"),
+    Check("is_alone", "true", "warning", "no folder that a wider rule decides has nearly the name of a restricted one"),
 )
+_COLUMN = {"unreached": "is_reached", "mistyped": "is_as_named", "missed": "is_as_named", "close": "is_alone"}
+"""The column that a doubt about a rule makes false; of the others, `decides`."""
 
 
-def policy_rows(access: AccessPolicies, file: str) -> list[Row]:
+def policy_rows(file: AccessFile, access: AccessPolicies, doubts: Sequence[Doubt]) -> list[Row]:
     """Policies and rules, in the order of the file."""
     rows = []
     for name, policy in access.policies.items():
-        row = Row(f"{file}: policies.{name}", name, {"name": name, "kind": "policy"})
+        row = Row(str(file.place("policies", name)), name, {"name": name, "kind": "policy"})
         row.columns |= {"groups_exist": True, "has_groups": bool(policy.groups)}
         for group in (g for g in policy.groups if g not in access.groups):
             row.fail("groups_exist", f"policy {name} lists the group {group!r}, which is not declared under groups")
         rows.append(row)
-    seen: set[str] = set()
     for number, rule in enumerate(access.documents):
-        row = Row(f"{file}: documents.{number}", rule.match, {"name": rule.policy, "kind": "rule"})
-        row.columns |= {"policy_exists": True, "is_reached": rule.match not in seen}
+        row = Row(str(file.place("documents", number, "match")), rule.match, {"name": rule.policy, "kind": "rule"})
+        row.columns |= dict.fromkeys(("policy_exists", "is_reached", "is_as_named", "decides", "is_alone"), True)
         if rule.policy not in access.policies:
             row.fail("policy_exists", f"rule {rule.match!r} names the policy {rule.policy!r}, which does not exist")
-        seen.add(rule.match)
+        for doubt in (d for d in doubts if d.number == number):
+            row.fail(_COLUMN.get(doubt.kind, "decides"), f"rule {rule.match!r} {doubt.message}")
         rows.append(row)
     return rows
 
 
-def idle_rules(access: AccessPolicies, file: str, documents: Collection[str]) -> Iterator[dict[str, str]]:
-    """The rules that decide about no document, and why: a typo in one leaves its documents to a wider rule."""
-    left = set(documents)
-    for number, rule in enumerate(access.documents):
-        pattern = glob_pattern(rule.match)
-        decided = {doc_id for doc_id in left if pattern.fullmatch(doc_id)}
-        left -= decided
-        if not decided:
-            matched = sum(bool(pattern.fullmatch(doc_id)) for doc_id in documents)
-            why = f"earlier rules decide about the {matched} that it matches" if matched else "it matches none"
-            yield {"where": f"{file}: documents.{number}", "match": rule.match, "policy": rule.policy, "why": why}
+def idle_rules(file: AccessFile, access: AccessPolicies, doubts: Sequence[Doubt]) -> Iterator[dict[str, str]]:
+    """The rules that decide about no document, or miss one that was meant, and why: a wider rule has its documents."""
+    for doubt in (d for d in doubts if d.kind != "close"):
+        rule = access.documents[doubt.number]
+        where = str(file.place("documents", doubt.number, "match"))
+        yield {"where": where, "match": rule.match, "policy": rule.policy, "why": f"it {doubt.message}"}
 
 
 def without(access: AccessPolicies, policies: frozenset[str]) -> AccessPolicies:

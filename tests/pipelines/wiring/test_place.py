@@ -346,6 +346,23 @@ def test_a_deploy_on_the_cluster_gets_its_smoke_token_and_the_place(project: Any
     assert config["cluster"]["claim"] == "store" and config["cluster"]["image"].startswith("ghcr.io/raftops/deploy:")
 
 
+def test_the_pods_of_the_service_get_the_directorys_password_and_the_step_does_not(project: Any) -> None:
+    directory = {
+        "url": "ldaps://ldap.example", "users": "ou=p,dc=x", "groups": "ou=g,dc=x", "bind_dn": "cn=raftops,dc=x",
+        "bind_password": {"secret": "ldap", "key": "password", "env": "LDAP_PASSWORD"},
+    }  # fmt: skip
+    keys = {"jwks": "https://id.example/keys", "issuer": "i", "audience": "a", "directory": {"ldap": directory}}
+    token = {"secret": "smoke", "key": "token", "env": "SMOKE_TOKEN"}
+    project.spec["spec"]["deploy"] = {
+        "target": "kubernetes", "identity": keys, "kubernetes": {"smoke_token": token},
+    }  # fmt: skip
+    pipeline, kubernetes = compiled(project, workspace="store", milvus={"uri": "http://milvus:19530"})
+    (config,) = [c for c in _configs(pipeline) if "cluster" in c]
+    assert config["cluster"]["secrets"] == [directory["bind_password"]]
+    assert "ldap" not in [secret["secretName"] for secret in kubernetes["exec-deploy"]["secretAsEnv"]]
+    assert config["deploy"]["identity"]["directory"]["ldap"]["url"] == "ldaps://ldap.example"
+
+
 def _configs(found: Any) -> list[dict[str, Any]]:
     """The `config` argument of every task, however deep it lies."""
     if not isinstance(found, dict):

@@ -12,7 +12,9 @@ from urllib.parse import unquote
 
 from pydantic import Field, field_serializer, field_validator, model_validator
 
+from raftops.errors import plainly
 from raftops.spec.model.base import Label, Section
+from raftops.spec.model.held import readable_grammar, readable_patterns, readable_regex
 
 COUNTED = re.compile(r"(?P<count>days|weekdays)\((?P<first>[\w-]+),\s*(?P<last>[\w-]+)\)")
 """What `x-value` may say: days counted from one date of the object to another, both counted."""
@@ -45,11 +47,24 @@ class Format(Section):
     def _compiles(cls, pattern: str | None) -> str | None:
         return checked_regex(pattern)
 
+    @field_validator("regex")
+    @classmethod
+    def _is_read(cls, pattern: str | None) -> str | None:
+        return None if pattern is None else readable_regex(pattern)
+
+    @field_validator("grammar")
+    @classmethod
+    def _is_whole(cls, grammar: str | None) -> str | None:
+        return None if grammar is None else readable_grammar(grammar)
+
     @field_validator("json_schema", mode="before")
     @classmethod
     def _read(cls, schema: Any) -> Any:
         """As the serialiser wrote it."""
-        return json.loads(schema) if isinstance(schema, str) else schema
+        try:
+            return json.loads(schema) if isinstance(schema, str) else schema
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"not valid JSON ({plainly(error)})") from error
 
     @field_serializer("json_schema", when_used="json-unless-none")
     def _as_text(self, schema: dict[str, Any]) -> str:
@@ -59,15 +74,17 @@ class Format(Section):
     @field_validator("json_schema")
     @classmethod
     def _is_schema(cls, schema: dict[str, Any] | None) -> dict[str, Any] | None:
-        return None if schema is None else checked_schema(_whole(schema))
+        if schema is None:
+            return None
+        checked = checked_schema(_whole(schema))
+        readable_patterns(checked)
+        return checked
 
     @model_validator(mode="after")
     def _one(self) -> Format:
         said = [name for name in ("json_schema", "regex", "grammar", "sql") if getattr(self, name) is not None]
         if len(said) != 1:
             raise ValueError(f"needs one of json_schema, regex, grammar and sql, has {' and '.join(said) or 'none'}")
-        if self.grammar and not re.search(r"^\s*root\s*::=", self.grammar, re.MULTILINE):
-            raise ValueError("the grammar has no rule `root ::= ...`")
         for name, field in self.fields.items():
             _check_own(name, field, list(self.fields)[: list(self.fields).index(name)])
         return self
@@ -92,8 +109,8 @@ def checked_regex(pattern: str | None) -> str | None:
     """A regular expression that can be used."""
     try:
         re.compile(pattern or "")
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"not a regular expression ({error})") from error
+    except (re.error, OverflowError, RecursionError, ValueError) as error:
+        raise ValueError(f"not a regular expression ({plainly(error)})") from error
     return pattern
 
 
@@ -103,6 +120,9 @@ def checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"$ref {refs[0]}: only references within the schema (#/...) are followed")
     for ref in re.findall(r'"\$ref": "(#(?:/[^"]*)?)"', json.dumps(schema, ensure_ascii=False)):
         _follow(schema, ref)
+    _bounded_in_time(schema)
+    if '"patternProperties": {' in (whole := json.dumps(schema)) and '"unevaluatedProperties": ' in whole:
+        raise ValueError("unevaluatedProperties: not beside patternProperties; additionalProperties says it, too")
     if find_spec("jsonschema"):  # a part of the extras that use a schema, not of what reads a spec
         library = import_module("jsonschema")
         try:
@@ -112,6 +132,15 @@ def checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
                 f"not a JSON Schema: {'.'.join(map(str, error.absolute_path))}: {error.message}"
             ) from error
     return schema
+
+
+def _bounded_in_time(part: Any, top: bool = True) -> None:
+    """Nothing by which the library would match regular expressions without a limit of time."""
+    if isinstance(part, dict) and not top and isinstance(part.get("$schema"), str):
+        raise ValueError("$schema: may stand at the top only")
+    for name, inner in part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ():
+        if name not in ("const", "enum", "default", "examples"):
+            _bounded_in_time(inner, top=False)
 
 
 def _follow(schema: dict[str, Any], ref: str) -> None:
@@ -125,7 +154,7 @@ def _follow(schema: dict[str, Any], ref: str) -> None:
         for name in unquote(ref).split("/")[1:]:
             key = name.replace("~1", "/").replace("~0", "~")
             if isinstance(part, list):
-                part = part[int(key)] if key.isdecimal() and int(key) < len(part) else None
+                part = part[int(key)] if key.isdecimal() and len(key) < 10 and int(key) < len(part) else None
             else:
                 part = part.get(key) if isinstance(part, dict) else None
         if not isinstance(part, dict | bool):

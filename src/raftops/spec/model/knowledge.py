@@ -6,10 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from raftops.globs import matches
 from raftops.spec.model.base import Fraction, Mark, ModelSource, SecretRef, Section, Severity
 
 READABLE = (".md", ".markdown", ".txt", ".html", ".htm", ".pdf", ".docx")
 """Ends of the names of files that can be read."""
+
+
+def takes_file(glob: str, doc_id: str) -> bool:
+    """Whether a pattern of documents takes a file. The suffix of its name may be in capitals: `CONTRACT.PDF`."""
+    stem, dot, suffix = doc_id.rpartition(".")
+    return matches(glob, doc_id) or (suffix != suffix.lower() and matches(glob, f"{stem}{dot}{suffix.lower()}"))
 
 
 class Documents(Section):
@@ -23,6 +30,11 @@ class Documents(Section):
     """Glob patterns of what is left out."""
     uri: str = ""
     """Base address that a citation links to; the document's id is appended."""
+
+    def takes(self, doc_id: str) -> bool:
+        """Whether the patterns take a document; the suffix of its name may be in capitals."""
+        included = any(takes_file(glob, doc_id) for glob in self.include)
+        return included and not any(takes_file(glob, doc_id) for glob in self.exclude)
 
 
 class Splits(Section):
@@ -140,4 +152,4 @@ class Index(Section):
     """What runs the embedder; auto takes OpenVINO (in bf16 where the CPU has it), or onnxruntime if it is installed and
     the CPU lacks bf16 (the extra `onnxruntime`)."""
     dense: Literal["auto", "flat", "hnsw"] = "auto"
-    """Dense index type; auto is exact (flat) on Milvus Lite and HNSW on a server."""
+    """Dense index type of the collection; auto is flat on Milvus Lite, which is not searched, and HNSW on a server."""

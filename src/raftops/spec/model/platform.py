@@ -153,7 +153,7 @@ class Milvus(Section):
     """Where the vectors live."""
 
     uri: str = Field("embedded", pattern=r"^(embedded|https?://\S+)$")
-    """`embedded` for Milvus Lite inside the index artifact, or a server's address."""
+    """`embedded`: Milvus Lite and exact arrays inside the index artifact, nothing listens; or a server's address."""
     token: SecretRef | None = None
     """Credential of the server."""
 

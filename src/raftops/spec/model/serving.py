@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -18,6 +19,64 @@ class BoostClaim(Section):
     """How documents call each value: `DE: [Germany, Leipzig]`. Countries are known by code, name and adjective."""
 
 
+LdapAttribute = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9;-]*$")]
+
+
+class Ldap(Section):
+    """An LDAP directory, or Active Directory, that is asked for somebody's groups."""
+
+    url: str = Field(pattern=r"^ldaps?://[^\s/]+/?$")
+    """`ldaps://host[:port]`; `ldap://host` with `start_tls`, or without it on this machine only."""
+    start_tls: bool = False
+    """Turn to TLS after connecting, before anything is said."""
+    ca_file: str = ""
+    """PEM file of the authorities that the server's certificate is verified with; empty takes the system's."""
+    bind_dn: str = ""
+    """Who asks; empty asks anonymously."""
+    bind_password: SecretRef | None = None
+    """Its password."""
+    users: str = Field(min_length=1)
+    """Below which entry people are looked for."""
+    user_filter: str = "(uid={principal})"
+    """Filter that finds one of them; `(sAMAccountName={principal})` or `(userPrincipalName={principal})` on AD."""
+    groups: str = Field(min_length=1)
+    """Below which entry groups are looked for."""
+    members: tuple[LdapAttribute, ...] = Field(("member",), min_length=1, max_length=4)
+    """Attributes of a group that hold the names (DN) of its members: `member`, `uniqueMember`."""
+    nested: Literal["walk", "in_chain", "none"] = "walk"
+    """Groups in groups: asked for level by level, in one question that only Active Directory understands, or not."""
+    names: Literal["dn", "cn"] = "dn"
+    """What a group is called: `ldap:cn=managers,ou=groups,...`, or `ldap:managers`, for those right below `groups`."""
+    timeout_seconds: int = Field(5, ge=1, le=60)
+    """Longest time for a connection, and for each answer."""
+
+
+class Scim(Section):
+    """Users and groups that an identity provider pushes to `/scim/v2` of the service (SCIM 2.0)."""
+
+    token: SecretRef
+    """Bearer token of the provider: 32 characters or more, for this alone."""
+    store: str = ".raftops/scim.sqlite"
+    """Database file of what was pushed."""
+    principal: Literal["userName", "externalId"] = "userName"
+    """Attribute of a user that the token's claim names."""
+    quiet_days: float = Field(30, gt=0, le=3650)
+    """Where the provider sent nothing for so long, nobody is in a group of it any more."""
+
+
+class Directory(Section):
+    """Where groups come from that the token does not carry: LDAP or SCIM."""
+
+    principal_claim: str = Field("sub", min_length=1, max_length=200)
+    """Claim whose value names somebody in the directory. One that people cannot change for themselves."""
+    cache_seconds: float = Field(300, ge=0, le=3600)
+    """So old an answer of LDAP may be: who was taken out of a group is in it for so long at most. SCIM is read anew."""
+    ldap: Ldap | None = None
+    """Asked for the groups of each caller."""
+    scim: Scim | None = None
+    """Told about users and groups beforehand."""
+
+
 class Identity(Section):
     """How a caller proves who it is."""
 
@@ -29,12 +88,32 @@ class Identity(Section):
     """Required `aud` claim."""
     groups_claim: str = "groups"
     """Claim that lists the caller's groups."""
+    keys_max_age_seconds: Annotated[float, Mark.LATER] = Field(3600, ge=1, le=86_400)
+    """So long the last key set serves where the issuer cannot be reached; then nobody is verified."""
+    directory: Annotated[Directory | None, Mark.LATER] = None
+    """Where groups come from beside the token."""
     boost_claims: Annotated[dict[Label, BoostClaim], Mark.LATER] = Field(
         {"country": BoostClaim(), "department": BoostClaim()}, max_length=8, validate_default=True
     )
     """Claims that are told to retrieval where a question leaves open whose rule it asks about; `{}` for none."""
     dev_tokens: str = ""
     """Development token file (made if absent); refused unless the service listens on loopback."""
+
+    def below(self, root: Path) -> Identity:
+        """The same, with files as the project means them and not the folder that somebody stands in."""
+        changed: dict[str, Any] = {name: _below(root, getattr(self, name)) for name in ("jwks", "dev_tokens")}
+        if self.directory and self.directory.ldap:
+            ldap = self.directory.ldap.model_copy(update={"ca_file": _below(root, self.directory.ldap.ca_file)})
+            changed["directory"] = self.directory.model_copy(update={"ldap": ldap})
+        elif self.directory and self.directory.scim:
+            scim = self.directory.scim.model_copy(update={"store": _below(root, self.directory.scim.store)})
+            changed["directory"] = self.directory.model_copy(update={"scim": scim})
+        return self.model_copy(update=changed)
+
+
+def _below(root: Path, file: str) -> str:
+    """A file's path below a folder; an address, and what is not set, as it is."""
+    return file if not file or "://" in file else str(root.resolve() / file)
 
 
 class Signing(Section):
