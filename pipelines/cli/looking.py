@@ -76,7 +76,9 @@ def search(  # noqa: PLR0913  one argument per option
     asking = asking_as(loaded, access, user, named)
     policies = access.readable(asking)
     with import_module("raftops.retrieval.hybrid").open_index(built, loaded.assistant.spec.prompt.dense_share) as index:
-        hits = [hit for hit in index.search(question, policies, top) if hit.passage.policy_id in policies]
+        now = import_module("raftops.release.in_force").read_in_force(releases_folder(loaded))
+        library = import_module("raftops.retrieval.view").View(index, now.policy_of) if now else index
+        hits = [hit for hit in library.search(question, policies, top) if hit.passage.policy_id in policies]
     rows = [
         {
             "score": round(hit.score, 4), "doc_id": hit.passage.doc_id,
@@ -100,7 +102,8 @@ def _searchable(loaded: LoadedSpec) -> tuple[Path, AccessPolicies]:
         again = command_line("run", loaded.path, overlays=loaded.overlays)
         message = f"{loaded.assistant.name}: nothing is indexed in {store_folder(loaded)}"
         raise StepError(message, next_step=f"{again} --until index") from None
-    return release.index, release.access
+    now = import_module("raftops.release.in_force").read_in_force(releases_folder(loaded))
+    return release.index, now.access if now else release.access
 
 
 def asking_as(loaded: LoadedSpec, access: AccessPolicies, user: str, groups: Sequence[str]) -> list[str]:

@@ -316,7 +316,9 @@ def test_a_mounted_config_map_is_followed_and_decides_instead_of_what_was_applie
     config_map(mounted, "policies: [")
     assert "leave.md" not in house.found()
     config_map(mounted, "")
-    assert house.found({"Authorization": "Bearer employees+managers"}) == set(), "an empty file admits nobody"
+    assert "leave.md" not in house.found(), "an empty file is a broken one: the last good stays"
+    config_map(mounted, yaml_of(AccessPolicies()))
+    assert house.found({"Authorization": "Bearer employees+managers"}) == set(), "one without policies admits nobody"
     config_map(mounted, yaml_of(OPEN))
     withdraw(house.releases, "leave.md", OPEN)
     assert house.found() == {"travel.md"}, "what is withdrawn stays so"
