@@ -72,7 +72,8 @@ def forget(
     gone = purge(store, found, wanted, weights)
     _tell("deleted", gone)
     for path, lines in rows.items():
-        _without_rows(path, lines)
+        text = path.read_text(encoding="utf-8").split("\n")
+        write_text(path, "\n".join(line for number, line in enumerate(text) if number not in lines))
         screen.say(f"  {escape(str(path))}: {len(lines)} examples that quote it were taken out")
     objects = _remote(loaded, doc_id, dry_run=False)
     screen.say(f"{len(objects)} objects of the bucket were deleted" if objects else "nothing of it is in a bucket")
@@ -152,11 +153,6 @@ def _quotes(line: str, doc_id: str) -> bool:
         return False
     evidence = row.get("evidence") if isinstance(row, dict) else None
     return any(isinstance(one, dict) and one.get("doc_id") == doc_id for one in evidence or ())
-
-
-def _without_rows(path: Path, numbers: set[int]) -> None:
-    lines = path.read_text(encoding="utf-8").split("\n")
-    write_text(path, "\n".join(line for number, line in enumerate(lines) if number not in numbers))
 
 
 def _remote(loaded: LoadedSpec, doc_id: str, dry_run: bool) -> list[str]:
