@@ -111,17 +111,14 @@ def _probe(loaded: LoadedSpec, store: Store, wanted: Traced) -> Probe:
             everyone = now.access.readable(now.access.groups)
             for sentence in wanted.sentences or (wanted.doc_id,):
                 asked += 1
-                hits = library.search(sentence, everyone, 50)
-                found += [f"a search finds {hit.passage.doc_id}" for hit in hits if _is_of(hit.passage, wanted)]
+                for passage in (hit.passage for hit in library.search(sentence, everyone, 50)):
+                    text = " ".join(passage.text.split())
+                    if passage.doc_id == wanted.doc_id or any(one in text for one in wanted.sentences):
+                        found.append(f"a search finds {passage.doc_id}")
             for one in index.documents():
                 if one.doc_id == wanted.doc_id and library.document_text(one.doc_id, one.version) is not None:
                     found.append("a citation of it can be made")
     return Probe(asked, tuple(dict.fromkeys(found)), tuple(traces(store, wanted)))
-
-
-def _is_of(passage: Any, wanted: Traced) -> bool:
-    text = " ".join(passage.text.split())
-    return passage.doc_id == wanted.doc_id or any(sentence in text for sentence in wanted.sentences)
 
 
 def _tell(did: str, found: Sequence[Trace]) -> None:
