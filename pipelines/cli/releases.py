@@ -91,13 +91,13 @@ def release_sign(
     spec: SpecPath,
     prefix: Prefix = "",
     key: Annotated[
-        Path | None, typer.Option(envvar=SIGNING_KEY, help="Private key (PEM) on P-256, P-384 or P-521.")
-    ] = None,
+        str, typer.Option(envvar=SIGNING_KEY, help="Path of the private key (PEM) on P-256, P-384 or P-521.")
+    ] = "",
     overlay: Overlays = None,
 ) -> None:
     """Sign a release, and its adapter on its own, by sigstore's model signing."""
     release = _named(load_spec(spec, overlay or ()), prefix)
-    if key is None:
+    if not key:
         made = import_module("raftops.release.signing").MAKE_KEYS
         raise ReleaseError("no private key", next_step=f"set {SIGNING_KEY} or --key; a new one: {made}")
     bundles = import_module("raftops.release.signing").sign_release(release.path, key)

@@ -103,9 +103,8 @@ def development_token(loaded: LoadedSpec, user: str) -> str:
 def _started(loaded: LoadedSpec, release: Release, port: int = 0) -> Service:
     """The service on the current release, ready to answer."""
     deploy, store = loaded.assistant.spec.deploy, store_folder(loaded)
-    identity = deploy.identity
+    identity = deploy.identity.below(loaded.root)
     if identity.dev_tokens:
-        identity = identity.model_copy(update={"dev_tokens": str(loaded.root / identity.dev_tokens)})
         ensure_dev_tokens(Path(identity.dev_tokens), tuple(release.access.groups))
     launch = Launch(
         releases_folder(loaded), None, deploy.host, port or deploy.port, identity, deploy.timeout_seconds,

@@ -50,8 +50,9 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise StepError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise StepError(f"{path}: not valid JSON ({error})") from error
+    except (ValueError, RecursionError) as error:
+        why = "nested too deep" if isinstance(error, RecursionError) else error
+        raise StepError(f"{path}: not valid JSON ({why})") from error
 
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> int:

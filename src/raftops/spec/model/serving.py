@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -36,9 +37,14 @@ class Identity(Section):
     dev_tokens: str = ""
     """Development token file (made if absent); refused unless the service listens on loopback."""
 
+    def below(self, root: Path) -> Identity:
+        """The same, with files as the project means them and not the folder that somebody stands in."""
+        files = {"dev_tokens": self.dev_tokens, "jwks": "" if "://" in self.jwks else self.jwks}
+        return self.model_copy(update={name: str(root.resolve() / file) for name, file in files.items() if file})
+
 
 class Signing(Section):
-    """Signatures of releases (sigstore's model signing, with a key). The private key's path is RAFTOPS_SIGNING_KEY."""
+    """Signatures of releases (sigstore's model signing, with a key). RAFTOPS_SIGNING_KEY is the private key, or its path."""
 
     required: bool = False
     """Refuse to serve a release without a good signature."""
