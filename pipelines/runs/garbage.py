@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.runs.record import RunRecord, Store, read_record
+from pipelines.runs.record import RunRecord, Store, read_record, run_files
 from raftops.errors import RaftopsError
 
 SHARED = ("gguf", "rerankers", "train")
@@ -85,7 +85,7 @@ def delete(store: Store, found: Iterable[Garbage]) -> None:
 def _ended_well(store: Store) -> bool:
     """Whether the newest run of every assistant did: one that did not goes on from what lies in the cache."""
     newest: dict[str, RunRecord] = {}
-    for path in sorted(store.runs.glob("*/run.json")):
+    for path in reversed(run_files(store.runs)):
         record = read_record(path)
         newest[record.name] = record
     return all(record.status == "done" for record in newest.values())

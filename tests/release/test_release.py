@@ -12,8 +12,8 @@ import pytest
 
 from raftops.errors import ReleaseError
 from raftops.files import write_json
-from raftops.release.current import current_release, find_release, list_releases, promote, prune, read_current, rollback
 from raftops.release import release
+from raftops.release.current import current_release, find_release, list_releases, promote, prune, read_current, rollback
 from raftops.release.parts import steady
 from raftops.release.release import open_release, write_release
 from raftops.spec.model.learning import Prompt
