@@ -8,7 +8,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -149,11 +149,16 @@ class Store:
             except BlockingIOError as error:
                 file.seek(0)
                 written = file.read(20).strip()
-                process = int(written) if written.isdigit() else 0
-                if process and _is_alive(process):
+                alive = written.isdigit()
+                with suppress(PermissionError):  # somebody else's, and there
+                    try:
+                        os.kill(int(written or 0), 0)
+                    except ProcessLookupError:
+                        alive = False
+                if alive:
                     raise RaftopsError(
-                        f"another run is at work in {self.root} (process {process})",
-                        next_step=f"wait for it, or stop it: kill {process}",
+                        f"another run is at work in {self.root} (process {written})",
+                        next_step=f"wait for it, or stop it: kill {written}",
                     ) from error
                 if time.monotonic() > until:
                     raise RaftopsError(
@@ -243,16 +248,6 @@ def _sequence(path: Path) -> int:
         return int(read_json(path).get("sequence", 0))
     except (RaftopsError, TypeError, ValueError, AttributeError):
         return 0
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # somebody else's
-        return True
-    return True
 
 
 def read_record(path: Path) -> RunRecord:

@@ -32,7 +32,10 @@ def progress(step: str, done: int, total: int, note: str = "") -> None:
 
 
 def reported(step: Callable[P, T]) -> Callable[P, T]:
-    """The same step: an expected failure, and one of the system, is also said as a marked line, and it ends when its run is killed."""
+    """The same step: an expected failure, and one of the system, is also said as a marked line.
+
+    It ends when its run is killed.
+    """
 
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         _end_with_reader(sys.__stdout__.fileno() if sys.__stdout__ else 1)

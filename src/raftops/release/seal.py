@@ -1,8 +1,9 @@
 """The record of a release, `release.json`: all that is served under one hash, in one form. Every byte of it counts.
 
 `hash` is over everything that is served: the parts, the digest of every file, and each field that the service reads.
-When the release was made is no part of it, and stands under the `seal`, which is over the whole record. Neither says who
-made the release: whoever may write the store can make another one, under another hash. That is what `signing.py` is for.
+When the release was made is no part of it, and stands under the `seal`, which is over the whole record. Neither says
+who made the release: whoever may write the store can make another one, under another hash. That is what `signing.py`
+is for.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def identity(record: Mapping[str, Any]) -> str:
 
 
 def read_record(folder: Path) -> Record:
-    """The record of a release, if it is whole, in the one form that is written, and the one that the folder is named for.
+    """The record of a release, if it is whole, in the one form that is written, and that of the folder's name.
 
     Raises:
         ReleaseError: it is not; says in what. Checks no other file.
@@ -84,9 +85,8 @@ def read_record(folder: Path) -> Record:
     path = folder / RECORD
     raw = _parsed(path)
     if isinstance(raw, dict) and "format" not in raw and {"hash", "parts"} <= raw.keys():
-        raise ReleaseError(
-            f"{path}: a release of an earlier version, whose hash does not cover its files", next_step="run the spec again"
-        )  # fmt: skip
+        message = f"{path}: a release of an earlier version, whose hash does not cover its files"
+        raise ReleaseError(message, next_step="run the spec again")
     try:
         record = Record.model_validate(raw)
     except ValidationError as error:
@@ -95,9 +95,8 @@ def read_record(folder: Path) -> Record:
         raise ReleaseError(
             f"{path}: not a release of this version ({where}: {first['msg']})", next_step="run the spec again"
         ) from error
-    if (again := sealed({key: value for key, value in raw.items() if key not in ("hash", "seal")}))[
-        "hash"
-    ] != record.hash:
+    again = sealed({key: value for key, value in raw.items() if key not in ("hash", "seal")})
+    if again["hash"] != record.hash:
         raise ReleaseError(f"{path}: the hash is not that of the parts and files", next_step=AGAIN)
     if again["seal"] != record.seal:
         raise ReleaseError(f"{path}: the seal is not that of the record", next_step=AGAIN)

@@ -44,7 +44,7 @@ class Identity(Section):
 
 
 class Signing(Section):
-    """Signatures of releases (sigstore's model signing, with a key). RAFTOPS_SIGNING_KEY is the private key, or its path."""
+    """Signatures of releases (sigstore's model signing). RAFTOPS_SIGNING_KEY is the private key, or its path."""
 
     required: bool = False
     """Refuse to serve a release without a good signature."""
