@@ -86,6 +86,7 @@ COMMANDS = {
     "logs": Command("cluster", "Show what a step of a run wrote, on this machine or on Kubeflow."),
     "cancel": Command("cluster", "End a run; what its finished steps made is kept."),
     "release": Command("releases", "What was released, and going back.", "service"),
+    "audit": Command("audit", "Who was shown what: kept by the service, checked and read here."),
     "examples": Command(
         "examples", "Examples: what is wrong with them, where they come from, which are accepted.", "validate"
     ),
@@ -96,7 +97,7 @@ COMMANDS = {
 PANELS = {
     "A project": ("init", "validate", "examples", "models", "schema", "doctor"),
     "Runs on this machine": ("plan", "run", "runs", "logs", "gc"),
-    "Answers and reports": ("serve", "ask", "search", "report", "open", "release"),
+    "Answers and reports": ("serve", "ask", "search", "report", "open", "release", "audit"),
     "Clusters and CI": ("compile", "submit", "kfp-run", "status", "cancel", "data", "manifests"),
 }
 """The commands in the order and groups of `--help`."""

@@ -24,7 +24,7 @@ from typing import Protocol
 
 from raftops.errors import ServiceError
 from raftops.progress import FAILURE
-from raftops.spec.model.serving import Identity, Signing
+from raftops.spec.model.serving import Audit, Identity, Signing
 
 SERVICE = "raftops.service.service:RaftopsService"
 LOOK_SECONDS = 0.1
@@ -48,6 +48,8 @@ class Launch:
     """Longest time for one answer."""
     signing: Signing | None = None
     """Serve only what is signed so."""
+    audit: Audit | None = None
+    """Keep a line for each request."""
 
     @property
     def url(self) -> str:
@@ -73,7 +75,10 @@ class Launch:
             settings["RAFTOPS_IDENTITY"] = self.identity.model_dump_json()
         if self.signing:
             settings["RAFTOPS_SIGNING"] = self.signing.model_dump_json()
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("RAFTOPS_RELEASE") and k != "RAFTOPS_IDENTITY"}
+        if self.audit:
+            settings["RAFTOPS_AUDIT"] = self.audit.model_dump_json()
+        ours = ("RAFTOPS_RELEASE", "RAFTOPS_RELEASES", "RAFTOPS_IDENTITY", "RAFTOPS_AUDIT")
+        kept = {k: v for k, v in os.environ.items() if k not in ours}
         return kept | settings
 
 

@@ -64,7 +64,10 @@ def _assemble() -> tuple[Any, Any]:
         metrics = module("raftops.service.metrics").Metrics()
         load = module("raftops.service.loading").Loader(weights)
         serving = module("raftops.service.serving").ReleaseServing(settings, metrics, load)
-        app = module("raftops.service.app").create_app(serving, metrics)
+        ledgers = module("raftops.service.ledger")
+        ledger = ledgers.open_ledger(settings.audit, os.environ.get(ledgers.KEY, ""))
+        unrecorded = settings.audit.on_failure == "serve"
+        app = module("raftops.service.app").create_app(serving, metrics, ledger, unrecorded)
         serving.start()
         return serving, app
     except (ImportError, ValueError) as error:

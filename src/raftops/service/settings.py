@@ -9,7 +9,7 @@ from pathlib import Path
 
 from raftops.release.current import current_release, read_current
 from raftops.release.release import Release, open_release
-from raftops.spec.model.serving import Identity, Signing
+from raftops.spec.model.serving import Audit, Identity, Signing
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,13 @@ class Settings:
     timeout_seconds: float = 60.0
     signing: Signing = Signing()
     """Whether only signed releases are served. Comes from outside: a release cannot say this of itself."""
+    audit: Audit = Audit(to="off")
+    """Where a line for each request goes. Comes from outside, too: a release does not say who watches it."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
-        """From RAFTOPS_RELEASE(S), RAFTOPS_HOST, RAFTOPS_TIMEOUT, and in JSON RAFTOPS_IDENTITY and RAFTOPS_SIGNING."""
+        """From RAFTOPS_RELEASE(S), RAFTOPS_HOST, RAFTOPS_TIMEOUT, and in JSON RAFTOPS_IDENTITY, RAFTOPS_SIGNING and
+        RAFTOPS_AUDIT."""
         releases, release = environment.get("RAFTOPS_RELEASES"), environment.get("RAFTOPS_RELEASE")
         identity, signing = environment.get("RAFTOPS_IDENTITY"), environment.get("RAFTOPS_SIGNING")
         return cls(
@@ -40,6 +43,7 @@ class Settings:
             identity=Identity.model_validate_json(identity) if identity else None,
             timeout_seconds=float(environment.get("RAFTOPS_TIMEOUT", "60")),
             signing=Signing.model_validate_json(signing) if signing else Signing(),
+            audit=Audit.model_validate_json(environment.get("RAFTOPS_AUDIT") or '{"to": "off"}'),
         )
 
     def wanted(self) -> str:
