@@ -102,6 +102,18 @@ def test_a_key_set_that_is_a_file_is_the_projects_wherever_somebody_stands(
     assert Path(told["dev_tokens"]).is_absolute()
 
 
+def test_what_is_kept_of_requests_lies_in_the_store_unless_the_spec_says_otherwise(
+    raftops: Run, project: Any, services: Any
+) -> None:
+    started = services(KeyboardInterrupt())
+    overlay = project.write("audit.yaml", "spec: {deploy: {audit: {to: stdout, question: hash}}}\n")
+    assert "raftops audit show" in raftops("serve", project.path).out
+    assert "raftops audit show" not in raftops("serve", project.path, "-f", overlay).out
+    ours, theirs = (json.loads(one.launch.environment()["RAFTOPS_AUDIT"]) for one in started)
+    assert ours["to"] == "folder" and ours["folder"] == str(project.root / ".raftops" / "audit" / "tiny")
+    assert (theirs["to"], theirs["question"]) == ("stdout", "hash")
+
+
 @pytest.mark.parametrize("address", ["https://id.example/keys", "http://127.0.0.1:8080/keys", ""])
 def test_an_address_of_a_key_set_stays_one(address: str, tmp_path: Path) -> None:
     assert Identity(jwks=address, issuer="i", audience="a").below(tmp_path).jwks == address

@@ -23,7 +23,11 @@ from raftops.service.chain import Checked, Wanted, canonical, check, digest_with
 from raftops.service.ledger import FileLedger, StdoutLedger, open_ledger
 from raftops.spec.model.serving import Audit
 
-LINE = {"event": "request", "principal": {"subject": "ann"}, "documents": [{"doc": "a.md", "version": "1", "as": ["cited"]}]}
+LINE = {
+    "event": "request",
+    "principal": {"subject": "ann"},
+    "documents": [{"doc": "a.md", "version": "1", "as": ["cited"]}],
+}
 
 
 OPEN: list[FileLedger] = []
@@ -91,7 +95,10 @@ def edited(lines: list[bytes], at: int, again: bool = False) -> list[bytes]:
         (lambda lines: without(lines, 4), [":5: lines 5 to 5 are missing before it"]),
         (lambda lines: lines[:2] + lines[6:], [":3: lines 3 to 6 are missing before it"]),
         (lambda lines: lines[3:], ["lines up to 3 are missing, and no line says that their time was over"]),
-        (lambda lines: [*lines[:4], lines[5], lines[4], *lines[6:]], ["lines 5 to 5 are missing", "line 5 is out of order"]),
+        (
+            lambda lines: [*lines[:4], lines[5], lines[4], *lines[6:]],
+            ["lines 5 to 5 are missing", "line 5 is out of order"],
+        ),
         (lambda lines: [*lines, lines[3]], [":10: line 4 is out of order, or stands twice"]),
         (lambda lines: [*lines[:4], lines[4].replace(b":", b": ", 1), *lines[5:]], [":5: line 5 was changed"]),
         (lambda lines: [*lines[:4], b"hello\n", *lines[4:]], [":5: is no line of an audit"]),
@@ -134,7 +141,9 @@ def test_with_a_key_nobody_else_can_make_the_chain_again(tmp_path: Path) -> None
     assert checked(tmp_path, "guessed").problems and checked(tmp_path).problems
     before, made = "0" * 64, []
     for line in read([file]):
-        line = linked({**{k: v for k, v in line.items() if k not in ("hash", "prev")}, "number": 0}, before, digest_with())
+        line = linked(
+            {**{k: v for k, v in line.items() if k not in ("hash", "prev")}, "number": 0}, before, digest_with()
+        )
         before = line["hash"]
         made.append(canonical(line) + "\n")
     file.write_text("".join(made))
@@ -296,9 +305,7 @@ def test_what_pods_print_is_checked_between_other_lines_of_their_log(tmp_path: P
     assert "lines 2 to 2 are missing" in check("pod", [log], digest_with()).problems[0]
 
 
-@pytest.mark.parametrize(
-    ("kept", "said"), [("none", {}), ("text", {"question": "why?"}), ("hash", {"question_hash"})]
-)
+@pytest.mark.parametrize(("kept", "said"), [("none", {}), ("text", {"question": "why?"}), ("hash", {"question_hash"})])
 def test_of_a_question_is_kept_what_the_settings_say(tmp_path: Path, kept: Any, said: Any) -> None:
     noted = opened(tmp_path, "key", question=kept).question("why?")
     assert noted == said if isinstance(said, dict) else set(noted) == said and "why" not in str(noted)
@@ -307,7 +314,9 @@ def test_of_a_question_is_kept_what_the_settings_say(tmp_path: Path, kept: Any, 
 def test_a_hash_of_a_question_is_the_same_with_the_same_key_only(tmp_path: Path) -> None:
     noted = [opened(tmp_path / str(n), key, question="hash").question("why?") for n, key in enumerate("aab")]
     assert noted[0] == noted[1] != noted[2]
-    assert opened(tmp_path / "x", question="hash").question("a") != opened(tmp_path / "y", question="hash").question("a")
+    assert opened(tmp_path / "x", question="hash").question("a") != opened(tmp_path / "y", question="hash").question(
+        "a"
+    )
 
 
 def test_settings_choose_where_lines_go(tmp_path: Path) -> None:
