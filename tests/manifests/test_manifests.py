@@ -13,7 +13,7 @@ from components.images import image
 from pipelines.manifests import MINORS, Resource, check
 from pipelines.manifests.read import read
 from pipelines.manifests.references import Index
-from raftops.spec.model.serving import Signing
+from raftops.spec.model.serving import Audit, Signing
 from tests.manifests.samples import FOLDER, OVERLAYS, all_kinds, everything, overlay
 
 FOLDERS = [FOLDER / "base", *sorted(FOLDER.glob("components/*")), *sorted(FOLDER.glob("overlays/*"))]
@@ -201,6 +201,11 @@ class TestService:
         assert mount["readOnly"] and Path(wanted.public_key).name in key
         assert "raftops-signing" not in {v.get("secret", {}).get("secretName") for v in spec["volumes"]}
         assert not [e for e in spec["containers"][0]["env"] if "SIGNING" in e["name"]]
+
+    @pytest.mark.parametrize("name", OVERLAYS)
+    def test_who_was_shown_what_goes_to_its_output(self, name: str) -> None:
+        settings = of("ConfigMap", overlay(name))["raftops-service"]["data"]
+        assert Audit.model_validate_json(settings["RAFTOPS_AUDIT"]).to == "stdout"
 
     def test_replicas_are_spread_and_scaled_and_never_all_away(self) -> None:
         spec = of("Deployment", overlay("production"))["raftops-service"]["spec"]
