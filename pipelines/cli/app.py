@@ -21,7 +21,7 @@ from typer.core import TyperGroup
 
 from pipelines.cli.screen import Form, screen
 from raftops import __version__
-from raftops.errors import RaftopsError, SpecError
+from raftops.errors import RaftopsError, SpecError, explained
 
 SIGNALS = {128 + signal.SIGINT: "interrupted", 128 + signal.SIGTERM: "terminated"}
 """Exit codes of what a signal ended."""
@@ -99,6 +99,7 @@ COMMANDS = {
         "index",
     ),
     "release": Command("releases", "What was released, and going back.", "service"),
+    "audit": Command("audit", "Who was shown what: kept by the service, checked and read here."),
     "examples": Command(
         "examples", "Examples: what is wrong with them, where they come from, which are accepted.", "validate"
     ),
@@ -109,7 +110,18 @@ COMMANDS = {
 PANELS = {
     "A project": ("init", "validate", "examples", "models", "schema", "doctor"),
     "Runs on this machine": ("plan", "run", "runs", "logs", "gc"),
-    "Answers and reports": ("serve", "ask", "search", "report", "open", "release", "access", "forget", "redteam"),
+    "Answers and reports": (
+        "serve",
+        "ask",
+        "search",
+        "report",
+        "open",
+        "release",
+        "access",
+        "forget",
+        "audit",
+        "redteam",
+    ),
     "Clusters and CI": ("compile", "submit", "kfp-run", "status", "cancel", "data", "manifests"),
 }
 """The commands in the order and groups of `--help`."""
@@ -204,7 +216,8 @@ def main() -> None:
         _fail(error, str(error), error.next_step, "spec" if isinstance(error, SpecError) else "")
         sys.exit(error.exit_code)
     except OSError as error:
-        _fail(error, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        message, advice = explained(error)
+        _fail(error, message, advice or f"raftops --verbose {shlex.join(sys.argv[1:])} shows where")
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and (package := (error.name or "").partition(".")[0]) not in OURS:
             command = next((word for word in sys.argv[1:] if word in COMMANDS), "")

@@ -13,7 +13,7 @@ import typer
 from pipelines.cli.authoring import Overlays, store_folder
 from pipelines.cli.screen import duration, screen
 from pipelines.runs.garbage import delete, freed, garbage, size_of
-from pipelines.runs.record import RunRecord, Store, read_record
+from pipelines.runs.record import RunRecord, Store, read_record, run_files
 from raftops.errors import RaftopsError, StepError
 from raftops.spec.load import load_spec
 from raftops.spec.model.base import STEPS
@@ -125,7 +125,7 @@ def show_log(store: Store, run: str, step: str) -> None:
 
 def _records(store: Store) -> list[Path]:
     """The records of the runs, newest first."""
-    return sorted(store.runs.glob("*/run.json"), reverse=True)
+    return run_files(store.runs)
 
 
 def gc(

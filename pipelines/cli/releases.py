@@ -132,13 +132,13 @@ def release_sign(
     spec: SpecPath,
     prefix: Prefix = "",
     key: Annotated[
-        Path | None, typer.Option(envvar=SIGNING_KEY, help="Private key (PEM) on P-256, P-384 or P-521.")
-    ] = None,
+        str, typer.Option(envvar=SIGNING_KEY, help="Path of the private key (PEM) on P-256, P-384 or P-521.")
+    ] = "",
     overlay: Overlays = None,
 ) -> None:
     """Sign a release, and its adapter on its own, by sigstore's model signing."""
     release = _named(load_spec(spec, overlay or ()), prefix)
-    if key is None:
+    if not key:
         made = import_module("raftops.release.signing").MAKE_KEYS
         raise ReleaseError("no private key", next_step=f"set {SIGNING_KEY} or --key; a new one: {made}")
     bundles = import_module("raftops.release.signing").sign_release(release.path, key)
@@ -263,7 +263,7 @@ def _bucket(loaded: LoadedSpec) -> Any:
 def _record_of(release: Release, loaded: LoadedSpec) -> dict[str, Any] | None:
     """The newest whole run on this machine that made or kept a release."""
     runs = store_folder(loaded) / "runs"
-    for path in sorted(runs.glob("*/run.json"), reverse=True):
+    for path in import_module("pipelines.runs.record").run_files(runs):  # kfp: only where there are runs to look at
         record: dict[str, Any] = read_json(path)
         pointer = record.get("steps", {}).get("deploy", {}).get("artifacts", {}).get("release", "")
         ended = bool(pointer) and record.get("name") == release.name and record.get("status") == "done"

@@ -21,6 +21,7 @@ from raftops.service.client import ask as ask_service
 from raftops.service.dev_tokens import EVERYONE, DevUser, dev_user_with, ensure_dev_tokens
 from raftops.service.launch import Launch, Service
 from raftops.spec.load import LoadedSpec, command_line, load_spec
+from raftops.spec.model.serving import Audit
 
 READY_SECONDS = 120.0
 As = Annotated[str, typer.Option("--as", help="Development user (a group's name, or everyone) to ask as.")]
@@ -55,6 +56,8 @@ def serve(
         screen.say(f"serving on {service.url} (OpenAI-compatible: {service.url}/v1); log in {service.log}")
         if tokens := loaded.assistant.spec.deploy.identity.dev_tokens:
             screen.say(f"development tokens (one user a group, and {EVERYONE}) in {loaded.root / tokens}")
+        if (audit := audit_of(loaded)).to == "folder":
+            screen.say(f"who was shown what is kept in {audit.folder} (raftops audit show)")
         ask_it = command_line("ask", spec, overlays=loaded.overlays)
         elsewhere = "" if port in (0, loaded.assistant.spec.deploy.port) else f" --url {service.url}"
         screen.say(f'try, in a second terminal: {escape(ask_it)}{elsewhere} "your question"')
@@ -114,6 +117,7 @@ def _started(loaded: LoadedSpec, release: Release, port: int = 0, metrics: str =
         releases_folder(loaded), None, deploy.host, port or deploy.port, identity, deploy.timeout_seconds,
         signing_of(loaded), loaded.root / loaded.assistant.spec.data.access if deploy.follow_access else None,
         metrics,
+        audit_of(loaded),
     )  # fmt: skip
     service = Service(launch, store / "service.log")
     try:
@@ -123,6 +127,13 @@ def _started(loaded: LoadedSpec, release: Release, port: int = 0, metrics: str =
         service.stop()
         raise
     return service
+
+
+def audit_of(loaded: LoadedSpec) -> Audit:
+    """What is kept of requests, with the folder made absolute: the spec's, or the assistant's in the store."""
+    audit = loaded.assistant.spec.deploy.audit
+    folder = loaded.root / audit.folder if audit.folder else store_folder(loaded) / "audit" / loaded.assistant.name
+    return audit.model_copy(update={"folder": str(folder.resolve())})
 
 
 def _current(loaded: LoadedSpec) -> Release:

@@ -21,7 +21,7 @@ import time
 from codecs import getincrementaldecoder
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -37,7 +37,7 @@ from kfp.local.task_handler_interface import ITaskHandler
 from pipelines.runs.events import Listener, marked, reason_of
 from pipelines.runs.record import RunRecord
 from pipelines.wiring.steps import BESIDE, HOLD, step_of
-from raftops.errors import GateFailed, RaftopsError, StepError
+from raftops.errors import GateFailed, RaftopsError, StepError, explained
 from raftops.progress import FAILURE, PROGRESS
 from raftops.spec.model.base import StepName
 
@@ -91,6 +91,9 @@ class Tasks:
 
     def failure(self, error: Exception) -> StepError:
         """Why a run failed, where KFP says no more than that it did."""
+        if isinstance(error, OSError) and self.error is None:
+            name, (message, advice) = self.latest.name if self.latest else "the run", explained(error)
+            return StepError(f"{name} failed: {message}", next_step=advice or "raftops doctor")
         if self.latest is None:
             return StepError(f"KFP's local runner failed before the first step: {error}", next_step="raftops doctor")
         return self.error or self.latest.failed(str(error))
@@ -138,7 +141,7 @@ class Handler(ITaskHandler):
         if self.stopped.is_set():
             return Status.FAILURE  # KFP starts the shards that wait, although the run was ended
         began, error = time.monotonic(), None
-        with self._path.open("a", encoding="utf-8", errors="backslashreplace") as self._log:
+        with _log(self._path) as self._log:
             self._log.write(f"{datetime.now():%H:%M:%S} task {self.name} started\n")
             with tasks.lock:
                 tasks.latest = self
@@ -151,10 +154,14 @@ class Handler(ITaskHandler):
                 error = self._error(ending)
             except StepError as problem:
                 error = problem
-            except (RaftopsError, OSError) as problem:
+            except OSError as problem:
+                message, advice = explained(problem, str(self._path))
+                error = StepError(f"{step or self.name} failed: {message}", next_step=advice or f"cat {self._path}")
+            except RaftopsError as problem:
                 error = self.failed(str(problem))
-            self._log.write("\n" * bool(self._line) + f"{datetime.now():%H:%M:%S} task {self.name} ")
-            self._log.write(f"ended: {error}\n" if error else "ended well\n")
+            with suppress(OSError):  # a full disk has no room for this line either
+                self._log.write("\n" * bool(self._line) + f"{datetime.now():%H:%M:%S} task {self.name} ")
+                self._log.write(f"ended: {error}\n" if error else "ended well\n")
         if self.stopped.is_set():
             return Status.FAILURE
         with tasks.lock:
@@ -206,3 +213,14 @@ class Handler(ITaskHandler):
         code = f"exit code {ending.code}"
         last = f"{self._said[-1]} ({code})" if self._said else f"it ended with {code}, without a message"
         return self.failed(reason_of([*self._said, last]))
+
+
+@contextmanager
+def _log(path: Path) -> Iterator[TextIO]:
+    """A step's log. Closing one on a full disk fails again, of which the step's failure has told."""
+    file = path.open("a", encoding="utf-8", errors="backslashreplace")
+    try:
+        yield file
+    finally:
+        with suppress(OSError):
+            file.close()

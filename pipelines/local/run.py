@@ -16,8 +16,9 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout, suppress
 from copy import deepcopy
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -28,6 +29,7 @@ from kfp.local.subprocess_task_handler import replace_python_executable
 
 from pipelines.local.conditions import words_only
 from pipelines.local.handler import Ending, Handler, Tasks
+from pipelines.local.watcher import Watcher
 from pipelines.runs.events import Listener
 from pipelines.runs.history import new_record
 from pipelines.runs.record import RunRecord, StepRecord, Store
@@ -52,19 +54,31 @@ Runner = Callable[[LoadedSpec, Compiled, Store], AbstractContextManager[Launch]]
 
 @contextmanager
 def as_processes(loaded: LoadedSpec, compiled: Compiled, store: Store) -> Iterator[Launch]:
-    """Every task is a process in this environment."""
-    yield run_process
+    """Every task is a process in this environment; none of them outlives the run, however that ends.
+
+    They hold the store's lock beside it: while one is left, no other run works there.
+    """
+    with Watcher() as watcher:
+        yield partial(run_process, watcher=watcher, held=store.held)
 
 
-def run_process(task: Handler) -> Ending:
-    """Run a task as a process, as KFP's own handler does, and hand on what it prints as it comes."""
+def run_process(task: Handler, watcher: Watcher | None = None, held: Collection[int] = ()) -> Ending:
+    """Run a task as a process, as KFP's own handler does, and hand on what it prints as it comes.
+
+    It is the first of a group, which ends with it or with the run.
+    """
     process = subprocess.Popen(
         replace_python_executable(list(task.command), sys.executable),
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=os.environ | dict(task.environment),
+        process_group=0,
+        pass_fds=tuple(held),
     )
     assert process.stdout
+    if watcher:
+        watcher.began(process.pid)
     out, ready = process.stdout.fileno(), select.poll()
     ready.register(out, select.POLLIN)
     try:
@@ -81,6 +95,8 @@ def run_process(task: Handler) -> Ending:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if watcher:
+            watcher.ended(process.pid)
 
 
 def run_local(  # noqa: PLR0913  one argument per option
@@ -101,6 +117,7 @@ def run_local(  # noqa: PLR0913  one argument per option
     record = new_record(loaded, compiled)
     folder, wanted = store.runs / record.run_id, upstream(until)
     with store.locked():
+        record.sequence = store.next_sequence()
         for step in again:
             store.forget(step, record.steps[step].key)
         write_text(folder / "pipeline.yaml", compiled.text)
@@ -122,16 +139,22 @@ def run_local(  # noqa: PLR0913  one argument per option
             record.status = "done"
         except BaseException:
             record.status = "failed"
+            with suppress(OSError):  # a disk that is full ended the run: that is what is told
+                _keep(record, store, began)
             raise
-        finally:
-            record.seconds = round(time.monotonic() - began, 2)
-            for step in STEPS:
-                _fill(record.steps[step], step, store)
-            store.write(record)
-            store.link(record)  # of a run that failed, too: its reports are where people look for them
-            write_page(store, record)
+        _keep(record, store, began)
         store.prune()
     return record
+
+
+def _keep(record: RunRecord, store: Store, began: float) -> None:
+    """What is left of a run that ended, well or not: its reports are where people look for them."""
+    record.seconds = round(time.monotonic() - began, 2)
+    for step in STEPS:
+        _fill(record.steps[step], step, store)
+    store.write(record)
+    store.link(record)
+    write_page(store, record)
 
 
 def _fill(state: StepRecord, step: StepName, store: Store) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from kfp.dsl import Artifact
 from kfp.local.cache import LocalCache
@@ -23,6 +24,8 @@ from raftops.spec.model.base import STEPS, StepName
 
 RECORDS = 50
 """Records of runs that are kept; plans take times and reasons from them."""
+ORPHANS_SECONDS = 10.0
+"""How long a run waits for the steps of one that was killed: they are being ended."""
 _PARTS = ("-iteration-", *(task for tasks in PARTS.values() for task in tasks))
 """In the names of folders where KFP's local runner puts what parts of a step made; one turn of a loop has its name."""
 
@@ -67,6 +70,8 @@ class RunRecord:
     status: str = "running"
     settings: dict[str, float] = field(default_factory=dict)
     """What the spec said about the amount of training (see `effort`); empty in records of earlier versions."""
+    sequence: int = 0
+    """The how manieth run of the store, by which runs are ordered: a clock may be set back. 0 in earlier records."""
 
 
 class Store:
@@ -80,6 +85,8 @@ class Store:
         self.cache = self.root / "cache"
         self.keys = self.root / "keys"
         """Where KFP keeps what it made with which key."""
+        self.held: tuple[int, ...] = ()
+        """The open file of the lock, while this process has it; who inherits it keeps the store locked."""
 
     def result(self, step: StepName, key: str) -> Result | None:
         """What a step made with this key; None where it never did, the result is gone, or is not served any more."""
@@ -117,16 +124,53 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """One run at a time in a project."""
+        """One run at a time in a project. The steps of a run that was killed count until the last of them has ended.
+
+        Raises:
+            RaftopsError: another run is at work, or what a killed one left does not end.
+        """
         self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / "run.lock").open("w") as file:
+        with (self.root / "run.lock").open("a+", encoding="ascii") as file:
+            self._lock(file)
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            self.held = (file.fileno(),)
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                yield
+            finally:
+                self.held = ()
+                fcntl.flock(file, fcntl.LOCK_UN)  # whoever else holds the file: this run is over
+
+    def _lock(self, file: IO[str]) -> None:
+        until = time.monotonic() + ORPHANS_SECONDS
+        while True:
+            try:
+                return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise RaftopsError(
-                    f"another run is at work in {self.root}", next_step="wait for it, or stop its process"
-                ) from error
-            yield
+                file.seek(0)
+                written = file.read(20).strip()
+                alive = written.isdigit()
+                with suppress(PermissionError):  # somebody else's, and there
+                    try:
+                        os.kill(int(written or 0), 0)
+                    except ProcessLookupError:
+                        alive = False
+                if alive:
+                    raise RaftopsError(
+                        f"another run is at work in {self.root} (process {written})",
+                        next_step=f"wait for it, or stop it: kill {written}",
+                    ) from error
+                if time.monotonic() > until:
+                    raise RaftopsError(
+                        f"steps of a run that was killed are still at work in {self.root}",
+                        next_step=f"wait for them, or end them: fuser {self.root / 'run.lock'} says which they are",
+                    ) from error
+            time.sleep(0.1)
+
+    def next_sequence(self) -> int:
+        """The place of the next run in the order of all."""
+        return 1 + max((_sequence(path) for path in self.runs.glob("*/run.json")), default=0)
 
     def write(self, record: RunRecord) -> None:
         """Keep a run's record."""
@@ -170,8 +214,8 @@ class Store:
     def unused(self, keep: int, whole: bool = False) -> list[Path]:
         """Folders of results that none of the newest `keep` runs of any assistant made or used.
 
-        `whole`: only runs that went to their end count, and the newest run stays, however it ended. Where a record
-        cannot be read, what no other record names may be its, and stays.
+        `whole`: only runs that went to their end count, and the newest run stays, however it ended. What the release
+        that is served was made of stays, too. Where a record cannot be read, what no other record names may be its.
         """
         kept, known, seen = set[Path](), set[Path](), Counter[str]()
         records, broken = self.read()
@@ -181,11 +225,21 @@ class Store:
             seen[record.name] += ended or not whole
             made = {self._task(Path(uri)) for step in record.steps.values() for uri in step.artifacts.values()}
             known |= {folder.parent for folder in made}
-            kept |= made if newest or seen[record.name] <= keep else set()
+            kept |= made if newest or seen[record.name] <= keep or self._made_what_is_served(record) else set()
         runs = {folder.parent for folder in kept}
         results = sorted(folder for folder in self.artifacts.glob("*/*") if folder not in kept)
         results = [folder for folder in results if folder.parent in known] if broken else results
         return [f for f in results if not (f.parent in runs and any(part in f.name for part in _PARTS))]
+
+    def _made_what_is_served(self, record: RunRecord) -> bool:
+        """Whether `current` names the release that a run made: after a rollback that is not the newest run's."""
+        release = record.steps["deploy"].artifacts.get("release", "") if "deploy" in record.steps else ""
+        pointer = Path(release) / "release.json"
+        if not release or not pointer.is_file():
+            return False
+        name, short = Path(read_json(pointer)["path"]).parts[-2:]
+        current = self.root / "releases" / name / "current"
+        return current.is_file() and read_json(current).get("hash") == short
 
     def _task(self, artifact: Path) -> Path:
         """The task's folder (run/step) that an artifact lies in; in a store that was moved, by the same names."""
@@ -195,7 +249,20 @@ class Store:
 
     def _runs(self) -> list[Path]:
         """Folders of runs that have a record, newest first."""
-        return sorted((path.parent for path in self.runs.glob("*/run.json")), reverse=True)
+        return [path.parent for path in run_files(self.runs)]
+
+
+def run_files(runs: Path) -> list[Path]:
+    """The records of the runs in a folder, newest first: in the order in which they came, not by their times."""
+    return sorted(runs.glob("*/run.json"), key=lambda path: (_sequence(path), path.parent.name), reverse=True)
+
+
+def _sequence(path: Path) -> int:
+    """The place of a run by its record; the first where the record has none, or cannot be read."""
+    try:
+        return int(read_json(path).get("sequence", 0))
+    except (RaftopsError, TypeError, ValueError, AttributeError):
+        return 0
 
 
 _RECORD = TypeAdapter(RunRecord)

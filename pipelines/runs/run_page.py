@@ -48,7 +48,11 @@ def keep_spec(store: Store, record: RunRecord, assistant: Assistant) -> None:
 
 def write_page(store: Store, record: RunRecord) -> Path:
     """Write the page of a run that ended, against the one before it that ended well; returns its path."""
-    others = [other for other in store.records(record.name) if other.run_id < record.run_id]
+    others = [
+        other
+        for other in store.records(record.name)
+        if (other.sequence, other.run_id) < (record.sequence, record.run_id)
+    ]
     before = next((other for other in others if other.status == "done"), None)
     folder = store.latest / record.name
     write_text(folder / "index.html", _page(store, record, before, folder))

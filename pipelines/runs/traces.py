@@ -21,8 +21,8 @@ from pipelines.runs.record import Store
 from raftops.answer.evidence import unit_texts, units_of
 from raftops.data.records import Passage
 from raftops.errors import RaftopsError
-from raftops.release.current import NAME, locked, read_current
-from raftops.release.release import RECORD
+from raftops.release.current import locked, read_current
+from raftops.release.seal import NAME, RECORD
 from raftops.retrieval.memo import text_key
 from raftops.retrieval.rows import read_passages, searched_text
 

@@ -16,6 +16,42 @@ RaftopsError              exit 1, one line, no traceback
 └── ServiceError          the service cannot start or be reached
 """
 
+from __future__ import annotations
+
+import errno
+import traceback
+from pathlib import Path
+
+_MAKE_ROOM = "make room, then run the same command again; raftops gc --yes deletes what no run needs any more"
+_NEXT = {
+    errno.ENOSPC: _MAKE_ROOM,
+    errno.EDQUOT: _MAKE_ROOM,
+    errno.EFBIG: "raise the largest size of a file (ulimit -f), or take another file system",
+    errno.EACCES: "check whose it is and who may read and write it (ls -l)",
+    errno.EPERM: "check whose it is and who may change it (ls -l)",
+    errno.EROFS: "the file system can only be read: give a folder that can be written",
+    errno.EMFILE: "raise the number of open files (ulimit -n)",
+    errno.EIO: "the disk fails: look at the system's log",
+}
+"""What mends an error of the operating system."""
+
+
+def explained(error: OSError, doing: str = "") -> tuple[str, str]:
+    """An error of the operating system in words, and what next: what, where, why. `doing` is where, if it says nothing.
+
+    What a write meets (a full disk) carries no name of a file; the place in the code is better than nothing.
+    """
+    nested = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    if nested:  # shutil's list of what could not be copied: (source, target, why)
+        first = nested[0]
+        return f"{first[1]}: {first[2]}" + (f", and {len(nested) - 1} more" if nested[1:] else ""), ""
+    reason = error.strerror or str(error) or type(error).__name__
+    where = str(error.filename) if error.filename is not None else doing
+    if not where and error.__traceback__:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(frame.filename).name}:{frame.lineno} ({frame.name})"
+    return f"{where}: {reason}" if where else reason, _NEXT.get(error.errno or 0, "")
+
 
 class RaftopsError(Exception):
     """A failure with a message that says what, where and what next."""

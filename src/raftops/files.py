@@ -21,7 +21,10 @@ MOST_HOPS = 40
 
 @contextmanager
 def atomic(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a temporary file beside `path` that takes its name only when the block ends well."""
+    """Open a temporary file beside `path` that takes its name only when the block ends well.
+
+    What the disk has against it names `path`: the error of a write has no name, and the temporary one says nothing.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -32,8 +35,10 @@ def atomic(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
             os.fsync(file.fileno())
         os.chmod(name, 0o644)
         os.replace(name, path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, name):
+            error.filename = str(path)
         raise
 
 
@@ -84,7 +89,7 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise StepError(f"{path}: cannot be read ({error.strerror})") from error
     except RecursionError as error:
-        raise StepError(f"{path}: nested too deep") from error
+        raise StepError(f"{path}: not valid JSON (nested too deep)") from error
     except ValueError as error:
         raise StepError(f"{path}: not valid JSON ({plainly(error)})") from error
 
@@ -184,5 +189,9 @@ def link_or_copy(source: str, target: str) -> str:
     try:
         os.link(source, target)
     except OSError:
-        shutil.copyfile(source, target)
+        try:
+            shutil.copyfile(source, target)
+        except OSError as error:
+            error.filename = error.filename or target
+            raise
     return target

@@ -13,10 +13,11 @@ import select
 import stat
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Thread
 from typing import Any, ParamSpec, TypeVar
 
-from raftops.errors import RaftopsError
+from raftops.errors import RaftopsError, explained
 
 PROGRESS = "raftops-progress "
 FAILURE = "raftops-error "
@@ -31,7 +32,10 @@ def progress(step: str, done: int, total: int, note: str = "") -> None:
 
 
 def reported(step: Callable[P, T]) -> Callable[P, T]:
-    """The same step: an expected failure is also said as a marked line, and it ends when its run is killed."""
+    """The same step: an expected failure, and one of the system, is also said as a marked line.
+
+    It ends when its run is killed.
+    """
 
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         _end_with_reader(sys.__stdout__.fileno() if sys.__stdout__ else 1)
@@ -40,6 +44,11 @@ def reported(step: Callable[P, T]) -> Callable[P, T]:
             return step(*args, **kwargs)
         except RaftopsError as error:
             _emit(FAILURE, {"type": type(error).__name__, "message": str(error), "next": error.next_step})
+            raise
+        except OSError as error:
+            message, advice = explained(error)
+            with suppress(OSError):  # stdout may be what fails
+                _emit(FAILURE, {"type": type(error).__name__, "message": message, "next": advice})
             raise
 
     return run

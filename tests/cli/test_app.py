@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -77,6 +80,38 @@ def test_a_file_that_cannot_be_written_is_one_line(raftops: Run, project: Any) -
     ended = raftops("compile", project.path, "-o", project.path / "below-a-file.yaml")
     assert ended.code == 1 and "Traceback" not in ended.err
     assert str(project.path) in ended.err.replace("\n", "")
+
+
+def test_a_full_disk_is_told_with_the_file_and_what_to_do(
+    raftops: Run, project: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error of a write carries no name of a file: `[Errno 28] No space left on device` was all there was."""
+    project.save()
+
+    def full(file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    target = project.root / "out" / "tiny.yaml"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        ended = raftops("compile", project.path, "-o", target)
+    assert ended.code == 1 and "Errno" not in ended.err
+    assert re.match(rf"error: {re.escape(str(project.root))}/\S+: No space left on device\n", ended.err)
+    assert "raftops gc --yes" in ended.err and not list(target.parent.glob("*"))
+
+
+def test_an_error_of_the_system_without_a_file_names_the_place_in_the_code(
+    raftops: Run, project: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.save()
+
+    def fails(*_: Any) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(authoring, "load_spec", fails)
+    ended = raftops("validate", project.path)
+    assert ended.code == 1 and "test_app.py:" in ended.err and "Input/output error" in ended.err
+    assert "the disk fails" in ended.err
 
 
 @pytest.mark.parametrize("name", COMMANDS)

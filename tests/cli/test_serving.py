@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipelines.cli import serving
+from raftops.spec.model.serving import Identity
 
 Run = Callable[..., Any]
 
@@ -20,6 +21,7 @@ class Standin:
     pid, log = 1, Path("service.log")
 
     def __init__(self, launch: Any, end: BaseException | int) -> None:
+        self.launch = launch
         self.url, self.end, self.stopped = launch.url, end, False
 
     def wait_ready(self, seconds: float) -> None:
@@ -82,6 +84,39 @@ def test_the_hint_asks_the_service_that_was_started(raftops: Run, project: Any, 
     assert hint(raftops("serve", project.path, "-f", overlay, "--port", "3777").out) == hint(here.out)
     there = hint(raftops("serve", project.path, "--port", "3999").out)
     assert there == f'raftops ask {project.path} --url http://127.0.0.1:3999 "your question"'
+
+
+def test_a_key_set_that_is_a_file_is_the_projects_wherever_somebody_stands(
+    raftops: Run, project: Any, services: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = services(KeyboardInterrupt())
+    project.write("keys/jwks.json", '{"keys": []}\n')
+    identity = "{jwks: keys/jwks.json, issuer: i, audience: a, dev_tokens: dev.json}"
+    overlay = project.write("keys.yaml", f"spec: {{deploy: {{identity: {identity}}}}}\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    ended = raftops("serve", project.path, "-f", overlay)
+    assert ended.code == 0, ended.err
+    told = json.loads(started[0].launch.environment()["RAFTOPS_IDENTITY"])
+    assert Path(told["jwks"]).is_absolute() and Path(told["jwks"]).read_text() == '{"keys": []}\n'
+    assert Path(told["dev_tokens"]).is_absolute()
+
+
+def test_what_is_kept_of_requests_lies_in_the_store_unless_the_spec_says_otherwise(
+    raftops: Run, project: Any, services: Any
+) -> None:
+    started = services(KeyboardInterrupt())
+    overlay = project.write("audit.yaml", "spec: {deploy: {audit: {to: stdout, question: hash}}}\n")
+    assert "raftops audit show" in raftops("serve", project.path).out
+    assert "raftops audit show" not in raftops("serve", project.path, "-f", overlay).out
+    ours, theirs = (json.loads(one.launch.environment()["RAFTOPS_AUDIT"]) for one in started)
+    assert ours["to"] == "folder" and ours["folder"] == str(project.root / ".raftops" / "audit" / "tiny")
+    assert (theirs["to"], theirs["question"]) == ("stdout", "hash")
+
+
+@pytest.mark.parametrize("address", ["https://id.example/keys", "http://127.0.0.1:8080/keys", ""])
+def test_an_address_of_a_key_set_stays_one(address: str, tmp_path: Path) -> None:
+    assert Identity(jwks=address, issuer="i", audience="a").below(tmp_path).jwks == address
 
 
 def test_ctrl_c_is_how_serving_ends(raftops: Run, project: Any, services: Any) -> None:

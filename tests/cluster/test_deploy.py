@@ -94,6 +94,7 @@ def test_pods_know_callers_and_signatures_and_no_secret_stands_in_the_config_map
     told = step.kubelet.serving()[0].environment
     assert Signing.model_validate_json(told["RAFTOPS_SIGNING"]).public_key == keys.public.read_text()
     assert Identity.model_validate_json(told["RAFTOPS_IDENTITY"]).jwks == "https://id.example/keys"
+    assert json.loads(told["RAFTOPS_AUDIT"])["to"] == "stdout", "a pod's store is read only; its output is collected"
     data = step.kubelet.api.get("ConfigMap", "handbook-blue")["data"]
     assert told["MILVUS_TOKEN"] == "m" and "MILVUS_TOKEN" not in data
     assert TOKEN not in json.dumps(data) and "PRIVATE" not in json.dumps(data)

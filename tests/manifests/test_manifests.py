@@ -13,6 +13,7 @@ from components.images import image
 from pipelines.manifests import MINORS, Resource, check
 from pipelines.manifests.read import read
 from pipelines.manifests.references import Index
+from raftops.spec.model.serving import Audit, Signing
 from tests.manifests.samples import FOLDER, OVERLAYS, all_kinds, everything, overlay
 
 FOLDERS = [FOLDER / "base", *sorted(FOLDER.glob("components/*")), *sorted(FOLDER.glob("overlays/*"))]
@@ -188,6 +189,23 @@ class TestService:
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
         writes = [mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")]
         assert set(writes) == {"/tmp", "/dev/shm"}  # noqa: S108  inside the container
+
+    def test_in_production_it_serves_signed_releases_alone_and_has_no_private_key(self) -> None:
+        settings = of("ConfigMap", overlay("production"))["raftops-service"]["data"]
+        wanted = Signing.model_validate_json(settings["RAFTOPS_SIGNING"])
+        assert wanted.required
+        spec = of("Deployment", overlay("production"))["raftops-service"]["spec"]["template"]["spec"]
+        [mount] = [m for m in spec["containers"][0]["volumeMounts"] if wanted.public_key.startswith(m["mountPath"])]
+        [volume] = [v for v in spec["volumes"] if v["name"] == mount["name"]]
+        key = of("ConfigMap", overlay("production"))[volume["configMap"]["name"]]["data"]
+        assert mount["readOnly"] and Path(wanted.public_key).name in key
+        assert "raftops-signing" not in {v.get("secret", {}).get("secretName") for v in spec["volumes"]}
+        assert not [e for e in spec["containers"][0]["env"] if "SIGNING" in e["name"]]
+
+    @pytest.mark.parametrize("name", OVERLAYS)
+    def test_who_was_shown_what_goes_to_its_output(self, name: str) -> None:
+        settings = of("ConfigMap", overlay(name))["raftops-service"]["data"]
+        assert Audit.model_validate_json(settings["RAFTOPS_AUDIT"]).to == "stdout"
 
     def test_replicas_are_spread_and_scaled_and_never_all_away(self) -> None:
         spec = of("Deployment", overlay("production"))["raftops-service"]["spec"]

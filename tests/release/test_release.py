@@ -4,12 +4,14 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from raftops.errors import ReleaseError
 from raftops.files import write_json
+from raftops.release import release
 from raftops.release.current import current_release, find_release, list_releases, promote, prune, read_current, rollback
 from raftops.release.parts import steady
 from raftops.release.release import open_release, write_release
@@ -41,15 +43,18 @@ def test_the_same_parts_make_the_same_release_wherever_they_lie(tmp_path):
 
 
 def test_what_differs_from_run_to_run_is_not_part_of_the_hash(tmp_path):
-    first = write(tmp_path / "a")
+    first = write(tmp_path)
     parts = fake_parts(tmp_path / "b")
     write_json(parts.report / "report.json", {"winner": "raft", "metrics": {"raft.f1": 0.5, "seconds": 99.0}})
     config = {"target_modules": ["k_proj", "q_proj"], "r": 8, "base_model_name_or_path": "/tmp/elsewhere"}
     write_json(parts.adapters / "raft" / "adapter_config.json", config)
     (parts.built / "milvus.db").mkdir()
     (parts.built / "milvus.db" / "segment").write_bytes(os.urandom(8))
-    made = write_release(Deploy(), Prompt(), Router(), parts, tmp_path / "b" / "releases")
-    assert made.hash == first.hash
+    made = write_release(Deploy(), Prompt(), Router(), parts, tmp_path / "releases")
+    assert made == first, "the next run over the same inputs makes no new release"
+    elsewhere = write_release(Deploy(), Prompt(), Router(), parts, tmp_path / "b" / "releases")
+    assert elsewhere.parts == first.parts, "what it means is the same wherever it was made"
+    assert elsewhere.hash != first.hash, "and every byte that is served counts for the hash"
 
 
 def test_a_report_with_an_identity_is_that_identity(tmp_path):
@@ -210,7 +215,7 @@ def test_a_record_whose_parts_were_edited_does_not_open(tmp_path):
     record = json.loads((made.path / "release.json").read_text())
     record["parts"]["policies"] = "0" * 64
     write_json(made.path / "release.json", record)
-    with pytest.raises(ReleaseError, match="the hash is not that of the parts"):
+    with pytest.raises(ReleaseError, match="the hash is not that of the parts and files"):
         open_release(made.path)
 
 
@@ -254,12 +259,42 @@ def test_list_and_find(tmp_path):
         find_release(releases, "zz")
 
 
-def test_pruning_keeps_the_newest_the_current_and_the_one_to_go_back_to(tmp_path):
+class Clock:
+    """A clock that a test sets."""
+
+    day = 1
+
+    @classmethod
+    def now(cls, zone):
+        return datetime(2026, 1, cls.day, tzinfo=zone)
+
+
+def dated(folder, days):
+    """Releases that were made on these days of a January, and promoted one after the other."""
+    made = []
+    for number, Clock.day in enumerate(days):
+        made.append(write(folder, weights=str(number)))
+        promote(folder / "releases", made[-1].hash)
+    return made
+
+
+def test_a_clock_that_was_set_back_deletes_nothing_that_the_last_run_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(release, "datetime", Clock)
+    made = dated(tmp_path, [28, 29, 30, 2, 1])
+    assert [row["hash"] for row in list_releases(tmp_path / "releases")] == [one.short for one in reversed(made)]
+    assert set(prune(tmp_path / "releases", keep=3)) == {made[0].short, made[1].short}
+    Clock.day = 1
+    pulled = write(tmp_path, weights="made, and not promoted yet")
+    assert prune(tmp_path / "releases", keep=3) == [made[2].short]
+    assert pulled.path.is_dir()
+
+
+def test_pruning_keeps_the_newest_the_current_and_the_one_to_go_back_to(tmp_path, monkeypatch):
     releases = tmp_path / "releases"
-    made = [write(tmp_path, weights=str(n)) for n in range(5)]
-    for number, release in enumerate(made):
-        record = json.loads((release.path / "release.json").read_text()) | {"created": f"2026-01-0{number + 1}"}
-        write_json(release.path / "release.json", record)
+    monkeypatch.setattr(release, "datetime", Clock)
+    made = []
+    for Clock.day in (1, 2, 3, 4, 5):
+        made.append(write(tmp_path, weights=str(Clock.day)))
     promote(releases, made[0].hash)
     promote(releases, made[1].hash)
     gone = prune(releases, keep=1)
@@ -373,7 +408,7 @@ def test_what_chooses_the_evidence_is_a_part_and_the_account_of_it_is_not(tmp_pa
         parts = fake_parts(tmp_path / str(name))
         write_json(parts.adapters / "evidence" / "judgement.json", {"threshold": threshold})
         write_json(parts.adapters / "evidence" / "evidence.json", {"why": account})
-        made = write_release(Deploy(), Prompt(), Router(), parts, tmp_path / str(name) / "releases")
+        made = write_release(Deploy(), Prompt(), Router(), parts, tmp_path / "releases")
         assert json.loads((made.evidence / "judgement.json").read_text()) == {"threshold": threshold}
         hashes.append(made.hash)
     assert hashes[0] == hashes[1] != hashes[2]

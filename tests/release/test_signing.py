@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from raftops.errors import ReleaseError
 from raftops.release.release import open_release, write_release
-from raftops.release.signing import sign, sign_release, verify, verify_release
+from raftops.release.seal import canonical, sealed
+from raftops.release.signing import sign, sign_release, signed_with, verify, verify_release
 from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Deploy, Router, Signing
 from tests.service.release_files import fake_parts
@@ -120,13 +121,26 @@ def test_the_message_names_the_file_and_the_next_step(copy, keys):
 
 
 def test_a_release_whose_hashes_were_all_made_again_is_still_refused(copy, keys):
-    """Whoever can write the folder can write release.json; only the key's owner can sign it."""
-    record = json.loads((copy / "release.json").read_text())
-    record["trained_policies"] = []
-    (copy / "release.json").write_text(json.dumps(record))
-    assert open_release(copy).trained_policies == frozenset()
+    """Whoever can write the store can make another release, under another name; only the key's owner can sign it."""
+    record = json.loads((copy / "release.json").read_text()) | {"trained_policies": []}
+    made = sealed({key: value for key, value in record.items() if key not in ("hash", "seal")})
+    (copy / "release.json").write_text(canonical(made))
+    other = copy.rename(copy.with_name(made["hash"][:16]))
+    assert open_release(other).trained_policies == frozenset()
     with pytest.raises(ReleaseError, match=r"release\.json"):
-        verify_release(copy, keys.wanted)
+        verify_release(other, keys.wanted)
+
+
+def test_a_key_may_come_as_text_as_a_pod_gets_it(copy, keys, tmp_path):
+    (copy / "release.sig").unlink()
+    assert not signed_with(copy, keys.private)
+    sign_release(copy, keys.private.read_text())
+    verify_release(copy, keys.wanted)
+    assert signed_with(copy, keys.private) and signed_with(copy, keys.private.read_text())
+    assert not signed_with(copy, Keys(tmp_path, "other").private)
+    with pytest.raises(ReleaseError, match="^the private key: cannot sign") as refused:
+        sign_release(copy, "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----")
+    assert "c2VjcmV0" not in str(refused.value)
 
 
 def test_another_key_does_not_do(signed, copy, tmp_path, keys):

@@ -4,7 +4,7 @@ import pytest
 
 from raftops.service.dev_tokens import ensure_dev_tokens
 from raftops.service.launch import Launch, Service, free_port
-from raftops.spec.model.serving import Deploy, Identity, Router
+from raftops.spec.model.serving import Audit, Deploy, Identity, Router
 from raftops.steps.deploy import deploy
 from tests.service.release_files import UNTUNED, real_parts
 
@@ -24,8 +24,8 @@ def running(deployed):
     """The service on that release: its address, the tokens, its process."""
     identity = Identity(dev_tokens=str(deployed.folder / "tokens.json"))
     users = ensure_dev_tokens(deployed.folder / "tokens.json", ("employees", "managers"))
-    metrics = f"127.0.0.1:{free_port()}"
-    launch = Launch(deployed.releases, port=free_port(), identity=identity, metrics=metrics)
+    metrics, audit = f"127.0.0.1:{free_port()}", Audit(folder=str(deployed.folder / "audit"))
+    launch = Launch(deployed.releases, port=free_port(), identity=identity, metrics=metrics, audit=audit)
     with Service(launch, deployed.folder / "log") as service:
         seconds = service.wait_ready(180)
         yield SimpleNamespace(

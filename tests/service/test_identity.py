@@ -2,6 +2,7 @@ import base64
 import hmac
 import json
 import os
+import resource
 import time
 
 import jwt
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raftops.errors import ServiceError
+from raftops.errors import ServiceError, explained
 from raftops.service.dev_tokens import EVERYONE, dev_user_with, ensure_dev_tokens, load_dev_tokens
 from raftops.service.identity import TRIED_KEYS, Denied, JwtVerifier, bearer, groups_of, is_loopback, open_verifier
 from raftops.service.key_set import KeySet
@@ -46,6 +47,25 @@ def token(key=EC_KEY, kid="ec", alg="ES256", headers=None, **claims):
 def raw(header, body, signature=b""):
     parts = [json.dumps(header).encode(), json.dumps(body).encode(), signature]
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+
+
+def test_no_draft_of_tokens_stays_on_a_full_disk_or_of_a_process_that_was_killed(tmp_path):
+    path = tmp_path / "tok.json"
+    killed, somebodys = tmp_path / ".tok.json.abcd1234", tmp_path / ".tok.json.notes"
+    for file in (killed, somebodys):
+        file.write_text("{}")
+        os.utime(file, (0, 0))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50, before[1]))  # no room for the tokens
+    try:
+        with pytest.raises(OSError) as full:
+            ensure_dev_tokens(path, ("staff", "boss"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert full.value.filename == str(path) and explained(full.value)[1]
+    assert [file.name for file in tmp_path.iterdir()] == [somebodys.name]
+    ensure_dev_tokens(path, ("staff", "boss"))
+    assert {file.name for file in tmp_path.iterdir()} == {somebodys.name, "tok.json"}
 
 
 def test_a_good_token_gives_its_groups():

@@ -15,6 +15,7 @@ import pytest
 
 from raftops.release.current import promote, read_current, rollback
 from raftops.release.release import open_release, write_release
+from raftops.service.chain import check, digest_with, read, segments
 from raftops.service.client import ask, search
 from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Router
@@ -72,6 +73,20 @@ def test_deploy_asked_the_release_before_it_became_current(deployed):
     pointer = json.loads((deployed.folder / "artifact" / "release.json").read_text())
     assert read_current(deployed.releases).hash == pointer["hash"][:16]
     assert not list(deployed.releases.glob("*.log")) and open_release(Path(pointer["path"])).arm == "base+rag"
+
+
+@pytest.mark.model
+def test_who_was_shown_what_is_kept_by_the_real_service(running, deployed):
+    answer = ask(running.url, running.users["managers"].token, BONUS)
+    cited = {citation["doc_id"] for citation in answer["citations"]}
+    with pytest.raises(urllib.error.HTTPError) as denied:
+        get(f"{running.url}/v1/models", "nobody")
+    [(name, files)] = segments(deployed.folder / "audit").items()
+    *_, shown, refused = read(files)
+    assert shown["principal"] == {"subject": "managers"} and shown["release"] == answer["release"]
+    assert cited <= {one["doc"] for one in shown["documents"] if "cited" in one["as"]}
+    assert (refused["status"], refused["request"]) == (401, denied.value.headers["x-request-id"])
+    assert check(name, files, digest_with()).problems == []
 
 
 @pytest.mark.model

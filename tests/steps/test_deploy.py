@@ -3,8 +3,10 @@ import json
 import pytest
 
 from raftops.errors import ReleaseError, ServiceError
+from raftops.files import sha256_file
 from raftops.release.current import promote, read_current
 from raftops.release.release import write_release
+from raftops.release.seal import canonical, sealed
 from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Deploy, Router
 from raftops.steps.deploy import READY_SECONDS, check_shape, deploy, release_and_promote
@@ -114,6 +116,25 @@ def test_another_key_than_the_specs_deploys_nothing(tmp_path, monkeypatch):
     with pytest.raises(ReleaseError):
         run(tmp_path, answers, Deploy(signing=ours.wanted))
     assert read_current(tmp_path / "releases") is None
+
+
+def test_a_key_does_not_sign_what_somebody_put_into_the_store(tmp_path, monkeypatch):
+    """The parts are known before a run; a release of the same parts with another index would be taken and signed."""
+    run(tmp_path, answers)
+    made = tmp_path / "releases" / read_current(tmp_path / "releases").hash
+    record = json.loads((made / "release.json").read_text())
+    (made / "index" / "bm25.json").unlink()
+    (made / "index" / "bm25.json").write_text('{"poison": 1}')
+    record["files"]["index/bm25.json"] = sha256_file(made / "index" / "bm25.json")
+    again = sealed({key: value for key, value in record.items() if key not in ("hash", "seal")})
+    (made / "release.json").write_text(canonical(again))
+    planted = made.rename(made.with_name(again["hash"][:16]))
+    keys = Keys(tmp_path)
+    monkeypatch.setenv("RAFTOPS_SIGNING_KEY", str(keys.private))
+    run(tmp_path, answers, Deploy(signing=keys.wanted))
+    served = tmp_path / "releases" / read_current(tmp_path / "releases").hash
+    assert served.name == record["hash"][:16] and (served / "release.sig").is_file()
+    assert not (planted / "release.sig").exists()
 
 
 def test_old_releases_go_and_the_one_before_stays(tmp_path):

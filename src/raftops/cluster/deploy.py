@@ -83,6 +83,8 @@ def serving_of(release: Release, config: Deploy, place: Place) -> Serving:
                                    next_step="check deploy.signing.public_key") from error  # fmt: skip
             signing = signing.model_copy(update={"public_key": key})
         environment["RAFTOPS_SIGNING"] = signing.model_dump_json()
+    if config.audit.to != "off":  # a pod writes no file that outlives it; what it prints is collected
+        environment["RAFTOPS_AUDIT"] = config.audit.model_copy(update={"to": "stdout"}).model_dump_json()
     store = str(path.parents[2])
     return Serving(
         release.name, release.short, place.image, place.claim, store, environment, config.kubernetes, place.secrets,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -16,12 +15,14 @@ from typing import Any
 
 from raftops.errors import ReleaseError
 from raftops.files import write_json
-from raftops.release.release import HASH_DIGITS, RECORD, Release, open_release
+from raftops.release.arrivals import arrivals, note
+from raftops.release.release import Release, open_release
+from raftops.release.seal import HASH_DIGITS, NAME, RECORD
 
 POINTER = "current"
 IN_FORCE = "in_force.json"
 """Who may read what now; see `in_force.py`."""
-NAME = re.compile(rf"[0-9a-f]{{{HASH_DIGITS}}}")
+POINTER_BYTES = 64 << 10
 RUN = "raftops run <spec> makes one"
 
 
@@ -39,18 +40,25 @@ class Current:
 
 
 def read_current(releases: Path) -> Current | None:
-    """What is served, or None where nothing was promoted yet."""
+    """What is served, or None where nothing was promoted yet. It names folders of releases here and no other place."""
+    path = releases / POINTER
     try:
-        raw: Any = json.loads((releases / POINTER).read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            text = file.read(POINTER_BYTES + 1)
+        if len(text) > POINTER_BYTES:
+            raise ValueError("too large")
+        raw: Any = json.loads(text)
         bad = {str(name): str(why) for name, why in dict(raw.get("bad", {})).items()}
         previous = tuple(map(str, raw["previous"]))
-        return Current(str(raw["hash"]), previous, str(raw["promoted"]), bool(raw.get("has_access")), bad)
+        current = Current(str(raw["hash"]), previous, str(raw["promoted"]), bool(raw.get("has_access")), bad)
+        if strange := [name for name in (current.hash, *current.previous) if not NAME.fullmatch(name)]:
+            raise ValueError(f"{strange[0][:40]!r} is no name of a release")
+        return current
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ReleaseError(
-            f"{releases / POINTER}: cannot be read ({error})",
-            next_step=f"remove it and promote a release in {releases}",
+            f"{path}: cannot be read ({error})", next_step=f"remove it and promote a release in {releases}"
         ) from error
 
 
@@ -63,15 +71,29 @@ def current_release(releases: Path) -> Release:
 
 
 def list_releases(releases: Path) -> list[dict[str, Any]]:
-    """Name, hash, arm and time of every whole release, newest first, with the current one marked. Checks no file."""
-    current = read_current(releases)
+    """Name, hash, arm and time of every release, newest first, with the current one marked. Checks no file.
+
+    Newest is what came last, by the order that the folder notes; the time of making is shown and counts for nothing.
+    """
+    current, order = read_current(releases), arrivals(releases)
     rows = []
     for folder in releases.glob("*"):
         if NAME.fullmatch(folder.name) and (folder / RECORD).is_file():
-            record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-            row = {k: record.get(k) for k in ("name", "title", "created", "arm", "sources_trained")}
+            row = {k: _noted(folder).get(k) for k in ("name", "title", "created", "arm", "sources_trained")}
             rows.append({"hash": folder.name, "current": bool(current and current.hash == folder.name), **row})
-    return sorted(rows, key=lambda row: (row["created"] or "", row["hash"]), reverse=True)
+    unnoted = len(order)
+    return sorted(
+        rows, key=lambda row: (order.get(row["hash"], unnoted), str(row["created"] or ""), row["hash"]), reverse=True
+    )
+
+
+def _noted(folder: Path) -> dict[str, Any]:
+    """What the record says, unchecked; nothing where it cannot be read: a list shows what is there."""
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def find_release(releases: Path, prefix: str) -> Release:
@@ -87,6 +109,7 @@ def promote(releases: Path, hash_: str) -> Current:
     """Serve a release. The one before is remembered; promoting what is current changes nothing."""
     name = open_release(releases / hash_[:HASH_DIGITS]).short
     with locked(releases):
+        note(releases, [name])
         current = read_current(releases)
         if current and current.hash == name:
             return current
@@ -131,6 +154,7 @@ def prune(releases: Path, keep: int) -> list[str]:
         gone = [path for path in releases.iterdir() if path.is_dir() and _is_old(path, kept)]
         for path in gone:
             shutil.rmtree(path)
+        note(releases, [row["hash"] for row in reversed(list_releases(releases))])
     return sorted(path.name for path in gone)
 
 

@@ -24,7 +24,7 @@ CHOSEN = {"answer": "policy", "least_confidence": "least_confidence", "least_quo
 EVIDENCE, EVIDENCE_ACCOUNT, RERANKER = "evidence", "evidence.json", "reranker"
 """Folder of adapters and of a release with what chooses the evidence; its file that says how, its folder that ranks."""
 PLACE_ONLY = {
-    "smoke_questions", "keep_releases", "follow_access", "keep_indexes_days", "target", "signing", "redteam",
+    "smoke_questions", "keep_releases", "follow_access", "keep_indexes_days", "target", "signing", "audit", "redteam",
     "kubernetes",
 }  # fmt: skip
 """Keys of `deploy` that change how a release is made, not what is served."""

@@ -1,7 +1,8 @@
 """A release: adapter, model, evidence, index, prompt, router, policies, report under one content hash, in one folder.
 
 Written beside the others and renamed whole; never changed afterwards; every byte is checked when it is opened. What the
-parts are and mean stands in `parts.py`; which release is served is decided in `current.py`.
+parts are and mean stands in `parts.py`, what the hash is over in `seal.py`; which release is served is decided in
+`current.py`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 from raftops.access import AccessPolicies
 from raftops.errors import ReleaseError
-from raftops.files import link_or_copy, read_jsonl, sha256_json, write_json, write_jsonl, write_text
+from raftops.files import link_or_copy, read_jsonl, write_json, write_jsonl, write_text
 from raftops.release.parts import (
     EVIDENCE,
     PLACE_ONLY,
@@ -34,15 +35,23 @@ from raftops.release.parts import (
     winner,
     without_links,
 )
+from raftops.release.seal import (
+    HASH_DIGITS,
+    NAME,
+    RECORD,
+    Record,
+    canonical,
+    check_files,
+    files_of,
+    identity,
+    read_record,
+    sealed,
+)
 from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Deploy, Router
 
-HASH_DIGITS = 16
-RECORD = "release.json"
-SIGNATURES = ("release.sig", "adapter.sig")
-"""Signatures of the whole and of its adapter, written after it; see `signing.py`."""
 SIGNING_KEY = "RAFTOPS_SIGNING_KEY"
-"""Environment variable with the path of the private key (PEM, without a passphrase) that releases are signed with."""
+"""Environment variable with the private key that releases are signed with: PEM without a passphrase, or its path."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,7 @@ class Release:
 
     path: Path
     hash: str
-    """SHA-256 over the parts; the folder's name is its first digits."""
+    """SHA-256 over everything that is served; the folder's name is its first digits."""
     name: str
     title: str
     created: str
@@ -104,12 +113,21 @@ class Release:
     @property
     def adapter(self) -> Path | None:
         """The adapter behind the served weights; the base arm has none."""
-        folder = self.path / "model" / "adapter"
-        return folder if folder.is_dir() else None
+        return None if self.arm == "base+rag" else self.path / "model" / "adapter"
 
 
-def write_release(config: Deploy, prompt: Prompt, router: Router, parts: Parts, releases: Path) -> Release:
-    """Write the release of these parts, or return the one that is there already: same parts, same hash, same folder.
+def write_release(  # noqa: PLR0913  one argument per section and place
+    config: Deploy,
+    prompt: Prompt,
+    router: Router,
+    parts: Parts,
+    releases: Path,
+    trusted: Callable[[Path], bool] = lambda release: True,
+) -> Release:
+    """Write the release of these parts, or return the one that is there already: same parts, same release.
+
+    Files that differ from run to run (Milvus' own, times in a report) make no new one. `trusted` says of a release that
+    is there whether it may stand for what was made now: whoever signs what a run made asks for a signature.
 
     Raises:
         ReleaseError: a part is missing, or the report names a winner that cannot be served with citations.
@@ -119,16 +137,11 @@ def write_release(config: Deploy, prompt: Prompt, router: Router, parts: Parts, 
     prompt = served_prompt(prompt, parts.report)
     access = AccessPolicies.model_validate(read_part(parts.accepted / "access.json"))
     hashes = digests(config, prompt, router, parts, arm)
-    whole = sha256_json(hashes)
-    target = releases / whole[:HASH_DIGITS]
-    if target.is_dir():
-        return open_release(target)
     releases.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(dir=releases, prefix=".draft-"))
     try:
         sources = _lay_out(draft, prompt, router, parts, arm)
         record = {
-            "hash": whole,
             "name": parts.name,
             "title": parts.title,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -141,57 +154,60 @@ def write_release(config: Deploy, prompt: Prompt, router: Router, parts: Parts, 
             "deploy": config.model_dump(mode="json", exclude=PLACE_ONLY),
             "trained_policies": sorted(_policies_behind(sources, parts.accepted, access)),
             "sources_trained": len(sources),
-            "files": {name: digest_of(draft / name) for name in _files(draft)},
         }
-        write_json(draft / RECORD, record)
-        _sync(draft)
-        draft.chmod(0o755)
-        os.replace(draft, target)
-    except BaseException:
+        if known := _known(releases, record, trusted):
+            return known
+        record = sealed({**record, "files": {name: digest_of(draft / name) for name in files_of(draft)}})
+        Record.model_validate(record)  # what is written can be read
+        target = releases / str(record["hash"])[:HASH_DIGITS]
+        if not target.is_dir():  # else it is there byte for byte, or was touched: opening says which
+            write_text(draft / RECORD, canonical(record))
+            _sync(draft)
+            draft.chmod(0o755)
+            os.replace(draft, target)
+    finally:
         shutil.rmtree(draft, ignore_errors=True)
-        raise
     return open_release(target)
 
 
+def _known(releases: Path, record: Mapping[str, Any], trusted: Callable[[Path], bool]) -> Release | None:
+    """The whole release that was made of the same parts, if there is one; of several, the last by name."""
+    wanted = identity(record)
+    for folder in sorted((path for path in releases.iterdir() if NAME.fullmatch(path.name)), reverse=True):
+        try:
+            if identity(read_record(folder).model_dump()) == wanted and trusted(folder):
+                return open_release(folder)
+        except ReleaseError:  # touched, or of an earlier version: it stands for nothing, and this run makes its own
+            continue
+    return None
+
+
 def open_release(path: Path) -> Release:
-    """Read a release and check every file of it.
+    """Read a release and check every byte of it.
 
     Raises:
         ReleaseError: something is missing, was added or is not what was written.
     """
-    record = read_part(path / RECORD)
+    record = read_record(path)
+    check_files(path, record)
     try:
-        _verify(path, record)
         return Release(
             path=path,
-            deploy=Deploy.model_validate(record["deploy"]),
+            deploy=Deploy.model_validate(record.deploy),
             prompt=Prompt.model_validate(read_part(path / "prompt.json")),
             router=Router.model_validate(read_part(path / "router.json")),
             access=AccessPolicies.model_validate(read_part(path / "access.json")),
-            trained_policies=frozenset(record["trained_policies"]),
+            trained_policies=frozenset(record.trained_policies),
             **{
-                k: record[k]
+                k: getattr(record, k)
                 for k in ("hash", "name", "title", "created", "arm", "model_file", "base", "base_digest", "parts")
             },
-            sources_trained=record["sources_trained"],
+            sources_trained=record.sources_trained,
         )
     except (KeyError, ValueError) as error:
         raise ReleaseError(
             f"{path}: not a release of this version ({error})", next_step="run the spec again"
         ) from error
-
-
-def _verify(path: Path, record: Mapping[str, Any]) -> None:
-    again = "roll back, or remove the folder and run the spec again"
-    if record["hash"] != sha256_json(record["parts"]) or not record["hash"].startswith(path.name.split(".")[0]):
-        raise ReleaseError(f"{path / RECORD}: the hash is not that of the parts", next_step=again)
-    written, present = record["files"], set(_files(path))
-    if strange := sorted(present ^ set(written)):
-        what = "missing" if strange[0] in written else "was not written with the release"
-        raise ReleaseError(f"{path / strange[0]}: {what}", next_step=again)
-    for name in sorted(present):
-        if digest_of(path / name) != written[name]:
-            raise ReleaseError(f"{path / name}: is not what was written", next_step=again)
 
 
 def _lay_out(draft: Path, prompt: Prompt, router: Router, parts: Parts, arm: str) -> list[dict[str, Any]]:
@@ -249,16 +265,6 @@ def trained_policies(
 def _linked(source: Path, target: Path) -> None:
     ignored = shutil.ignore_patterns("LOCK", ".*")
     shutil.copytree(needed(source, "earlier"), target, copy_function=link_or_copy, ignore=ignored)
-
-
-def _files(folder: Path) -> Iterator[str]:
-    """Every file of a release but its record and signatures, by relative name."""
-    apart = {folder / name for name in (RECORD, *SIGNATURES)}
-    for path in folder.rglob("*"):
-        if path.is_symlink():
-            raise ReleaseError(f"{path}: a link; a release holds files only", next_step="run the spec again")
-        if path.is_file() and path not in apart:
-            yield path.relative_to(folder).as_posix()
 
 
 def _sync(folder: Path) -> None:

@@ -6,16 +6,18 @@ reads it too. A folder says nothing about whether it must be signed: that is tol
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from model_signing import hashing, signing, verifying
 
 from raftops.errors import ReleaseError
 from raftops.files import write_text
-from raftops.release.release import SIGNATURES
+from raftops.release.seal import SIGNATURES
 from raftops.spec.model.serving import Signing
 
 BUNDLE_BYTES = 16 << 20
@@ -26,19 +28,18 @@ MAKE_KEYS = (
 )
 
 
-def sign(folder: Path, bundle: Path, key: Path, leave_out: Sequence[str] = ()) -> None:
+def sign(folder: Path, bundle: Path, key: Path | str, leave_out: Sequence[str] = ()) -> None:
     """Write the bundle with the signature over every file of a folder but the names in `leave_out`.
 
     Raises:
         ReleaseError: the key cannot be read or is of another kind.
     """
-    try:
-        config = signing.Config().set_hashing_config(_hashing(leave_out))
-        config = config.use_elliptic_key_signer(private_key=str(key))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        reason = getattr(error, "strerror", None) or "not an unencrypted EC key on P-256, P-384 or P-521"
-        raise ReleaseError(f"{key}: cannot sign ({reason})", next_step=MAKE_KEYS) from error
     with tempfile.TemporaryDirectory() as place:
+        try:
+            config = signing.Config().set_hashing_config(_hashing(leave_out))
+            config = config.use_elliptic_key_signer(private_key=str(_key_file(key, Path(place))))
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise _unusable(key, error) from error
         made = Path(place, bundle.name)
         config.sign(str(folder), str(made))
         write_text(bundle, made.read_text(encoding="utf-8"))
@@ -68,7 +69,7 @@ def verify(folder: Path, bundle: Path, wanted: Signing, leave_out: Sequence[str]
             ) from error
 
 
-def sign_release(release: Path, key: Path) -> list[Path]:
+def sign_release(release: Path, key: Path | str) -> list[Path]:
     """Sign a release, and its adapter on its own, for whoever takes only that; returns the bundles.
 
     Raises:
@@ -88,6 +89,47 @@ def verify_release(release: Path, wanted: Signing) -> None:
     """
     for bundle, folder in _signed_folders(release):
         verify(folder, bundle, wanted, SIGNATURES)
+
+
+def signed_with(release: Path, key: Path | str) -> bool:
+    """Whether a release has a good signature by this private key's owner.
+
+    Raises:
+        ReleaseError: the key cannot be read or is of another kind.
+    """
+    try:
+        text = key if _is_pem(key) else Path(key).read_text(encoding="ascii")
+        private = load_pem_private_key(str(text).encode(), None)
+        public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise _unusable(key, error) from error
+    try:
+        verify_release(release, Signing(required=True, public_key=public.decode()))
+    except ReleaseError:
+        return False
+    return True
+
+
+def _is_pem(key: Path | str) -> bool:
+    """Whether this is a key itself, as a pod gets it from a secret, and not the path of one."""
+    return isinstance(key, str) and key.lstrip().startswith("-----BEGIN ")
+
+
+def _key_file(key: Path | str, place: Path) -> Path:
+    """The private key as a file, which the library asks for; in a folder of our own, readable by us alone."""
+    if not _is_pem(key):
+        return Path(key)
+    file = place / "private.pem"
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as opened:
+        opened.write(f"{str(key).strip()}\n")
+    return file
+
+
+def _unusable(key: Path | str, error: Exception) -> ReleaseError:
+    """The key in words, without its text."""
+    reason = getattr(error, "strerror", None) or "not an unencrypted EC key on P-256, P-384 or P-521"
+    named = "the private key" if _is_pem(key) else key
+    return ReleaseError(f"{named}: cannot sign ({reason})", next_step=MAKE_KEYS)
 
 
 def _signed_folders(release: Path) -> Iterator[tuple[Path, Path]]:

@@ -17,12 +17,12 @@ from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from raftops.errors import StorageError
+from raftops.errors import ReleaseError, StorageError
 from raftops.files import link_or_copy, read_json, read_jsonl, sha256_json
-from raftops.release.current import NAME
 from raftops.release.parts import BESIDE, digest_of, without_links
 from raftops.release.parts import RUN as RUN_LINKS
-from raftops.release.release import HASH_DIGITS, RECORD, Release, open_release
+from raftops.release.release import Release, open_release
+from raftops.release.seal import HASH_DIGITS, NAME, RECORD, is_inside, read_record
 from raftops.spec.model.platform import Artifacts
 
 if TYPE_CHECKING:
@@ -160,6 +160,9 @@ def find_remote(name: str, prefix: str, bucket: Bucket) -> str:
         current = _current(name, bucket).get("hash")
         if not current:
             raise StorageError(f"{bucket.uri}: no release of {name} was pushed", next_step=_PUSH)
+        if not NAME.fullmatch(str(current)):
+            where = f"{bucket.uri}/releases/{name}/{CURRENT}"
+            raise StorageError(f"{where}: {str(current)[:40]!r} is no name of a release", next_step=_PUSH)
         return str(current)
     found = [row["hash"] for row in list_remote(name, bucket) if row["hash"].startswith(prefix[:HASH_DIGITS])]
     if len(found) != 1:
@@ -185,14 +188,9 @@ def _files(name: str, short: str, bucket: Bucket) -> dict[str, str]:
     if body is None:
         raise StorageError(f"{where}: is not there", next_step=_PUSH)
     files = _parsed(body, where).get("files")
-    if not isinstance(files, dict) or not files or not all(map(_is_inside, files)):
+    if not isinstance(files, dict) or not files or not all(map(is_inside, files)):
         raise StorageError(f"{where}: is not a list of a release's files", next_step=_PUSH)
     return {str(path): str(digest) for path, digest in files.items()}
-
-
-def _is_inside(name: str) -> bool:
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts and path.parts != () and "\\" not in name
 
 
 def _fetch(files: Mapping[str, str], folder: Path, bucket: Bucket, here: Mapping[str, Path]) -> None:
@@ -211,13 +209,14 @@ def _fetch(files: Mapping[str, str], folder: Path, bucket: Bucket, here: Mapping
 
 def _contents(releases: Path) -> dict[str, Path]:
     """Contents that the releases of this machine hold, by hash as recorded; `open_release` checks them in the end."""
-    records = [record for record in releases.glob(f"*/{RECORD}") if NAME.fullmatch(record.parent.name)]
-    return {
-        digest: record.parent / name
-        for record in records
-        for name, digest in read_json(record).get("files", {}).items()
-        if (record.parent / name).is_file()
-    }
+    found = dict[str, Path]()
+    for folder in (path for path in releases.iterdir() if NAME.fullmatch(path.name)):
+        try:
+            files = read_record(folder).files
+        except ReleaseError:  # of an earlier version, or touched: nothing is taken from it
+            continue
+        found |= {digest: folder / name for name, digest in files.items() if (folder / name).is_file()}
+    return found
 
 
 def _object(digest: str) -> str:

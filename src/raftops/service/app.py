@@ -16,9 +16,11 @@ from starlette.exceptions import HTTPException
 
 from raftops.answer.answering import Answer
 from raftops.errors import ModelError
+from raftops.service.audit import ENTRY, Audited, Entry
 from raftops.service.directory import PushEntrance
 from raftops.service.guard import Guard
 from raftops.service.identity import Caller, Denied, bearer
+from raftops.service.ledger import Ledger
 from raftops.service.live import Live, Refused, Serving
 from raftops.service.metrics import Metrics
 from raftops.service.wire import ChatRequest, Reply, SearchRequest, chunk, event, frame, results
@@ -35,8 +37,8 @@ class Front:
     metrics: Metrics
 
 
-def create_app(serving: Serving, metrics: Metrics) -> Guard:
-    """The ASGI app."""
+def create_app(serving: Serving, metrics: Metrics, ledger: Ledger | None = None, unrecorded: bool = False) -> Audited:
+    """The ASGI app. Requests are kept in the `ledger`; `unrecorded`: where that fails, answers are given without."""
     app = FastAPI(title="raftops", openapi_url=None)
     app.state.front = Front(serving, metrics)
     app.include_router(routes)
@@ -44,7 +46,7 @@ def create_app(serving: Serving, metrics: Metrics) -> Guard:
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _not_found)
     app.add_exception_handler(Exception, lambda request, error: _refused(request, FAILED))
-    return Guard(app, metrics)
+    return Audited(Guard(app, metrics), ledger, refuse=not unrecorded)
 
 
 routes = APIRouter()
@@ -60,15 +62,23 @@ def front(request: Request) -> Front:
     return here
 
 
+def entry(request: Request) -> Entry:
+    """What is kept of the request."""
+    kept: Entry = request.scope[ENTRY]
+    return kept
+
+
 def caller(request: Request) -> Caller:
     """Whoever asks, by the verified token."""
     here = front(request)
     try:
-        return here.serving.verifier.caller(bearer(request.headers.getlist("authorization")))
+        who = here.serving.verifier.caller(bearer(request.headers.getlist("authorization")))
     except Denied as denied:
         here.metrics.denied.labels(denied.reason).inc()
         code = "invalid_api_key" if denied.status == 401 else denied.reason
         raise Refused(denied.status, code, str(denied)) from denied
+    entry(request).caller(who)
+    return who
 
 
 def parsed(model: type[Body]) -> Callable[[Request], Any]:
@@ -92,9 +102,12 @@ Who = Annotated[Caller, Depends(caller)]  # before the body: strangers make us p
 
 
 @routes.post("/v1/chat/completions")
-def chat(here: Here, who: Who, body: Annotated[ChatRequest, Depends(parsed(ChatRequest))]) -> Response:
+def chat(
+    request: Request, here: Here, who: Who, body: Annotated[ChatRequest, Depends(parsed(ChatRequest))]
+) -> Response:
     """Answer the last message, with citations."""
     question, history, stops = body.question(), body.history(), body.stops()
+    entry(request).question(question)
     if body.n not in (None, 1):
         raise Refused(400, "unsupported_n", "n must be 1: decoding is greedy", "n")
     id_, now = f"chatcmpl-{secrets.token_hex(12)}", int(time.time())
@@ -110,6 +123,7 @@ def chat(here: Here, who: Who, body: Annotated[ChatRequest, Depends(parsed(ChatR
     def reply(live: Live) -> Reply:
         live, answer = under_access_now(live, who, answered)
         here.metrics.answered(answer)
+        entry(request).answered(live, answer)
         return Reply(id_, now, live.name, live.release, answer, stops)
 
     def later() -> tuple[Reply, Callable[[], bool]]:
@@ -167,8 +181,11 @@ def _stream(
 
 
 @routes.post("/v1/search")
-def search(here: Here, who: Who, body: Annotated[SearchRequest, Depends(parsed(SearchRequest))]) -> Response:
+def search(
+    request: Request, here: Here, who: Who, body: Annotated[SearchRequest, Depends(parsed(SearchRequest))]
+) -> Response:
     """The passages nearest to a query that the caller may read."""
+    entry(request).question(body.query)
     with here.serving.lease() as live:
         policies = live.access.readable(who.groups)
         hits = live.answerer.library.search(body.query, policies, body.top_k)
@@ -177,6 +194,7 @@ def search(here: Here, who: Who, body: Annotated[SearchRequest, Depends(parsed(S
             readable = [
                 hit for hit in readable if now.may_show(who.groups, [(hit.passage.doc_id, hit.passage.version)])
             ]
+        entry(request).found(live, readable)
         return JSONResponse(results(readable, live.release), headers={"cache-control": "no-store"})
 
 

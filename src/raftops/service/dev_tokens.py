@@ -5,12 +5,15 @@ Readable by its owner only; the service refuses it unless it listens on loopback
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import secrets
 import stat
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,8 @@ from raftops.errors import ServiceError
 
 EVERYONE = "everyone"
 """The user who is in every group, where no group has that name."""
+DRAFT_SECONDS = 60.0
+"""An older draft of the file is nobody's any more."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +92,25 @@ def _user(raw: Any) -> DevUser:
 
 
 def _write(path: Path, users: Mapping[str, DevUser]) -> None:
-    """Whole, and never readable by others, not even while it is written (mkstemp makes it 0600)."""
+    """Whole, and never readable by others, not even while it is written (mkstemp makes it 0600).
+
+    A draft holds tokens, too: none stays where the disk is full, and one of a process that was killed goes now.
+    """
     rows = {name: asdict(user) for name, user in sorted(users.items())}
     value = {"users": {name: {k: v for k, v in row.items() if k != "claims" or v} for name, row in rows.items()}}
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(json.dumps(value, indent=2) + "\n")
-    os.replace(draft, path)
+    prefix = f".{path.name}."
+    for left in path.parent.glob(f"{glob.escape(prefix)}{'[a-z0-9_]' * 8}"):  # the names of mkstemp
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > DRAFT_SECONDS:
+                left.unlink()
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=prefix)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(json.dumps(value, indent=2) + "\n")
+        os.replace(draft, path)
+    except BaseException as error:
+        Path(draft).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)
+        raise

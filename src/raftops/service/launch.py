@@ -24,7 +24,7 @@ from typing import Protocol
 
 from raftops.errors import ServiceError
 from raftops.progress import FAILURE
-from raftops.spec.model.serving import Identity, Signing
+from raftops.spec.model.serving import Audit, Identity, Signing
 
 SERVICE = "raftops.service.service:RaftopsService"
 LOOK_SECONDS = 0.1
@@ -52,6 +52,8 @@ class Launch:
     """Follow this access file; what was applied counts where there is none."""
     metrics: str = ""
     """Address and port for Prometheus, as 127.0.0.1:9464; empty: none."""
+    audit: Audit | None = None
+    """Keep a line for each request."""
 
     @property
     def url(self) -> str:
@@ -81,8 +83,10 @@ class Launch:
             settings["RAFTOPS_ACCESS"] = str(self.access.absolute())
         if self.metrics:
             settings["RAFTOPS_METRICS"] = self.metrics
-        given = ("RAFTOPS_RELEASE", "RAFTOPS_IDENTITY", "RAFTOPS_METRICS")
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(given)}
+        if self.audit:
+            settings["RAFTOPS_AUDIT"] = self.audit.model_dump_json()
+        given = ("RAFTOPS_RELEASE", "RAFTOPS_RELEASES", "RAFTOPS_IDENTITY", "RAFTOPS_METRICS", "RAFTOPS_AUDIT")
+        kept = {k: v for k, v in os.environ.items() if k not in given}
         return kept | settings
 
 

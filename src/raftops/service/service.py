@@ -67,7 +67,10 @@ def _assemble() -> tuple[Any, Any]:
             module("raftops.service.metrics_port").MetricsPort(metrics, settings.metrics)
         load = module("raftops.service.loading").Loader(weights)
         serving = module("raftops.service.serving").ReleaseServing(settings, metrics, load)
-        app = module("raftops.service.app").create_app(serving, metrics)
+        ledgers = module("raftops.service.ledger")
+        ledger = ledgers.open_ledger(settings.audit, os.environ.get(ledgers.KEY, ""))
+        unrecorded = settings.audit.on_failure == "serve"
+        app = module("raftops.service.app").create_app(serving, metrics, ledger, unrecorded)
         serving.start()
         return serving, app
     except (ImportError, ValueError) as error:

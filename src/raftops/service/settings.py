@@ -9,7 +9,7 @@ from pathlib import Path
 
 from raftops.release.current import current_release, read_current
 from raftops.release.release import Release, open_release
-from raftops.spec.model.serving import Identity, Signing
+from raftops.spec.model.serving import Audit, Identity, Signing
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,12 @@ class Settings:
     """Whether only signed releases are served. Comes from outside: a release cannot say this of itself."""
     access: Path | None = None
     """An access file that is followed, such as a mounted config map; it decides instead of what was applied."""
+    audit: Audit = Audit(to="off")
+    """Where a line for each request goes. Comes from outside, too: a release does not say who watches it."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
-        """From RAFTOPS_RELEASE(S), _HOST, _TIMEOUT, _METRICS, _ACCESS, and in JSON RAFTOPS_IDENTITY and _SIGNING."""
+        """From RAFTOPS_RELEASE(S), _HOST, _TIMEOUT, _METRICS, _ACCESS; in JSON RAFTOPS_IDENTITY, _SIGNING, _AUDIT."""
         releases, release = environment.get("RAFTOPS_RELEASES"), environment.get("RAFTOPS_RELEASE")
         identity, signing = environment.get("RAFTOPS_IDENTITY"), environment.get("RAFTOPS_SIGNING")
         access = environment.get("RAFTOPS_ACCESS")
@@ -47,6 +49,7 @@ class Settings:
             timeout_seconds=float(environment.get("RAFTOPS_TIMEOUT", "60")),
             signing=Signing.model_validate_json(signing) if signing else Signing(),
             access=Path(access) if access else None,
+            audit=Audit.model_validate_json(environment.get("RAFTOPS_AUDIT") or '{"to": "off"}'),
         )
 
     @property

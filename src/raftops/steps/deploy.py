@@ -19,10 +19,11 @@ from typing import Any
 from raftops.errors import ClusterError, GateFailed, IndexUnusable, ReleaseError, ServiceError
 from raftops.files import read_json, write_json
 from raftops.progress import progress
-from raftops.release.current import NAME, promote, prune, read_current
+from raftops.release.current import promote, prune, read_current
 from raftops.release.in_force import drop_forgotten, take_release
 from raftops.release.parts import Parts
 from raftops.release.release import SIGNING_KEY, Release, write_release
+from raftops.release.seal import NAME
 from raftops.service.client import ask
 from raftops.service.dev_tokens import EVERYONE, ensure_dev_tokens
 from raftops.service.launch import Launch, Service, free_port
@@ -61,14 +62,7 @@ def release_and_promote(  # noqa: PLR0913  as `deploy`, with the test to pass
     """`deploy`, with the smoke test as an argument."""
     began = time.monotonic()
     progress("deploy", 0, 3, "writing the release")
-    new = write_release(config, prompt, router, parts, releases)
-    key = os.environ.get(SIGNING_KEY, "")
-    if key or config.signing.required:  # required: it must have a good signature, made here or earlier
-        signatures = import_module("raftops.release.signing")  # sigstore: only where something is signed
-        if key:
-            signatures.sign_release(new.path, Path(key))
-        if config.signing.required:
-            signatures.verify_release(new.path, config.signing)
+    new = _written(config, prompt, router, parts, releases)
 
     progress("deploy", 1, 3, f"starting release {new.short}")
     current = read_current(releases)
@@ -97,6 +91,27 @@ def release_and_promote(  # noqa: PLR0913  as `deploy`, with the test to pass
     progress("deploy", 3, 3, f"release {new.short} is current")
     seconds = {"seconds": round(time.monotonic() - began, 2)}
     return {"pruned": float(len(pruned)), "sources_trained": float(new.sources_trained)} | figures | seconds
+
+
+def _written(config: Deploy, prompt: Prompt, router: Router, parts: Parts, releases: Path) -> Release:
+    """The release, signed where there is a key, and with a good signature, made here or earlier, where one is required.
+
+    A release that somebody put into the store under the same parts is not what this run made: the key signs what was
+    made now, or keeps what it signed before.
+    """
+    key = os.environ.get(SIGNING_KEY, "")
+    if not key and not config.signing.required:
+        return write_release(config, prompt, router, parts, releases)
+    signatures = import_module("raftops.release.signing")  # sigstore: only where something is signed
+    if key:
+        trusted = partial(signatures.signed_with, key=key)
+        new = write_release(config, prompt, router, parts, releases, trusted)
+        signatures.sign_release(new.path, key)
+    else:
+        new = write_release(config, prompt, router, parts, releases)
+    if config.signing.required:
+        signatures.verify_release(new.path, config.signing)
+    return new
 
 
 def _tested(new: Release, config: Deploy, smoke: Smoke, keep: bool) -> Metrics:

@@ -173,7 +173,7 @@ def test_a_step_fails_once_and_the_first_failure_is_the_one_that_is_told(bench: 
     [
         (DataRejected("train: the image is not there", next_step="make images"), "train: the image is not there"),
         (RaftopsError("no engine"), "train failed: no engine"),
-        (OSError(28, "No space left on device"), "train failed: [Errno 28] No space left on device"),
+        (OSError(28, "No space left on device"), "train failed: {log}: No space left on device"),
     ],
 )
 def test_a_task_that_cannot_be_launched_is_a_failed_step(bench: Bench, problem: Exception, message: str) -> None:
@@ -182,7 +182,10 @@ def test_a_task_that_cannot_be_launched_is_a_failed_step(bench: Bench, problem: 
 
     bench.work = work
     assert bench.handler("train").run() == Status.FAILURE
-    assert str(bench.error()) == message and bench.heard.events[-1] == ("failed", "train")
+    assert str(bench.error()) == message.format(log=bench.tasks.folder / "train.log") and bench.heard.events[-1] == (
+        "failed",
+        "train",
+    )
 
 
 def test_before_the_first_step_the_failure_is_kfps(bench: Bench) -> None:

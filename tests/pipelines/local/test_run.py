@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import textwrap
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ import yaml
 from pipelines.local.run import _here, run_local
 from pipelines.runs.events import reason_of
 from pipelines.wiring.steps import upstream
-from raftops.errors import RaftopsError, StepError
+from raftops.errors import RaftopsError, StepError, explained
 from raftops.files import read_json
 from raftops.spec.model.base import STEPS
 
@@ -153,16 +156,24 @@ def test_a_second_run_at_the_same_time_is_refused_and_changes_nothing(tiny_run: 
     assert len(tiny_run.store.records("tiny")) == 1
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_run_that_is_ended_leaves_no_step_working_and_goes_on_later(tiny_run: Any, end: signal.Signals) -> None:
-    tiny_run.manners["ingest"] = "slow"
+@pytest.mark.parametrize(
+    ("end", "manner"),
+    [
+        (signal.SIGINT, "slow"), (signal.SIGTERM, "slow"), (signal.SIGKILL, "slow"), (signal.SIGKILL, "family"),
+        (signal.SIGTERM, "family"), (signal.SIGHUP, "family"),
+    ],
+)  # fmt: skip
+def test_a_run_that_is_ended_leaves_no_step_working_and_goes_on_later(
+    tiny_run: Any, end: signal.Signals, manner: str
+) -> None:
+    tiny_run.manners["ingest"] = manner
     program = textwrap.dedent(f"""
         from pathlib import Path
         from tests_pipelines_conftest import Heard, TinyRun
         from pipelines.runs.record import Store
         from raftops.spec.load import load_spec
         run = TinyRun(load_spec(Path({str(tiny_run.loaded.path)!r})), Store(Path({str(tiny_run.store.root)!r})))
-        run.manners["ingest"] = "slow"
+        run.manners["ingest"] = {manner!r}
         run.run()
     """)
     conftest = Path(__file__).parents[1] / "conftest.py"
@@ -176,13 +187,92 @@ def test_a_run_that_is_ended_leaves_no_step_working_and_goes_on_later(tiny_run: 
     )
     run = subprocess.Popen([sys.executable, "-c", loader + program], stderr=subprocess.DEVNULL)
     _wait(lambda: tiny_run.ran() == ["validate", "ingest"])
+    if manner == "family":
+        _wait(lambda: sum("sleep 300" in line for line in _processes_with(str(tiny_run.store.root))) == 2)
     run.send_signal(end)
     run.wait(timeout=120)
-    _wait(lambda: not _processes_with(str(tiny_run.store.root)))
+    _wait(lambda: not _processes_with(str(tiny_run.store.root)), 20)
     tiny_run.manners.clear()
     record = tiny_run.run()
     assert record.steps["validate"].status == "skipped"
     assert tiny_run.ran() == ["validate", "ingest", *STEPS[1:]]
+
+
+def test_no_run_works_beside_the_steps_of_one_that_was_killed(
+    tiny_run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where they do not end at all, because somebody ended the watcher as well."""
+    monkeypatch.setattr("pipelines.runs.record.ORPHANS_SECONDS", 0.3)
+    run = (
+        "import os, subprocess, sys; from pathlib import Path; from pipelines.runs.record import Store\n"
+        "with (store := Store(Path(sys.argv[1]))).locked():\n"
+        "    step = subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL, pass_fds=store.held)\n"
+        "    print(step.pid, flush=True); os.kill(os.getpid(), 9)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", run, tiny_run.store.root], check=False, stdout=subprocess.PIPE)
+    orphan = int(killed.stdout)
+    assert killed.returncode == -signal.SIGKILL
+    with pytest.raises(RaftopsError, match="steps of a run that was killed are still at work") as refused:
+        tiny_run.run()
+    assert "run.lock" in refused.value.next_step and tiny_run.ran() == []
+    os.kill(orphan, signal.SIGKILL)
+    monkeypatch.setattr("pipelines.runs.record.ORPHANS_SECONDS", 30)
+    assert tiny_run.run().status == "done"
+
+
+def test_a_second_run_is_told_whose_run_is_at_work(tiny_run: Any) -> None:
+    with tiny_run.store.locked(), pytest.raises(RaftopsError, match=rf"\(process {os.getpid()}\)") as refused:
+        tiny_run.run()
+    assert f"kill {os.getpid()}" in refused.value.next_step
+
+
+def test_a_clock_that_was_set_back_takes_nothing_from_the_last_run(
+    tiny_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Clock(datetime):
+        days = iter(range(28, 0, -1))
+
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime(2026, 1, next(cls.days), tzinfo=tz)
+
+    monkeypatch.setattr("pipelines.runs.history.datetime", Clock)
+    for number in range(7):
+        tiny_run.parts["train"] = str(number)
+        record = tiny_run.run()
+    assert [run.sequence for run in tiny_run.store.records("tiny")] == [7, 6, 5, 4, 3, 2, 1]
+    assert record.sequence == 7
+    for state in record.steps.values():
+        assert Path(state.artifacts["made"], "made.txt").is_file(), "what the last run made or used is there"
+    tiny_run.store.prune(keep=1)
+    assert all(Path(state.artifacts["made"], "made.txt").is_file() for state in record.steps.values())
+
+
+def test_a_full_disk_is_told_by_step_and_file_with_what_to_do(tiny_run: Any) -> None:
+    tiny_run.manners["train"] = "full"
+    with pytest.raises(StepError, match=r"^train: .*weights: No space left on device$") as caught:
+        tiny_run.run()
+    assert "raftops gc --yes" in caught.value.next_step
+
+
+@contextmanager
+def _small_files(size: int) -> Iterator[None]:
+    """No file of this process may grow beyond `size`: to a program, a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_run_without_room_for_its_own_files_names_one_and_says_what_to_do(tiny_run: Any) -> None:
+    compiled = tiny_run.compiled()
+    with _small_files(2_000), pytest.raises((StepError, OSError)) as caught:
+        run_local(tiny_run.loaded, compiled, tiny_run.store, tiny_run.heard)
+    message = caught.value if isinstance(caught.value, StepError) else explained(caught.value)[0]
+    assert str(tiny_run.store.root) in str(message) and "File too large" in str(message)
+    assert tiny_run.run().status == "done", "and the next one, with room, goes on"
 
 
 def _wait(until: Any, seconds: float = 120) -> None:

@@ -1,7 +1,9 @@
 """What a tiny step does: it notes that it ran, and then behaves as it was told."""
 
+import errno
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -39,5 +41,11 @@ def _step(step: str, manner: str, made: Path) -> dict[str, float]:
         sys.stdout.write("raftops-progress [1, 2]\nTask 'train' finished with status FAILURE\n")
     if manner == "slow":
         time.sleep(60)
+    if manner == "family":  # children that hear of nothing, and a step that looks at no pipe
+        subprocess.Popen(["sh", "-c", "trap '' TERM HUP INT; sleep 300", str(made)])
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP})
+        subprocess.run(["sh", "-c", "sleep 300; echo late", str(made)], check=False)
+    if manner == "full":
+        raise OSError(errno.ENOSPC, "No space left on device", str(made / "weights"))
     write_text(made / "made.txt", step)
     return {"rows": 3.0}

@@ -117,12 +117,31 @@ def _below(root: Path, file: str) -> str:
 
 
 class Signing(Section):
-    """Signatures of releases (sigstore's model signing, with a key). The private key's path is RAFTOPS_SIGNING_KEY."""
+    """Signatures of releases (sigstore's model signing). RAFTOPS_SIGNING_KEY is the private key, or its path."""
 
     required: bool = False
     """Refuse to serve a release without a good signature."""
     public_key: str = ""
     """Public key (P-256, P-384 or P-521) that signatures are verified with: PEM text, or a PEM file's path."""
+
+
+class Audit(Section):
+    """One line for each request: who asked, what was shown, by which release and policies, and how it ended."""
+
+    to: Literal["folder", "stdout", "off"] = "folder"
+    """Files below `folder`, the service's output (what a cluster collects), or nowhere."""
+    folder: str = ""
+    """Folder of the lines; `audit/<assistant>` of the store if empty."""
+    question: Literal["none", "hash", "text"] = "none"
+    """What is kept of a question: nothing, a hash salted with RAFTOPS_AUDIT_KEY, or its text."""
+    on_failure: Literal["refuse", "serve"] = "refuse"
+    """Where a line cannot be written (a full disk): the answer is not given, or it is given and the log says so."""
+    sync: Literal["each", "second", "never"] = "each"
+    """How often lines are forced to the disk: before each answer, once a second, or when the system likes to."""
+    max_mib: int = Field(64, ge=1, le=4096)
+    """Size of a file, after which the next one begins; one begins each day (UTC), too."""
+    keep_days: int = Field(365, ge=1, le=36500)
+    """Files whose last line is older are deleted, and a line says so."""
 
 
 class Redteam(Section):
@@ -189,6 +208,8 @@ class Deploy(Section):
     """Served on this machine, or by a deployment on the cluster that is applied, watched and switched to."""
     signing: Annotated[Signing, Mark.LATER] = Signing()
     """Whether releases must be signed, and by whom."""
+    audit: Annotated[Audit, Mark.LATER] = Audit()
+    """Whether and how it is kept who was shown what. Pods write it to their output."""
     redteam: Annotated[Redteam | None, Mark.LATER] = None
     """Attack on each new release before it is served; absent: none."""
     kubernetes: Annotated[Kubernetes, Mark.LATER] = Kubernetes()
