@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
@@ -47,6 +48,7 @@ def serve(
     if find_spec("bentoml") is None:  # the service is a process of its own: it would say so in its log only
         raise ModuleNotFoundError("bentoml is not installed", name="bentoml")
     loaded = load_spec(spec, overlay or ())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, it ends the service as Ctrl-C does
     with _started(loaded, _current(loaded), port) as service:
         screen.say(f"serving on {service.url} (OpenAI-compatible: {service.url}/v1); log in {service.log}")
         if tokens := loaded.assistant.spec.deploy.identity.dev_tokens:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from raftops.errors import ModelError
@@ -19,6 +20,7 @@ from raftops.service.guard import Guard
 from raftops.service.identity import Caller, Denied, bearer
 from raftops.service.live import Live, Refused, Serving
 from raftops.service.metrics import Metrics
+from raftops.service.turns import Turns
 from raftops.service.wire import ChatRequest, Reply, SearchRequest, chunk, event, frame, results
 
 log = logging.getLogger("raftops.service")
@@ -31,17 +33,22 @@ class Front:
 
     serving: Serving
     metrics: Metrics
+    chats: Turns
+    searches: Turns
 
 
-def create_app(serving: Serving, metrics: Metrics) -> Guard:
-    """The ASGI app."""
+def create_app(serving: Serving, metrics: Metrics, timeout_seconds: float = 60.0) -> Guard:
+    """The ASGI app. An answer is there in `timeout_seconds`, or the caller is told that there is none."""
     app = FastAPI(title="raftops", openapi_url=None)
-    app.state.front = Front(serving, metrics)
+    # two: one question is read for while the other is generated; the engine generates one at a time
+    chats, searches = Turns(2, timeout_seconds), Turns(2, timeout_seconds)
+    metrics.queue.set_function(lambda: float(len(chats)))
+    app.state.front = Front(serving, metrics, chats, searches)
     app.include_router(routes)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _not_found)
     app.add_exception_handler(Exception, lambda request, error: _refused(request, FAILED))
-    return Guard(app, metrics)
+    return Guard(app, metrics, (chats, searches))
 
 
 routes = APIRouter()
@@ -85,41 +92,51 @@ Who = Annotated[Caller, Depends(caller)]  # before the body: strangers make us p
 
 
 @routes.post("/v1/chat/completions")
-def chat(here: Here, who: Who, body: Annotated[ChatRequest, Depends(parsed(ChatRequest))]) -> Response:
+async def chat(
+    request: Request, here: Here, who: Who, body: Annotated[ChatRequest, Depends(parsed(ChatRequest))]
+) -> Response:
     """Answer the last message, with citations."""
     question, history, stops = body.question(), body.history(), body.stops()
     if body.n not in (None, 1):
         raise Refused(400, "unsupported_n", "n must be 1: decoding is greedy", "n")
     id_, now = f"chatcmpl-{secrets.token_hex(12)}", int(time.time())
 
-    def reply(live: Live) -> Reply:
-        answerer = replace(live.answerer, max_new_tokens=body.tokens(live.answerer.max_new_tokens))
-        try:
-            answer = answerer.answer(question, live.access.readable(who.groups), history, who.asker)
-        except ModelError as error:
-            message = "question and history are longer than the model reads; send a shorter conversation"
-            raise Refused(400, "context_length_exceeded", message, "messages") from error
-        here.metrics.answered(answer)
-        return Reply(id_, now, live.name, live.release, answer, stops)
-
-    def later() -> Reply:
-        # a stream is answered when this function has returned, and never where the caller has gone: it leases anew,
-        # for a lease that waited for it could be one that nobody ends
-        with here.serving.lease() as live:
-            return reply(live)
-
-    with here.serving.lease() as live:
+    def check_model(live: Live) -> None:
         if body.model not in (None, live.name):
             raise Refused(404, "model_not_found", f"this service serves the model {live.name}", "model")
-        if not body.stream:
-            return JSONResponse(reply(live).completion(), headers={"cache-control": "no-store"})
-        framed = frame(id_, now, live.name, "chat.completion.chunk")
+
+    def framed() -> dict[str, Any]:
+        with here.serving.lease() as live:
+            check_model(live)
+            return frame(id_, now, live.name, "chat.completion.chunk")
+
+    def reply() -> Reply:
+        # leased when it is this question's turn: a lease that waited for it would keep an old release open
+        with here.serving.lease() as live:
+            check_model(live)
+            answerer = replace(live.answerer, max_new_tokens=body.tokens(live.answerer.max_new_tokens))
+            try:
+                answer = answerer.answer(question, live.access.readable(who.groups), history, who.asker)
+            except ModelError as error:
+                message = "question and history are longer than the model reads; send a shorter conversation"
+                raise Refused(400, "context_length_exceeded", message, "messages") from error
+            here.metrics.answered(answer)
+            return Reply(id_, now, live.name, live.release, answer, stops)
+
+    first = await run_in_threadpool(framed) if body.stream else {}
+    turn = here.chats.enter(who.principal, reply)
+    request.state.closing.callback(here.chats.leave, turn)  # a stream that nobody begins to read has left, too
+    if not body.stream:
+        answered = await here.chats.result(turn)
+        return JSONResponse(answered.completion(), headers={"cache-control": "no-store"})
     usage = bool(body.stream_options and body.stream_options.include_usage)
-    lines = _stream(later, framed, usage)
+    lines = _stream(request, lambda: here.chats.result(turn), first, usage)
     return StreamingResponse(lines, media_type="text/event-stream", headers={"cache-control": "no-store"})
 
 
-def _stream(reply: Callable[[], Reply], framed: dict[str, Any], usage: bool) -> Iterator[str]:
+async def _stream(
+    request: Request, reply: Callable[[], Awaitable[Reply]], framed: dict[str, Any], usage: bool
+) -> AsyncIterator[str]:
     """Server-sent events: the role at once, the text when it is known to be carried by its sources.
 
     An answer is checked as a whole before any of it is shown, so its first word comes after the last was generated:
@@ -127,24 +144,32 @@ def _stream(reply: Callable[[], Reply], framed: dict[str, Any], usage: bool) -> 
     """
     yield event(chunk(framed, {"role": "assistant", "content": ""}))
     try:
-        for piece in reply().chunks(usage):
+        for piece in (await reply()).chunks(usage):
             yield event(piece)
-    except Refused as refused:
-        yield event(refused.body())
     except Exception as error:  # the status is sent already: the client learns it from the stream, the log its kind
-        log.error("a streamed answer failed: %s", type(error).__name__)
-        yield event(FAILED.body())
+        refused = error if isinstance(error, Refused) else FAILED
+        if refused is FAILED:
+            log.error("a streamed answer failed: %s", type(error).__name__)
+        request.state.outcome = refused.status
+        yield event(refused.body())
     yield "data: [DONE]\n\n"
 
 
 @routes.post("/v1/search")
-def search(here: Here, who: Who, body: Annotated[SearchRequest, Depends(parsed(SearchRequest))]) -> Response:
+async def search(
+    request: Request, here: Here, who: Who, body: Annotated[SearchRequest, Depends(parsed(SearchRequest))]
+) -> Response:
     """The passages nearest to a query that the caller may read."""
-    with here.serving.lease() as live:
-        policies = live.access.readable(who.groups)
-        hits = live.answerer.library.search(body.query, policies, body.top_k)
-        readable = [hit for hit in hits if hit.passage.policy_id in policies]
-        return JSONResponse(results(readable, live.release), headers={"cache-control": "no-store"})
+
+    def found() -> dict[str, Any]:
+        with here.serving.lease() as live:
+            policies = live.access.readable(who.groups)
+            hits = live.answerer.library.search(body.query, policies, body.top_k)
+            readable = [hit for hit in hits if hit.passage.policy_id in policies]
+            return results(readable, live.release)
+
+    turn = here.searches.enter(who.principal, found)
+    return JSONResponse(await here.searches.result(turn), headers={"cache-control": "no-store"})
 
 
 @routes.get("/v1/models")
@@ -164,7 +189,8 @@ def metrics(here: Here) -> Response:
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
     headers = {"www-authenticate": 'Bearer realm="raftops"'} if error.status == 401 else {}
-    headers |= {"retry-after": "2"} if error.status in (429, 503) else {}
+    headers |= {"retry-after": str(error.retry_after)} if error.retry_after else {}
+    headers |= {"connection": "close"} if error.status in (408, 413) else {}  # the rest of the body is not waited for
     return JSONResponse(error.body(), error.status, headers)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -37,6 +38,8 @@ class Caller:
     groups: frozenset[str]
     asker: Asker = field(default=NOBODY, repr=False)
     """What the token says beside the groups, for retrieval; no permission."""
+    principal: str = field(default="", repr=False)
+    """Who it is, for limits: issuer and subject, the token's digest where it names none, or the development user."""
 
 
 class Denied(RaftopsError):
@@ -71,7 +74,8 @@ class JwtVerifier:
         except (jwt.InvalidTokenError, ValueError) as error:
             raise Denied("invalid") from error
         groups = frozenset(groups_of(claims, self._identity.groups_claim))
-        return Caller(groups, asker_in(claims, self._identity.boost_claims))
+        who = [claims.get("iss"), claims["sub"]] if isinstance(claims.get("sub"), str) else [_digest(token).hex()]
+        return Caller(groups, asker_in(claims, self._identity.boost_claims), json.dumps(who))
 
     def _claims(self, token: str, header: Mapping[str, Any]) -> dict[str, Any]:
         """The verified claims. The algorithm is ours to choose, by the kind of key: `none` and HMAC never pass."""
@@ -138,8 +142,9 @@ class DevVerifier:
             _digest(user.token): Caller(
                 frozenset(user.groups),
                 asker_in({spec.claim or k: user.claims.get(k) for k, spec in self._kinds.items()}, self._kinds),
+                name,
             )
-            for user in users.values()
+            for name, user in users.items()
         }
 
     def caller(self, token: str) -> Caller:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import math
 import os
 import signal
 import socket
@@ -28,7 +29,8 @@ from raftops.spec.model.serving import Identity, Signing
 
 SERVICE = "raftops.service.service:RaftopsService"
 LOOK_SECONDS = 0.1
-END_SECONDS = 15.0
+END_SECONDS = 10.0
+"""Beyond the grace: for the engine to let go, and for what does not."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -48,6 +50,8 @@ class Launch:
     """Longest time for one answer."""
     signing: Signing | None = None
     """Serve only what is signed so."""
+    grace_seconds: float = 5.0
+    """What was admitted goes on for so long when the service is told to end."""
 
     @property
     def url(self) -> str:
@@ -60,6 +64,7 @@ class Launch:
         settings = {
             "RAFTOPS_HOST": self.host,
             "RAFTOPS_TIMEOUT": str(self.timeout_seconds),
+            "RAFTOPS_GRACE": str(self.grace_seconds),
             "BENTOML_DO_NOT_TRACK": "true",
             "OMP_WAIT_POLICY": "PASSIVE",
             "PYTHONUNBUFFERED": "1",
@@ -90,7 +95,11 @@ class Service:
         self.url = launch.url
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "bentoml", "serve", SERVICE, "--host", launch.host, "--port", str(launch.port)]
+        self._grace = launch.grace_seconds
+        command = [
+            sys.executable, "-m", "bentoml", "serve", SERVICE, "--host", launch.host, "--port", str(launch.port),
+            "--timeout-graceful-shutdown", str(math.ceil(launch.grace_seconds) + 2),
+        ]  # fmt: skip
         with log.open("wb") as out:
             self._child = subprocess.Popen(
                 command,
@@ -99,7 +108,7 @@ class Service:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=end_with_parent,
             )
 
     @property
@@ -156,7 +165,7 @@ class Service:
 
     def stop(self) -> None:
         """End it and everything that it started: politely, then at once."""
-        for signal_, seconds in ((signal.SIGTERM, END_SECONDS), (signal.SIGKILL, 5.0)):
+        for signal_, seconds in ((signal.SIGTERM, self._grace + END_SECONDS), (signal.SIGKILL, 5.0)):
             if self._child.poll() is None:
                 self._child.send_signal(signal_)
             try:
@@ -214,7 +223,7 @@ def check_free(launch: Address) -> None:
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def _die_with_parent() -> None:
-    """Runs in the child before it becomes the service: the kernel ends it when the parent is gone."""
+def end_with_parent() -> None:
+    """Let the kernel end this process when its parent is gone. For a child to call, before it is at work."""
     if _libc:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
