@@ -74,6 +74,8 @@ class Guard:
                 state["closing"] = closing
                 if await self._while_wanted(scope, receive, sent) and not sent.ended:
                     state["outcome"] = GONE
+                    if not sent.status:  # for nobody, but BentoML's own timeout would wait for it
+                        raise Refused(GONE, "gone", "the caller has hung up")
         except Refused as refused:
             await _refuse(sent, refused)
         except asyncio.CancelledError:  # from outside: the process ends
