@@ -111,7 +111,7 @@ def _started(loaded: LoadedSpec, release: Release, port: int = 0) -> Service:
         ensure_dev_tokens(Path(identity.dev_tokens), tuple(release.access.groups))
     launch = Launch(
         releases_folder(loaded), None, deploy.host, port or deploy.port, identity, deploy.timeout_seconds,
-        signing_of(loaded),
+        signing_of(loaded), deploy.limits,
     )  # fmt: skip
     service = Service(launch, store / "service.log")
     try:

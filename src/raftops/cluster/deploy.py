@@ -64,6 +64,7 @@ def serving_of(release: Release, config: Deploy, place: Place) -> Serving:
         "RAFTOPS_HOST": "0.0.0.0",  # noqa: S104  inside a pod, behind its network policy
         "RAFTOPS_TIMEOUT": f"{config.timeout_seconds:g}",
         "RAFTOPS_IDENTITY": config.identity.model_dump_json(),
+        "RAFTOPS_LIMITS": config.limits.model_dump_json(),
         "BENTOML_DO_NOT_TRACK": "true",
         "BENTOML_HOME": "/tmp/bentoml",
         "HOME": "/tmp",
@@ -81,7 +82,8 @@ def serving_of(release: Release, config: Deploy, place: Place) -> Serving:
             signing = signing.model_copy(update={"public_key": key})
         environment["RAFTOPS_SIGNING"] = signing.model_dump_json()
     store = str(path.parents[2])
+    secrets = (*place.secrets, *([config.limits.store] if config.limits.store else ()))
     return Serving(
-        release.name, release.short, place.image, place.claim, store, environment, config.kubernetes, place.secrets,
+        release.name, release.short, place.image, place.claim, store, environment, config.kubernetes, secrets,
         config.timeout_seconds, place.port, place.pull_secrets,
     )  # fmt: skip

@@ -16,12 +16,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from raftops.errors import ModelError
-from raftops.service.guard import Guard
+from raftops.service.guard import ENDPOINTS, Guard
 from raftops.service.identity import Caller, Denied, bearer
+from raftops.service.limits import Callers
 from raftops.service.live import Live, Refused, Serving
 from raftops.service.metrics import Metrics
 from raftops.service.turns import Turns
 from raftops.service.wire import ChatRequest, Reply, SearchRequest, chunk, event, frame, results
+from raftops.spec.model.serving import Limits
 
 log = logging.getLogger("raftops.service")
 Body = TypeVar("Body", bound=BaseModel)
@@ -35,15 +37,18 @@ class Front:
     metrics: Metrics
     chats: Turns
     searches: Turns
+    callers: Callers
 
 
-def create_app(serving: Serving, metrics: Metrics, timeout_seconds: float = 60.0) -> Guard:
+def create_app(
+    serving: Serving, metrics: Metrics, timeout_seconds: float = 60.0, callers: Callers | None = None
+) -> Guard:
     """The ASGI app. An answer is there in `timeout_seconds`, or the caller is told that there is none."""
     app = FastAPI(title="raftops", openapi_url=None)
     # two: one question is read for while the other is generated; the engine generates one at a time
     chats, searches = Turns(2, timeout_seconds), Turns(2, timeout_seconds)
     metrics.queue.set_function(lambda: float(len(chats)))
-    app.state.front = Front(serving, metrics, chats, searches)
+    app.state.front = Front(serving, metrics, chats, searches, callers or Callers(Limits()))
     app.include_router(routes)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _not_found)
@@ -62,13 +67,15 @@ def front(request: Request) -> Front:
 
 
 def caller(request: Request) -> Caller:
-    """Whoever asks, by the verified token."""
+    """Whoever asks, by the verified token, within what one caller may use."""
     here = front(request)
     try:
-        return here.serving.verifier.caller(bearer(request.headers.get("authorization")))
+        who = here.serving.verifier.caller(bearer(request.headers.get("authorization")))
     except Denied as denied:
         here.metrics.denied.labels(denied.reason).inc()
         raise Refused(401, "invalid_api_key", f"{denied.reason} token: send Authorization: Bearer <token>") from denied
+    request.state.closing.callback(here.callers.enter(who.principal, ENDPOINTS.get(request.url.path, "")))
+    return who
 
 
 def parsed(model: type[Body]) -> Callable[[Request], Any]:
@@ -121,6 +128,7 @@ async def chat(
                 message = "question and history are longer than the model reads; send a shorter conversation"
                 raise Refused(400, "context_length_exceeded", message, "messages") from error
             here.metrics.answered(answer)
+            here.callers.spent(who.principal, answer.prompt_tokens + answer.completion_tokens)
             return Reply(id_, now, live.name, live.release, answer, stops)
 
     first = await run_in_threadpool(framed) if body.stream else {}
@@ -188,6 +196,8 @@ def metrics(here: Here) -> Response:
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
+    if error.status == 429:
+        front(request).metrics.limited.labels(error.code).inc()
     headers = {"www-authenticate": 'Bearer realm="raftops"'} if error.status == 401 else {}
     headers |= {"retry-after": str(error.retry_after)} if error.retry_after else {}
     headers |= {"connection": "close"} if error.status in (408, 413) else {}  # the rest of the body is not waited for

@@ -70,12 +70,7 @@ class Guard:
         try:
             if endpoint and self._requests > self.at_once:
                 raise Refused(503, "overloaded", "too many connections at once; try again in a moment")
-            with ExitStack() as closing:
-                state["closing"] = closing
-                if await self._while_wanted(scope, receive, sent) and not sent.ended:
-                    state["outcome"] = GONE
-                    if not sent.status:  # for nobody, but BentoML's own timeout would wait for it
-                        raise Refused(GONE, "gone", "the caller has hung up")
+            await self._while_wanted(scope, receive, sent)
         except Refused as refused:
             await _refuse(sent, refused)
         except asyncio.CancelledError:  # from outside: the process ends
@@ -93,21 +88,26 @@ class Guard:
                 self._metrics.requests.labels(endpoint, str(state.get("outcome", sent.status))).inc()
                 self._metrics.latency.labels(endpoint).observe(time.perf_counter() - started)
 
-    async def _while_wanted(self, scope: Scope, receive: Receive, send: Send) -> bool:
-        """Let the app answer for as long as the caller is there; returns whether the caller has gone."""
+    async def _while_wanted(self, scope: Scope, receive: Receive, sent: _Sent) -> None:
+        """Let the app answer for as long as the caller is there."""
         body = _Body(scope, receive, self.body_seconds)
-        answer = asyncio.ensure_future(self._app(scope, body.next_part, send))
+        answer = asyncio.ensure_future(self._app(scope, body.next_part, sent))
         gone = asyncio.ensure_future(body.gone.wait())
-        try:
-            await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if answer.done():
-                answer.result()
-            return body.gone.is_set()
-        finally:
-            tasks = [answer, gone, *([body.watcher] if body.watcher else [])]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        with ExitStack() as closing:
+            scope["state"]["closing"] = closing
+            try:
+                await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+                if answer.done():
+                    answer.result()
+            finally:
+                tasks = [answer, gone, *([body.watcher] if body.watcher else [])]
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+        if body.gone.is_set() and not sent.ended:
+            scope["state"]["outcome"] = GONE
+            if not sent.status:  # for nobody, but BentoML's own timeout would wait for it
+                raise Refused(GONE, "gone", "the caller has hung up")
 
 
 class _Sent:

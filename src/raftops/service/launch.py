@@ -25,13 +25,15 @@ from typing import Protocol
 
 from raftops.errors import ServiceError
 from raftops.progress import FAILURE
-from raftops.spec.model.serving import Identity, Signing
+from raftops.spec.model.serving import Identity, Limits, Signing
 
 SERVICE = "raftops.service.service:RaftopsService"
 LOOK_SECONDS = 0.1
 END_SECONDS = 10.0
 """Beyond the grace: for the engine to let go, and for what does not."""
 PR_SET_PDEATHSIG = 1
+GIVEN = ("RAFTOPS_RELEASE", "RAFTOPS_IDENTITY", "RAFTOPS_LIMITS")
+"""Settings that are this launch's alone: none is left over from the process that launches."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Launch:
     """Longest time for one answer."""
     signing: Signing | None = None
     """Serve only what is signed so."""
+    limits: Limits | None = None
+    """What one caller may use, instead of what is usual."""
     grace_seconds: float = 5.0
     """What was admitted goes on for so long when the service is told to end."""
 
@@ -78,7 +82,9 @@ class Launch:
             settings["RAFTOPS_IDENTITY"] = self.identity.model_dump_json()
         if self.signing:
             settings["RAFTOPS_SIGNING"] = self.signing.model_dump_json()
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("RAFTOPS_RELEASE") and k != "RAFTOPS_IDENTITY"}
+        if self.limits:
+            settings["RAFTOPS_LIMITS"] = self.limits.model_dump_json()
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(GIVEN)}
         return kept | settings
 
 

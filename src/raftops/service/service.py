@@ -91,7 +91,8 @@ def _assemble() -> tuple[Any, Any]:
         metrics = module("raftops.service.metrics").Metrics()
         load = module("raftops.service.loading").Loader(weights)
         serving = module("raftops.service.serving").ReleaseServing(settings, metrics, load)
-        app = module("raftops.service.app").create_app(serving, metrics, settings.timeout_seconds)
+        callers = module("raftops.service.limits").Callers(settings.limits, settings.limits_store)
+        app = module("raftops.service.app").create_app(serving, metrics, settings.timeout_seconds, callers)
         serving.start()
         return serving, app
     except (ImportError, ValueError) as error:

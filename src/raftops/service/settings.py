@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
+from raftops.errors import ServiceError
 from raftops.release.current import current_release, read_current
 from raftops.release.release import Release, open_release
-from raftops.spec.model.serving import Identity, Signing
+from raftops.spec.model.serving import Identity, Limits, Signing
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,25 @@ class Settings:
     timeout_seconds: float = 60.0
     signing: Signing = Signing()
     """Whether only signed releases are served. Comes from outside: a release cannot say this of itself."""
+    limits: Limits = Limits()
+    """What one caller may use."""
+    limits_store: str = field(default="", repr=False)
+    """Address of the Redis that replicas count in together; may hold a password."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
-        """From RAFTOPS_RELEASE(S), RAFTOPS_HOST, RAFTOPS_TIMEOUT, and in JSON RAFTOPS_IDENTITY and RAFTOPS_SIGNING."""
+        """From RAFTOPS_RELEASE(S), RAFTOPS_HOST, RAFTOPS_TIMEOUT, and in JSON RAFTOPS_{IDENTITY,SIGNING,LIMITS}.
+
+        Raises:
+            ServiceError: a variable is not set that the limits name.
+        """
         releases, release = environment.get("RAFTOPS_RELEASES"), environment.get("RAFTOPS_RELEASE")
         identity, signing = environment.get("RAFTOPS_IDENTITY"), environment.get("RAFTOPS_SIGNING")
+        said = environment.get("RAFTOPS_LIMITS")
+        limits = Limits.model_validate_json(said) if said else Limits()
+        if limits.store and not environment.get(limits.store.env):
+            raise ServiceError(f"{limits.store.env} is not set, and deploy.limits.store names it",
+                               next_step="set it to the address of the Redis, or leave limits.store out")  # fmt: skip
         return cls(
             releases=Path(releases or ".raftops/releases") if not release else None,
             release=Path(release) if release else None,
@@ -40,6 +54,8 @@ class Settings:
             identity=Identity.model_validate_json(identity) if identity else None,
             timeout_seconds=float(environment.get("RAFTOPS_TIMEOUT", "60")),
             signing=Signing.model_validate_json(signing) if signing else Signing(),
+            limits=limits,
+            limits_store=environment[limits.store.env] if limits.store else "",
         )
 
     def wanted(self) -> str:

@@ -48,12 +48,10 @@ class Turn(Generic[T]):
 class Turns:
     """A queue for one kind of work."""
 
-    def __init__(
-        self, threads: int, seconds: float, share: float = 1.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        """`seconds` is what a question may take, waiting included; `share` is what one caller may fill of the queue."""
+    def __init__(self, threads: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """`seconds` is what a question may take, waiting included."""
         self.seconds = seconds
-        self._threads, self._share, self._clock = threads, share, clock
+        self._threads, self._clock = threads, clock
         self._lock = Lock()
         self._waiting: OrderedDict[str, deque[Turn[Any]]] = OrderedDict()
         self._at_work: set[Turn[Any]] = set()
@@ -95,7 +93,7 @@ class Turns:
         ahead = len(self._at_work) + mine + others
         at_once = not waiting and len(self._at_work) < self._threads  # or one long question would close the service
         late = 0.0 if at_once else (ahead + 1) * self._pace - HEADROOM * self.seconds
-        if late > 0 or waiting >= WAITING or mine >= max(1, WAITING * self._share):
+        if late > 0 or waiting >= WAITING:
             again = max(1, math.ceil(late))
             if mine > others:
                 raise Refused(429, "caller_busy", "too many of your questions are waiting", retry_after=again)

@@ -46,6 +46,21 @@ class Signing(Section):
     """Public key (P-256, P-384 or P-521) that signatures are verified with: PEM text, or a PEM file's path."""
 
 
+class Limits(Section):
+    """What one caller may use, so that a busy one leaves room for the others; 0 sets no limit."""
+
+    requests_at_once: int = Field(64, ge=1)
+    """Most open requests of a caller: waiting, at work, or with a body still on its way."""
+    questions_per_minute: int = Field(600, ge=0)
+    """Most questions of a caller in a minute."""
+    searches_per_minute: int = Field(1200, ge=0)
+    """Most searches of a caller in a minute."""
+    tokens_per_day: int = Field(0, ge=0)
+    """Tokens that a caller's questions may read and write in 24 hours; the answer that goes over it is still given."""
+    store: SecretRef | None = None
+    """Address of a Redis that replicas count in together; without it each counts for itself."""
+
+
 class Kubernetes(Section):
     """How the service runs on a cluster: two deployments, one of which has the traffic."""
 
@@ -97,6 +112,8 @@ class Deploy(Section):
     """Served on this machine, or by a deployment on the cluster that is applied, watched and switched to."""
     signing: Annotated[Signing, Mark.LATER] = Signing()
     """Whether releases must be signed, and by whom."""
+    limits: Annotated[Limits, Mark.LATER] = Limits()
+    """What one caller may use."""
     kubernetes: Annotated[Kubernetes, Mark.LATER] = Kubernetes()
     """How the service runs on a cluster."""
 
