@@ -78,6 +78,11 @@ COMMANDS = {
         "looking",
         "Print where the report, the page of the validation or the docs are, and show it in a browser if there is one.",
     ),
+    "redteam": Command(
+        "redteam",
+        "Attack a release: ask for closed documents, plant orders in documents, ask for the prompt.",
+        "service",
+    ),
     "submit": Command("cluster", "Run a spec on Kubeflow."),
     "kfp-run": Command(
         "cluster", "Compile a spec and create a run on Kubeflow in one command, for CI: as `kfp run create` does."
@@ -96,7 +101,7 @@ COMMANDS = {
 PANELS = {
     "A project": ("init", "validate", "examples", "models", "schema", "doctor"),
     "Runs on this machine": ("plan", "run", "runs", "logs", "gc"),
-    "Answers and reports": ("serve", "ask", "search", "report", "open", "release"),
+    "Answers and reports": ("serve", "ask", "search", "report", "open", "release", "redteam"),
     "Clusters and CI": ("compile", "submit", "kfp-run", "status", "cancel", "data", "manifests"),
 }
 """The commands in the order and groups of `--help`."""

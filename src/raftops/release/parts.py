@@ -23,7 +23,7 @@ CHOSEN = {"answer": "policy", "least_confidence": "least_confidence", "least_quo
 """Settings of the prompt that an evaluation decides, and their names in a report's `answering`."""
 EVIDENCE, EVIDENCE_ACCOUNT, RERANKER = "evidence", "evidence.json", "reranker"
 """Folder of adapters and of a release with what chooses the evidence; its file that says how, its folder that ranks."""
-PLACE_ONLY = {"smoke_questions", "keep_releases", "keep_indexes_days", "target", "signing", "kubernetes"}
+PLACE_ONLY = {"smoke_questions", "keep_releases", "keep_indexes_days", "target", "signing", "redteam", "kubernetes"}
 """Keys of `deploy` that change how a release is made, not what is served."""
 VOLATILE = {"created", "started", "machine", "path", "time", "seconds", "latency", "memory", "peak_memory_mib"}
 """Names of figures that differ between two runs over the same inputs: whole names, behind the last dot."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,6 +48,35 @@ def call(address: str, token: str, body: dict[str, Any], *, timeout_seconds: flo
         raise ServiceError(f"{address}: cannot be reached ({reason})", next_step="raftops serve starts it") from error
     except ValueError as error:
         raise ServiceError(f"{address}: answers, but not in JSON", next_step="check the address") from error
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What came back, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+
+def exchange(
+    address: str, token: str, body: Mapping[str, Any], headers: Mapping[str, str], timeout_seconds: float
+) -> Exchange:
+    """Send JSON with more headers, and take what comes: also a refusal, and a stream, whole.
+
+    Raises:
+        ServiceError: the service cannot be reached.
+    """
+    sent = {**headers, "Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    request = urllib.request.Request(address, json.dumps(body).encode(), sent, method="POST")
+    try:
+        with _opener(address).open(request, timeout=timeout_seconds) as answer:
+            return Exchange(answer.status, dict(answer.headers), answer.read(LARGEST).decode("utf-8", "replace"))
+    except urllib.error.HTTPError as error:
+        return Exchange(error.code, dict(error.headers), error.read(LARGEST).decode("utf-8", "replace"))
+    except (OSError, urllib.error.URLError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise ServiceError(f"{address}: cannot be reached ({reason})", next_step="raftops serve starts it") from error
 
 
 def _message(error: urllib.error.HTTPError) -> str:

@@ -32,8 +32,6 @@ LOOK_SECONDS = 0.1
 END_SECONDS = 10.0
 """Beyond the grace: for the engine to let go, and for what does not."""
 PR_SET_PDEATHSIG = 1
-GIVEN = ("RAFTOPS_RELEASE", "RAFTOPS_IDENTITY", "RAFTOPS_LIMITS")
-"""Settings that are this launch's alone: none is left over from the process that launches."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,8 @@ class Launch:
     """Longest time for one answer."""
     signing: Signing | None = None
     """Serve only what is signed so."""
-    limits: Limits | None = None
-    """What one caller may use, instead of what is usual."""
+    limits: Limits = Limits(questions_per_minute=0, searches_per_minute=0)
+    """What one caller may use: where nothing is said, the only one is who launched it."""
     grace_seconds: float = 5.0
     """What was admitted goes on for so long when the service is told to end."""
 
@@ -69,6 +67,7 @@ class Launch:
             "RAFTOPS_HOST": self.host,
             "RAFTOPS_TIMEOUT": str(self.timeout_seconds),
             "RAFTOPS_GRACE": str(self.grace_seconds),
+            "RAFTOPS_LIMITS": self.limits.model_dump_json(),
             "BENTOML_DO_NOT_TRACK": "true",
             "OMP_WAIT_POLICY": "PASSIVE",
             "PYTHONUNBUFFERED": "1",
@@ -82,9 +81,7 @@ class Launch:
             settings["RAFTOPS_IDENTITY"] = self.identity.model_dump_json()
         if self.signing:
             settings["RAFTOPS_SIGNING"] = self.signing.model_dump_json()
-        if self.limits:
-            settings["RAFTOPS_LIMITS"] = self.limits.model_dump_json()
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(GIVEN)}
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("RAFTOPS_RELEASE") and k != "RAFTOPS_IDENTITY"}
         return kept | settings
 
 

@@ -10,6 +10,7 @@ import importlib
 import logging
 import os
 import signal
+import sys
 from threading import Thread, Timer, current_thread, main_thread
 from types import FrameType
 from typing import Any
@@ -102,6 +103,9 @@ def _assemble() -> tuple[Any, Any]:
 
 late = Late()
 
+if "uvicorn" in sys.modules:  # in the worker, which is about to choose what reads its connections
+    sys.modules["uvicorn"].config.HTTP_PROTOCOLS["auto"] = "raftops.service.connections:PromptHttp"
+
 
 @bentoml.asgi_app(late, path="/")
 @bentoml.service(
@@ -116,6 +120,7 @@ class RaftopsService:
 
     def __init__(self) -> None:
         importlib.import_module("raftops.service.launch").end_with_parent()
+        importlib.import_module("raftops.service.connections").allow_open_files()
         late.start()
 
     async def __is_ready__(self) -> bool:

@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from raftops.errors import ClusterError, IndexUnusable, ReleaseError, ServiceError
+from raftops.errors import ClusterError, GateFailed, IndexUnusable, ReleaseError, ServiceError
 from raftops.files import read_json, write_json
 from raftops.progress import progress
 from raftops.release.current import NAME, promote, prune, read_current
@@ -26,7 +26,7 @@ from raftops.service.client import ask
 from raftops.service.dev_tokens import EVERYONE, ensure_dev_tokens
 from raftops.service.launch import Launch, Service, free_port
 from raftops.spec.model.learning import Prompt
-from raftops.spec.model.serving import Deploy, Identity, Router
+from raftops.spec.model.serving import Deploy, Identity, Redteam, Router
 
 Metrics = dict[str, float]
 Smoke = Callable[[Release, Sequence[str], float], Metrics]
@@ -95,16 +95,36 @@ def _tested(new: Release, config: Deploy, smoke: Smoke, keep: bool) -> Metrics:
     """The figures of the smoke test. A release that fails it never becomes current; it is renamed, unless `keep`."""
     questions = config.smoke_questions or (f"What is {new.title}?",)
     try:
-        return smoke(new, questions, config.timeout_seconds)
+        return smoke(new, questions, config.timeout_seconds) | (
+            _attacked(new, config.redteam) if config.redteam else {}
+        )
+    except GateFailed as error:
+        aside = _put_aside(new, keep)
+        message = f"release {new.short} did not hold against an attack, so what was served stays: {error}"
+        raise GateFailed(message, next_step=f"the release is kept in {aside}") from error
     except (ServiceError, ClusterError, IndexUnusable) as error:
-        aside = new.path if keep else new.path.with_name(f"{new.path.name}.failed")
-        if not keep:
-            shutil.rmtree(aside, ignore_errors=True)
-            new.path.rename(aside)
+        aside = _put_aside(new, keep)
         raise ReleaseError(
             f"release {new.short} does not answer, so what was served stays: {error}",
             next_step=error.next_step or f"the release is kept in {aside}",
         ) from error
+
+
+def _put_aside(new: Release, keep: bool) -> Path:
+    """Rename a release that must not be served, unless it is to be kept as it is; returns where it lies."""
+    if keep:
+        return new.path
+    aside = new.path.with_name(f"{new.path.name}.failed")
+    shutil.rmtree(aside, ignore_errors=True)
+    return new.path.rename(aside)
+
+
+def _attacked(new: Release, config: Redteam) -> Metrics:
+    """The figures of a red team's visit; raises `GateFailed` where it got through."""
+    visit = import_module("raftops.redteam.attack").visit  # the whole service: only where it is attacked
+    found = visit(new, config.attacks, config.orders, seed=0)
+    found.check(config.orders_max)
+    return {"redteam.leaked": float(found.leaked), "redteam.obeyed": found.obeyed}
 
 
 def _on_cluster(

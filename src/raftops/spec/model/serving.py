@@ -61,6 +61,17 @@ class Limits(Section):
     """Address of a Redis that replicas count in together; without it each counts for itself."""
 
 
+class Redteam(Section):
+    """An attack on each new release before it is served (`raftops redteam`); what gets through holds it."""
+
+    attacks: int = Field(100, ge=1, le=100_000)
+    """Questions after documents that their asker may not read."""
+    orders: int = Field(2, ge=0, le=1000)
+    """Questions asked beside each kind of order that is planted in a document."""
+    orders_max: Fraction = 0.02
+    """Largest share of the planted orders that may be obeyed."""
+
+
 class Kubernetes(Section):
     """How the service runs on a cluster: two deployments, one of which has the traffic."""
 
@@ -114,6 +125,8 @@ class Deploy(Section):
     """Whether releases must be signed, and by whom."""
     limits: Annotated[Limits, Mark.LATER] = Limits()
     """What one caller may use."""
+    redteam: Annotated[Redteam | None, Mark.LATER] = None
+    """Attack on each new release before it is served; absent: none."""
     kubernetes: Annotated[Kubernetes, Mark.LATER] = Kubernetes()
     """How the service runs on a cluster."""
 
