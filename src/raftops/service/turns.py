@@ -24,8 +24,9 @@ HEADROOM = 0.8
 """Share of the deadline that the expected wait may fill: some questions take longer than the mean."""
 FIRST_GUESS = 1 / 30
 """Of the deadline a question takes, until one was answered."""
-WEIGHT = 0.1
-"""Of the newest question in the mean: about the last twenty count."""
+SLOWER, QUICKER = 0.3, 0.03
+"""Weight of the newest question in the mean where it took longer, or less long. Questions come in kinds: after some
+that need no model, each in milliseconds, a burst of those that do would be let in whole, and most would be too late."""
 WAITING = 512
 """Most questions in the queue, however fast they go: each holds its text."""
 STUCK_SECONDS = 5.0
@@ -184,7 +185,8 @@ class Turns:
                 self._at_work.remove(turn)
                 # what was abandoned says nothing of how long a question takes, unless it took all the time there is
                 if not turn.stop.is_set() or now >= turn.deadline:
-                    self._pace += (now - self._since - self._pace) * WEIGHT
+                    took = now - self._since
+                    self._pace += (took - self._pace) * (SLOWER if took > self._pace else QUICKER)
                 self._since = now
                 following = None if len(self._at_work) >= self._threads else self._take()
             if failure is None:
