@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 
 import snowballstemmer
 
@@ -28,13 +29,17 @@ LAST_ID = 2**32 - 1
 EMPTY = 0
 """The id that a passage without any term carries: Milvus refuses an empty vector. No term has it."""
 
+_STEMMING = Lock()
+"""A stemmer keeps the word in itself: two threads in one stem each other's, and what comes out of it is cached."""
+
 Sparse = dict[int, float]
 
 
 @lru_cache(maxsize=1 << 17)
 def stem(word: str, language: str) -> str:
     """The Snowball stem of a word in lower case."""
-    return str(_stemmer(language).stemWord(word))
+    with _STEMMING:
+        return str(_stemmer(language).stemWord(word))
 
 
 @lru_cache(maxsize=8)
