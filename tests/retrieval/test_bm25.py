@@ -80,15 +80,19 @@ def test_threads_do_not_stem_each_others_words():
     words = [f"{head}{tail}" for head in ("relat", "organiz", "hop", "national", "form") for tail in ENDINGS]
     wanted = {word: snowballstemmer.stemmer("english").stemWord(word) for word in words}
     found = [{} for _ in range(8)]
+    together = threading.Barrier(len(found))
+
+    def stems(number):
+        together.wait()
+        for word in [*words[number * 11 :], *words[: number * 11]]:  # each begins elsewhere: no word waits in the cache
+            found[number][word] = stem(word, "english")
+
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         for _ in range(5):
             stem.cache_clear()
-            threads = [
-                threading.Thread(target=lambda into=into: into.update((word, stem(word, "english")) for word in words))
-                for into in found
-            ]
+            threads = [threading.Thread(target=stems, args=(number,)) for number in range(len(found))]
             for thread in threads:
                 thread.start()
             for thread in threads:
