@@ -24,6 +24,8 @@ from raftops.service.launch import Launch, Service
 from raftops.spec.load import LoadedSpec, command_line, load_spec
 
 READY_SECONDS = 120.0
+LATE_SECONDS = 5.0
+"""Beyond the time that an answer may take: the service itself says that it took too long."""
 As = Annotated[str, typer.Option("--as", help="Development user (a group's name, or everyone) to ask as.")]
 
 
@@ -79,7 +81,7 @@ def ask(  # noqa: PLR0913  one argument per option
     deploy = loaded.assistant.spec.deploy
     address = url or Launch(None, host=deploy.host, port=deploy.port).url
     shown = token or _user(loaded, _current(loaded), user, claim or ()).token
-    answer = ask_service(address, shown, question, timeout_seconds=deploy.timeout_seconds)
+    answer = ask_service(address, shown, question, timeout_seconds=deploy.timeout_seconds + LATE_SECONDS)
     _show(question, answer)
 
 
