@@ -110,9 +110,8 @@ def test_the_store_is_mounted_where_the_release_says_it_is(tmp_path):
 
 def test_pods_are_told_what_one_caller_may_use_and_get_the_address_of_the_redis_as_a_secret(tmp_path):
     config = Deploy.model_validate({"limits": {"questions_per_minute": 7, "store": REDIS}})
-    made = write_release(
-        config, Prompt(), Router(), fake_parts(tmp_path / "parts"), tmp_path / "store" / "releases" / "h"
-    )
+    parts = fake_parts(tmp_path / "parts")
+    made = write_release(config, Prompt(), Router(), parts, tmp_path / "store" / "releases" / "handbook")
     serving = serving_of(made, config, Place("raftops", "store", "i:1"))
     told = serving.environment | {REDIS["env"]: "rediss://:word@redis/0"}
     settings = Settings.of(told)
