@@ -20,9 +20,10 @@ from typing import Any, Generic, TypeVar
 from raftops.cancellation import cancelled_by
 from raftops.service.live import Refused
 
-WAIT = 1 / 3
+WAIT = 1 / 4
 """Share of the deadline that the expected wait may fill. A longer queue answers nobody sooner, and some too late: with
-0.8 a rush was felt for 19 s after its end, and 2 of 76 that were admitted met the deadline (`benchmarks/load.py`)."""
+0.8 a rush was felt for 19 s after its end, and 2 of 76 that were admitted met the deadline; with a third for 12 s
+(`benchmarks/load.py`)."""
 FIRST_GUESS = 1 / 30
 """Of the deadline a question takes, until one was answered."""
 SLOWER, QUICKER = 0.3, 0.03
