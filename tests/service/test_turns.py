@@ -86,6 +86,18 @@ def test_a_full_queue_of_one_caller_is_not_full_for_another():
     assert gate.order[:7].count("b") == 3, "in turns with the other"
 
 
+def test_one_question_is_admitted_beside_a_full_queue_however_slow_the_engine_is():
+    turns, gate, _ = queue(threads=2)
+    for _ in range(60):
+        turns.enter("a", gate.work("x"))
+        let_through(gate, turns, 5)
+    with pytest.raises(Refused, match="your questions"):
+        for _ in range(100):
+            turns.enter("a", gate.work("a"))
+    turns.enter("b", gate.work("b"))
+    assert refused(turns, "b").code in ("busy", "caller_busy")
+
+
 def test_where_everybody_waits_a_newcomer_is_told_that_it_is_not_their_own_fault():
     turns, gate, _ = queue()
     with pytest.raises(Refused, match="at once") as caught:

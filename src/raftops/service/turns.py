@@ -20,10 +20,11 @@ from typing import Any, Generic, TypeVar
 from raftops.cancellation import cancelled_by
 from raftops.service.live import Refused
 
-WAIT = 1 / 4
-"""Share of the deadline that the expected wait may fill. A longer queue answers nobody sooner, and some too late: with
-0.8 a rush was felt for 19 s after its end, and 2 of 76 that were admitted met the deadline; with a third for 12 s
-(`benchmarks/load.py`)."""
+FIRST, MORE = 0.8, 1 / 4
+"""Share of the deadline that the expected wait may fill: of a caller's only question in the queue, and of one more.
+A longer queue answers nobody sooner, and some too late: with 0.8 for all a rush was felt for 19 s after its end, and 2
+of 76 that were admitted met the deadline; with a quarter for 9 s (`benchmarks/load.py`). But a caller with one question
+is not refused because another has many, however slow the engine is."""
 FIRST_GUESS = 1 / 30
 """Of the deadline a question takes, until one was answered."""
 SLOWER, QUICKER = 0.3, 0.03
@@ -95,7 +96,7 @@ class Turns:
         others = sum(min(len(queue), mine + 1) for who, queue in self._waiting.items() if who != principal)
         ahead = len(self._at_work) + mine + others
         at_once = not waiting and len(self._at_work) < self._threads  # or one long question would close the service
-        late = 0.0 if at_once else (ahead + 1) * self._pace - WAIT * self.seconds
+        late = 0.0 if at_once else (ahead + 1) * self._pace - (MORE if mine else FIRST) * self.seconds
         if late > 0 or waiting >= WAITING:
             again = max(1, math.ceil(late))
             if mine > others:
