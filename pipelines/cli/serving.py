@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
@@ -24,6 +25,8 @@ from raftops.spec.load import LoadedSpec, command_line, load_spec
 from raftops.spec.model.serving import Audit
 
 READY_SECONDS = 120.0
+LATE_SECONDS = 5.0
+"""Beyond the time that an answer may take: the service itself says that it took too long."""
 As = Annotated[str, typer.Option("--as", help="Development user (a group's name, or everyone) to ask as.")]
 
 
@@ -52,6 +55,7 @@ def serve(
     if find_spec("bentoml") is None:  # the service is a process of its own: it would say so in its log only
         raise ModuleNotFoundError("bentoml is not installed", name="bentoml")
     loaded = load_spec(spec, overlay or ())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, it ends the service as Ctrl-C does
     with _started(loaded, _current(loaded), port, metrics) as service:
         screen.say(f"serving on {service.url} (OpenAI-compatible: {service.url}/v1); log in {service.log}")
         if tokens := loaded.assistant.spec.deploy.identity.dev_tokens:
@@ -84,7 +88,7 @@ def ask(  # noqa: PLR0913  one argument per option
     deploy = loaded.assistant.spec.deploy
     address = url or Launch(None, host=deploy.host, port=deploy.port).url
     shown = token or _user(loaded, _current(loaded), user, claim or ()).token
-    answer = ask_service(address, shown, question, timeout_seconds=deploy.timeout_seconds)
+    answer = ask_service(address, shown, question, timeout_seconds=deploy.timeout_seconds + LATE_SECONDS)
     _show(question, answer)
 
 
@@ -116,8 +120,7 @@ def _started(loaded: LoadedSpec, release: Release, port: int = 0, metrics: str =
     launch = Launch(
         releases_folder(loaded), None, deploy.host, port or deploy.port, identity, deploy.timeout_seconds,
         signing_of(loaded), loaded.root / loaded.assistant.spec.data.access if deploy.follow_access else None,
-        metrics,
-        audit_of(loaded),
+        metrics, audit_of(loaded), deploy.limits,
     )  # fmt: skip
     service = Service(launch, store / "service.log")
     try:

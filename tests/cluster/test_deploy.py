@@ -8,6 +8,7 @@ from raftops.cluster.deploy import Place, serving_of
 from raftops.errors import ReleaseError
 from raftops.release.current import read_current
 from raftops.release.release import write_release
+from raftops.service.settings import Settings
 from raftops.spec.model.base import SecretRef
 from raftops.spec.model.learning import Prompt
 from raftops.spec.model.serving import Deploy, Identity, Kubernetes, Router, Signing
@@ -17,6 +18,7 @@ from tests.release.test_signing import Keys
 from tests.service.release_files import fake_parts
 
 SMOKE = SecretRef(secret="raftops-smoke", key="token", env="SMOKE_TOKEN")
+REDIS = {"secret": "raftops-redis", "key": "address", "env": "LIMITS_STORE"}
 MILVUS = {"secret": "raftops-milvus", "key": "token", "env": "MILVUS_TOKEN"}
 
 
@@ -106,3 +108,14 @@ def test_the_store_is_mounted_where_the_release_says_it_is(tmp_path):
     serving = serving_of(made, Deploy(), Place("raftops", "store", "i:1"))
     assert serving.store == str(tmp_path / "store")
     assert serving.environment["RAFTOPS_RELEASE"] == f"{serving.store}/releases/handbook/{made.short}"
+
+
+def test_pods_are_told_what_one_caller_may_use_and_get_the_address_of_the_redis_as_a_secret(tmp_path):
+    config = Deploy.model_validate({"limits": {"questions_per_minute": 7, "store": REDIS}})
+    parts = fake_parts(tmp_path / "parts")
+    made = write_release(config, Prompt(), Router(), parts, tmp_path / "store" / "releases" / "handbook")
+    serving = serving_of(made, config, Place("raftops", "store", "i:1"))
+    told = serving.environment | {REDIS["env"]: "rediss://:word@redis/0"}
+    settings = Settings.of(told)
+    assert settings.limits.questions_per_minute == 7 and settings.limits_store == "rediss://:word@redis/0"
+    assert [ref.env for ref in serving.secrets] == [REDIS["env"]] and "word" not in json.dumps(serving.environment)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from raftops.cancellation import Cancelled, cancelled_by
 from raftops.data.records import Message
 from raftops.errors import ModelError
 from raftops.generation.openvino import OpenVinoGenerator
@@ -15,6 +16,18 @@ from raftops.generation.transformers import TransformersGenerator
 from raftops.retrieval.protocols import Generator
 
 ASKED = [Message(role="user", content="Question: How many days of paid leave are there in Spain?")]
+
+
+class StopsAfter(threading.Event):
+    """Is set when it was asked some times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times, self.asked = times, 0
+
+    def is_set(self) -> bool:
+        self.asked += 1
+        return self.asked > self.times
 
 
 class GeneratorContract:
@@ -39,6 +52,19 @@ class GeneratorContract:
         stream = generator.stream(ASKED, 200)
         next(stream)
         stream.close()
+        assert generator.generate(ASKED, 3).completion_tokens == 3
+
+    def test_a_reply_that_nobody_wants_is_not_begun(self, generator: Generator) -> None:
+        stop = StopsAfter(0)
+        with cancelled_by(stop), pytest.raises(Cancelled):
+            generator.generate(ASKED, 200)
+        assert stop.asked == 1
+
+    def test_a_reply_ends_between_two_tokens_when_nobody_waits_any_more(self, generator: Generator) -> None:
+        stop = StopsAfter(5)
+        with cancelled_by(stop), pytest.raises(Cancelled):
+            generator.generate(ASKED, 200)
+        assert 5 < stop.asked < 12
         assert generator.generate(ASKED, 3).completion_tokens == 3
 
     def test_questions_asked_at_once_get_their_own_answers(self, generator: Generator) -> None:

@@ -1,11 +1,14 @@
 """BM25 vectors: the score is an inner product, terms are stemmed, ids are stable."""
 
 import math
+import sys
+import threading
 
 import pytest
+import snowballstemmer
 
 from raftops.errors import IndexUnusable, StepError
-from raftops.retrieval.bm25 import EMPTY, LAST_ID, Bm25Encoder, check_language, dot, load_bm25, term_ids, terms
+from raftops.retrieval.bm25 import EMPTY, LAST_ID, Bm25Encoder, check_language, dot, load_bm25, stem, term_ids, terms
 from raftops.spec.model.knowledge import Bm25
 
 TEXTS = ["The leave policy covers parental leave.", "Travel must be booked early.", "Policies on travelling", "!!! 。"]
@@ -64,3 +67,36 @@ def test_an_unknown_language_is_refused_with_the_known_ones():
     with pytest.raises(StepError, match="klingon") as caught:
         check_language("klingon")
     assert "english" in caught.value.next_step
+
+
+ENDINGS = (
+    "ional", "ization", "ations", "fulness", "ousness", "iveness", "alities", "ingly", "edly", "ements", "ability",
+    "icate", "alize", "iciti", "ical", "ness", "ance", "ence", "able", "ible", "ment", "ism", "ate", "iti", "ous",
+)  # fmt: skip
+
+
+def test_threads_do_not_stem_each_others_words():
+    """The stemmer keeps its word in itself: under load questions failed, and wrong stems stayed in the cache."""
+    words = [f"{head}{tail}" for head in ("relat", "organiz", "hop", "national", "form") for tail in ENDINGS]
+    wanted = {word: snowballstemmer.stemmer("english").stemWord(word) for word in words}
+    found = [{} for _ in range(8)]
+    together = threading.Barrier(len(found))
+
+    def stems(number):
+        together.wait()
+        for word in [*words[number * 11 :], *words[: number * 11]]:  # each begins elsewhere: no word waits in the cache
+            found[number][word] = stem(word, "english")
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(5):
+            stem.cache_clear()
+            threads = [threading.Thread(target=stems, args=(number,)) for number in range(len(found))]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert all(got == wanted for got in found)
+    finally:
+        sys.setswitchinterval(before)

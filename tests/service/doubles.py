@@ -61,7 +61,7 @@ class Tokens:
             raise Denied(token.partition(":")[2] or "unknown")
         groups, _, country = token.partition("@")
         asker = asker_of({"country": country} if country else {}, Identity().boost_claims)
-        return Caller(frozenset(groups.split("+")) - {"nogroup"}, asker)
+        return Caller(frozenset(groups.split("+")) - {"nogroup"}, asker, token)
 
 
 class Held:

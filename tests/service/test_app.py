@@ -450,12 +450,12 @@ def test_before_a_release_is_open_the_service_asks_for_patience():
     assert answer.headers["retry-after"]
 
 
-def test_one_request_too_many_is_told_to_come_back():
-    from raftops.service.guard import Guard
-
-    inner = create_app(Held(live(PASSAGES, Says("27 days [1]"))), Metrics())
-    answer = ask(TestClient(Guard(inner, Metrics(), waiting=0)))
-    assert answer.status_code == 429 and answer.headers["retry-after"] and "error" in answer.json()
+def test_one_connection_too_many_is_told_to_come_back(monkeypatch):
+    monkeypatch.setattr("raftops.service.guard.Guard.at_once", 0)
+    answer = ask(service())
+    assert (
+        answer.status_code == 503 and answer.headers["retry-after"] and answer.json()["error"]["code"] == "overloaded"
+    )
 
 
 def test_metrics_count_requests_tokens_and_abstentions():

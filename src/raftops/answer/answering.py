@@ -21,6 +21,7 @@ from raftops.answer.quotes import find_quote_at
 from raftops.answer.router import Route, Router
 from raftops.answer.support import asserts_facts, carrying, contradiction, coverage, supports, terms
 from raftops.answer.understanding import Turn, Understood, understood
+from raftops.cancellation import check
 from raftops.data.records import Citation, Generation, Message, Unit
 from raftops.forms.reading import json_value
 from raftops.generation.shape import Held
@@ -163,6 +164,7 @@ class Answerer:
     def _answered(self, meant: Understood, policies: frozenset[str], history: Sequence[Message]) -> Answer:
         started = time.perf_counter()
         question, sought, route = meant.question, meant.sought, meant.route
+        check()  # an abandoned question ends here, between the stages, or in the engine
         if not self.trained_policies <= policies:
             return self._outside(sought, route, policies)
         units = [] if route.name == "behaviour" else self.units(sought, policies)
@@ -172,6 +174,7 @@ class Answerer:
                 return self._declined(Draft(route, units, seconds), "nothing found")
             if self.prompt.answer == "quote":
                 return self._quoted(sought, Draft(route, units, seconds), "")
+        check()
         asked, messages = time.perf_counter(), self.messages(route, question, units, history)
         generation = self.in_form(messages, question, units) if route.name != "knowledge" else self._free(messages)
         seconds |= {"generation": time.perf_counter() - asked}
@@ -309,7 +312,9 @@ def gather(
 
     The index filters by policy; what comes back is checked once more, so that no index can fail open.
     """
+    check()
     hits = [h for h in library.search(question, policies, prompt.passages) if h.passage.policy_id in policies]
+    check()
     return select_units(question, hits, library.embedder, prompt, library.tokens, reranker=reranker)
 
 

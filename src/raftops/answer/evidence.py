@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from raftops.answer.prompt import evidence_block
+from raftops.cancellation import check
 from raftops.data.records import Hit, Locator, Passage, Unit
 from raftops.retrieval.bm25 import term_ids
 from raftops.retrieval.memo import of_units
@@ -70,6 +71,7 @@ def select_units(  # noqa: PLR0913  what is asked, what was found, and what rank
 
 def reranked(question: str, ranked: Sequence[Unit], candidates: int, reranker: Reranker) -> list[Unit]:
     """The first candidates by their score and the re-ranker's logit together; the others stay behind, as they were."""
+    check()  # reading again takes as long as everything before it
     first = ranked[:candidates]
     logits = reranker.score(question, [unit_line(unit) for unit in first])
     read = [replace(unit, rerank=float(logit)) for unit, logit in zip(first, logits, strict=True)]

@@ -11,8 +11,6 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-import snowballstemmer
-
 from raftops.answer.claims.alignment import aligned, exchanged, substituted
 from raftops.answer.claims.binding import unshown
 from raftops.answer.claims.figures import figures
@@ -22,6 +20,7 @@ from raftops.answer.claims.tables import COMMA_DECIMAL, kind_of
 from raftops.answer.claims.verdicts import misanswered, yes_or_no
 from raftops.answer.claims.words import UNSPACED, alike, plain, words
 from raftops.data.records import Unit
+from raftops.retrieval.bm25 import stem
 from raftops.retrieval.stopwords import STOP_WORDS
 
 _WORD = re.compile(r"[^\W_]+(?:[.,:/][^\W_]+)*", re.UNICODE)
@@ -30,7 +29,6 @@ _NUMBERS = {
     "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8",
     "nine": "9", "ten": "10", "eleven": "11", "twelve": "12",
 }  # fmt: skip
-_stemmer = snowballstemmer.stemmer("english")
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+(?=[^\W\d_a-zß-ÿ]|\d|[\"'(-])|(?<=[。！？])|\n+|;\s+")
 _CLAUSE = re.compile(
     r",?\s+(?:and|but|while|whereas|which|who|because|as|where|und|aber|et|mais|y|pero|e|ma|en|maar|mas)\s+|,\s+(?!\d)|\s\("
@@ -63,7 +61,7 @@ def terms(text: str) -> frozenset[str]:
 def _term(word: str) -> str:
     if word[0].isdigit():
         return re.sub(r"[,.](?=\d{3}\b)", "", word)
-    return _NUMBERS.get(word) or str(_stemmer.stemWord(word))
+    return _NUMBERS.get(word) or stem(word, "english")
 
 
 def numbers(text: str) -> frozenset[str]:

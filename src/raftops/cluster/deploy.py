@@ -67,6 +67,7 @@ def serving_of(release: Release, config: Deploy, place: Place) -> Serving:
         "RAFTOPS_TIMEOUT": f"{config.timeout_seconds:g}",
         "RAFTOPS_METRICS": f"0.0.0.0:{place.metrics_port}",
         "RAFTOPS_IDENTITY": config.identity.model_dump_json(),
+        "RAFTOPS_LIMITS": config.limits.model_dump_json(),
         "BENTOML_DO_NOT_TRACK": "true",
         "BENTOML_HOME": "/tmp/bentoml",
         "HOME": "/tmp",
@@ -86,7 +87,8 @@ def serving_of(release: Release, config: Deploy, place: Place) -> Serving:
     if config.audit.to != "off":  # a pod writes no file that outlives it; what it prints is collected
         environment["RAFTOPS_AUDIT"] = config.audit.model_copy(update={"to": "stdout"}).model_dump_json()
     store = str(path.parents[2])
+    secrets = (*place.secrets, *([config.limits.store] if config.limits.store else ()))
     return Serving(
-        release.name, release.short, place.image, place.claim, store, environment, config.kubernetes, place.secrets,
+        release.name, release.short, place.image, place.claim, store, environment, config.kubernetes, secrets,
         config.timeout_seconds, place.port, place.pull_secrets, place.metrics_port,
     )  # fmt: skip

@@ -21,6 +21,7 @@ import openvino as ov
 import openvino_genai as genai
 from tokenizers.decoders import DecodeStream
 
+from raftops.cancellation import check, watch
 from raftops.data.records import Generation, Message
 from raftops.errors import ModelError
 from raftops.generation.header import read_header
@@ -50,7 +51,7 @@ class OpenVinoGenerator:
         """Greedy decoding to the end of the turn or the limit; confidence is the geometric mean token probability."""
         prompt = self._prompt(messages, max_new_tokens)
         with self._turn:
-            result = self._run(prompt, max_new_tokens, None)
+            result = self._wanted(prompt, max_new_tokens)
         return self._generation(prompt, result)
 
     def generate_held(self, messages: Sequence[Message], max_new_tokens: int, shape: Shape) -> Generation:
@@ -59,7 +60,7 @@ class OpenVinoGenerator:
         with self._turn:
             self._know_words()
             try:
-                result = self._run(prompt, max_new_tokens, None, shape)
+                result = self._wanted(prompt, max_new_tokens, shape)
             except RuntimeError as error:
                 reason = str(error).strip().splitlines()[-1]
                 raise ModelError(f"the engine cannot hold a reply to this {shape.kind} ({reason})") from error
@@ -106,6 +107,13 @@ class OpenVinoGenerator:
             )
         return ids
 
+    def _wanted(self, prompt: list[int], max_new_tokens: int, shape: Shape | None = None) -> genai.EncodedResults:
+        """A whole reply, unless it is cancelled: before it is begun, or between two tokens."""
+        check()
+        result = self._run(prompt, max_new_tokens, _Watched(watch()), shape)
+        check()
+        return result
+
     def _run(
         self, prompt: list[int], max_new_tokens: int, streamer: genai.StreamerBase | None, shape: Shape | None = None
     ) -> genai.EncodedResults:
@@ -135,6 +143,20 @@ def _load(gguf: Path, properties: dict[str, int], words: bool = False) -> genai.
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise ModelError(f"{gguf}: openvino-genai cannot load it ({reason})") from error
+
+
+class _Watched(genai.StreamerBase):
+    """Looks after each token whether the reply is still wanted."""
+
+    def __init__(self, cancelled: Callable[[], bool]) -> None:
+        super().__init__()
+        self._cancelled = cancelled
+
+    def write(self, token: int | Sequence[int]) -> genai.StreamingStatus:
+        return genai.StreamingStatus.CANCEL if self._cancelled() else genai.StreamingStatus.RUNNING
+
+    def end(self) -> None:
+        """Nothing is held back."""
 
 
 class _Pieces(genai.StreamerBase):

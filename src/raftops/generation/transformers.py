@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM, GgufConfig, StoppingCriteria, Sto
 from transformers.generation.streamers import BaseStreamer
 from transformers.utils import logging
 
+from raftops.cancellation import check, watch
 from raftops.data.records import Generation, Message
 from raftops.errors import ModelError
 from raftops.generation.rounding import as_trained
@@ -38,7 +39,11 @@ class TransformersGenerator:
         """Greedy decoding to the end of the turn or the limit; confidence is the geometric mean token probability."""
         prompt = self.tokenizer.prompt_ids(messages)
         with self._turn:
-            result = self._run(prompt, max_new_tokens, output_scores=True, return_dict_in_generate=True)
+            check()
+            stop = StoppingCriteriaList([_Watched(watch())])
+            options = {"output_scores": True, "return_dict_in_generate": True, "stopping_criteria": stop}
+            result = self._run(prompt, max_new_tokens, **options)
+            check()
         tokens = result.sequences[0, len(prompt) :].tolist()
         return Generation(
             text=self.tokenizer.decode(tokens),
@@ -72,6 +77,16 @@ class TransformersGenerator:
             input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=max_new_tokens,
             eos_token_id=stops, pad_token_id=stops[0], **options,
         )  # fmt: skip
+
+
+class _Watched(StoppingCriteria):
+    """Looks after each token whether the reply is still wanted."""
+
+    def __init__(self, cancelled: Callable[[], bool]) -> None:
+        self._cancelled = cancelled
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        return torch.full((input_ids.shape[0],), self._cancelled(), device=input_ids.device, dtype=torch.bool)
 
 
 class _Pieces(StoppingCriteria):

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,9 @@ LAST_ID = 2**32 - 1
 EMPTY = 0
 """The id that a passage without any term carries: Milvus refuses an empty vector. No term has it."""
 
+_STEMMING = Lock()
+"""A stemmer keeps the word in itself: two threads in one stem each other's, and what comes out of it is cached."""
+
 Sparse = dict[int, float]
 Counts = npt.NDArray[np.integer]
 Weights = npt.NDArray[np.float64]
@@ -41,7 +45,8 @@ Weights = npt.NDArray[np.float64]
 @lru_cache(maxsize=1 << 17)
 def stem(word: str, language: str) -> str:
     """The Snowball stem of a word in lower case."""
-    return str(_stemmer(language).stemWord(word))
+    with _STEMMING:
+        return str(_stemmer(language).stemWord(word))
 
 
 @lru_cache(maxsize=8)

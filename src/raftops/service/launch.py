@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import math
 import os
 import signal
 import socket
@@ -24,11 +25,12 @@ from typing import Protocol
 
 from raftops.errors import ServiceError
 from raftops.progress import FAILURE
-from raftops.spec.model.serving import Audit, Identity, Signing
+from raftops.spec.model.serving import Audit, Identity, Limits, Signing
 
 SERVICE = "raftops.service.service:RaftopsService"
 LOOK_SECONDS = 0.1
-END_SECONDS = 15.0
+END_SECONDS = 10.0
+"""Beyond the grace: for the engine to let go, and for what does not."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -54,6 +56,10 @@ class Launch:
     """Address and port for Prometheus, as 127.0.0.1:9464; empty: none."""
     audit: Audit | None = None
     """Keep a line for each request."""
+    limits: Limits = Limits(questions_per_minute=0, searches_per_minute=0)
+    """What one caller may use: where nothing is said, the only one is who launched it."""
+    grace_seconds: float = 5.0
+    """What was admitted goes on for so long when the service is told to end."""
 
     @property
     def url(self) -> str:
@@ -66,6 +72,8 @@ class Launch:
         settings = {
             "RAFTOPS_HOST": self.host,
             "RAFTOPS_TIMEOUT": str(self.timeout_seconds),
+            "RAFTOPS_GRACE": str(self.grace_seconds),
+            "RAFTOPS_LIMITS": self.limits.model_dump_json(),
             "BENTOML_DO_NOT_TRACK": "true",
             "OMP_WAIT_POLICY": "PASSIVE",
             "PYTHONUNBUFFERED": "1",
@@ -103,7 +111,11 @@ class Service:
         self.url = launch.url
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "bentoml", "serve", SERVICE, "--host", launch.host, "--port", str(launch.port)]
+        self._grace = launch.grace_seconds
+        command = [
+            sys.executable, "-m", "bentoml", "serve", SERVICE, "--host", launch.host, "--port", str(launch.port),
+            "--timeout-graceful-shutdown", str(math.ceil(launch.grace_seconds) + 2),
+        ]  # fmt: skip
         with log.open("wb") as out:
             self._child = subprocess.Popen(
                 command,
@@ -112,7 +124,7 @@ class Service:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=end_with_parent,
             )
 
     @property
@@ -169,7 +181,7 @@ class Service:
 
     def stop(self) -> None:
         """End it and everything that it started: politely, then at once."""
-        for signal_, seconds in ((signal.SIGTERM, END_SECONDS), (signal.SIGKILL, 5.0)):
+        for signal_, seconds in ((signal.SIGTERM, self._grace + END_SECONDS), (signal.SIGKILL, 5.0)):
             if self._child.poll() is None:
                 self._child.send_signal(signal_)
             try:
@@ -227,7 +239,7 @@ def check_free(launch: Address) -> None:
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def _die_with_parent() -> None:
-    """Runs in the child before it becomes the service: the kernel ends it when the parent is gone."""
+def end_with_parent() -> None:
+    """Let the kernel end this process when its parent is gone. For a child to call, before it is at work."""
     if _libc:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

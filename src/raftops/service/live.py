@@ -80,9 +80,13 @@ class Serving(Protocol):
 class Refused(Exception):
     """A request that is not answered; becomes an error in OpenAI's shape. Never carries what the caller wrote."""
 
-    def __init__(self, status: int, code: str, message: str, param: str | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, param: str | None = None, retry_after: int | None = None
+    ) -> None:
         super().__init__(message)
         self.status, self.code, self.message, self.param = status, code, message, param
+        self.retry_after = retry_after or (2 if status in (429, 503) else None)
+        """Seconds after which it is worth another try."""
 
     def body(self) -> dict[str, Any]:
         """The error as OpenAI writes it."""

@@ -16,6 +16,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.requests = self._counter("raftops_requests", "Requests by endpoint and status.", "endpoint", "status")
         self.denied = self._counter("raftops_denied", "Requests without a good token, by reason.", "reason")
+        self.limited = self._counter("raftops_limited", "Requests refused with 429, by limit.", "limit")
         self.abstained = self._counter("raftops_abstentions", "Questions not answered, by reason.", "reason")
         self.routed = self._counter("raftops_routes", "Decisions of the router.", "route", "fallback")
         self.tokens = self._counter("raftops_tokens", "Tokens read and written.", "kind")

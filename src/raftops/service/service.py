@@ -9,7 +9,10 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-from threading import Thread
+import signal
+import sys
+from threading import Thread, Timer, current_thread, main_thread
+from types import FrameType
 from typing import Any
 
 import bentoml
@@ -18,8 +21,13 @@ from raftops.errors import ServiceError
 from raftops.progress import reported
 from raftops.service.supervision import close_ports
 
-AT_ONCE = 64
-"""Above the bound of `guard.py`, whose refusal has OpenAI's shape."""
+PATIENCE_SECONDS = 30.0
+"""BentoML's own timeout is so far behind ours, whose refusal has OpenAI's shape: a body and a token take time, too."""
+TIMEOUT_SECONDS = float(os.environ.get("RAFTOPS_TIMEOUT", "60"))
+GRACE_SECONDS = float(os.environ.get("RAFTOPS_GRACE", TIMEOUT_SECONDS))
+"""After SIGTERM what was admitted goes on for so long."""
+END_SECONDS = 8.0
+"""Then it is told to end, and index and model are closed; whatever has not let go by then goes with the process."""
 STARTING = b'{"error": {"message": "starting", "type": "server_error", "param": null, "code": "starting"}}'
 
 logging.getLogger("raftops").setLevel(logging.INFO)
@@ -33,10 +41,30 @@ class Late:
         """What `create_app` makes, once it is there."""
         self.serving: Any = None
         """The `ReleaseServing` behind it."""
+        self.stopping = False
 
     def start(self) -> None:
-        """Import, open the release, follow `current`; in the background."""
+        """Import, open the release, follow `current`; in the background. From SIGTERM on admit nobody."""
         Thread(target=self._assemble, name="raftops-assembly", daemon=True).start()
+        ends = signal.getsignal(signal.SIGTERM)  # uvicorn's, which waits for what is at work
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            self.stopping = True
+            if self.app:
+                self.app.stop(GRACE_SECONDS)
+            end = Timer(GRACE_SECONDS + END_SECONDS, os._exit, (1,))
+            end.daemon = True
+            end.start()
+            if callable(ends):
+                ends(number, frame)
+
+        if current_thread() is main_thread():
+            signal.signal(signal.SIGTERM, stop)
+
+    @property
+    def ready(self) -> bool:
+        """Whether questions can be answered: a release is open, the engine lets go of them, and none is refused."""
+        return bool(self.app and self.serving.ready and not self.stopping and not self.app.stuck)
 
     def _assemble(self) -> None:
         try:
@@ -70,7 +98,9 @@ def _assemble() -> tuple[Any, Any]:
         ledgers = module("raftops.service.ledger")
         ledger = ledgers.open_ledger(settings.audit, os.environ.get(ledgers.KEY, ""))
         unrecorded = settings.audit.on_failure == "serve"
-        app = module("raftops.service.app").create_app(serving, metrics, ledger, unrecorded)
+        callers = module("raftops.service.limits").Callers(settings.limits, settings.limits_store)
+        create_app = module("raftops.service.app").create_app
+        app = create_app(serving, metrics, settings.timeout_seconds, callers, ledger, unrecorded)
         serving.start()
         return serving, app
     except (ImportError, ValueError) as error:
@@ -81,12 +111,15 @@ def _assemble() -> tuple[Any, Any]:
 close_ports()
 late = Late()
 
+if "uvicorn" in sys.modules:  # in the worker, which is about to choose what reads its connections
+    sys.modules["uvicorn"].config.HTTP_PROTOCOLS["auto"] = "raftops.service.connections:PromptHttp"
+
 
 @bentoml.asgi_app(late, path="/")
 @bentoml.service(
     name="raftops",
     workers=1,
-    traffic={"timeout": float(os.environ.get("RAFTOPS_TIMEOUT", "60")), "max_concurrency": AT_ONCE},
+    traffic={"timeout": TIMEOUT_SECONDS + PATIENCE_SECONDS},
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
 )
@@ -94,11 +127,13 @@ class RaftopsService:
     """One process, one model, one release at a time."""
 
     def __init__(self) -> None:
+        importlib.import_module("raftops.service.launch").end_with_parent()
+        importlib.import_module("raftops.service.connections").allow_open_files()
         late.start()
 
     async def __is_ready__(self) -> bool:
-        """Whether a release is open and was asked once."""
-        return bool(late.serving and late.serving.ready)
+        """Whether it can answer: busy is ready (it says so with 429), stuck or stopping is not."""
+        return late.ready
 
     @bentoml.on_shutdown
     def shutdown(self) -> None:

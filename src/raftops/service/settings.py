@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
+from raftops.errors import ServiceError
 from raftops.release.current import current_release, read_current
 from raftops.release.release import Release, open_release
-from raftops.spec.model.serving import Audit, Identity, Signing
+from raftops.spec.model.serving import Audit, Identity, Limits, Signing
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,25 @@ class Settings:
     """An access file that is followed, such as a mounted config map; it decides instead of what was applied."""
     audit: Audit = Audit(to="off")
     """Where a line for each request goes. Comes from outside, too: a release does not say who watches it."""
+    limits: Limits = Limits()
+    """What one caller may use."""
+    limits_store: str = field(default="", repr=False)
+    """Address of the Redis that replicas count in together; may hold a password."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
-        """From RAFTOPS_RELEASE(S), _HOST, _TIMEOUT, _METRICS, _ACCESS; in JSON RAFTOPS_IDENTITY, _SIGNING, _AUDIT."""
+        """From RAFTOPS_RELEASE(S), _HOST, _TIMEOUT, _METRICS, _ACCESS; in JSON _IDENTITY, _SIGNING, _AUDIT, _LIMITS.
+
+        Raises:
+            ServiceError: a variable is not set that the limits name.
+        """
         releases, release = environment.get("RAFTOPS_RELEASES"), environment.get("RAFTOPS_RELEASE")
         identity, signing = environment.get("RAFTOPS_IDENTITY"), environment.get("RAFTOPS_SIGNING")
-        access = environment.get("RAFTOPS_ACCESS")
+        access, said = environment.get("RAFTOPS_ACCESS"), environment.get("RAFTOPS_LIMITS")
+        limits = Limits.model_validate_json(said) if said else Limits()
+        if limits.store and not environment.get(limits.store.env):
+            raise ServiceError(f"{limits.store.env} is not set, and deploy.limits.store names it",
+                               next_step="set it to the address of the Redis, or leave limits.store out")  # fmt: skip
         return cls(
             releases=Path(releases or ".raftops/releases") if not release else None,
             release=Path(release) if release else None,
@@ -50,6 +63,8 @@ class Settings:
             signing=Signing.model_validate_json(signing) if signing else Signing(),
             access=Path(access) if access else None,
             audit=Audit.model_validate_json(environment.get("RAFTOPS_AUDIT") or '{"to": "off"}'),
+            limits=limits,
+            limits_store=environment[limits.store.env] if limits.store else "",
         )
 
     @property

@@ -144,6 +144,21 @@ class Audit(Section):
     """Files whose last line is older are deleted, and a line says so."""
 
 
+class Limits(Section):
+    """What one caller may use, so that a busy one leaves room for the others; 0 sets no limit."""
+
+    requests_at_once: int = Field(64, ge=1)
+    """Most open requests of a caller: waiting, at work, or with a body still on its way."""
+    questions_per_minute: int = Field(600, ge=0)
+    """Most questions of a caller in a minute."""
+    searches_per_minute: int = Field(1200, ge=0)
+    """Most searches of a caller in a minute."""
+    tokens_per_day: int = Field(0, ge=0)
+    """Tokens that a caller's questions may read and write in 24 hours; the answer that goes over it is still given."""
+    store: SecretRef | None = None
+    """Address of a Redis that replicas count in together; without it each counts for itself."""
+
+
 class Redteam(Section):
     """An attack on each new release before it is served (`raftops redteam`); what gets through holds it."""
 
@@ -210,6 +225,8 @@ class Deploy(Section):
     """Whether releases must be signed, and by whom."""
     audit: Annotated[Audit, Mark.LATER] = Audit()
     """Whether and how it is kept who was shown what. Pods write it to their output."""
+    limits: Annotated[Limits, Mark.LATER] = Limits()
+    """What one caller may use."""
     redteam: Annotated[Redteam | None, Mark.LATER] = None
     """Attack on each new release before it is served; absent: none."""
     kubernetes: Annotated[Kubernetes, Mark.LATER] = Kubernetes()
