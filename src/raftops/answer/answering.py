@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from raftops.answer.asker import NOBODY, Asker
+from raftops.answer.conflicts import Conflict
 from raftops.answer.evidence import select_units
 from raftops.answer.filling import format_of, written
 from raftops.answer.prompt import behaviour_messages, cited_numbers, grounded_messages, is_abstention, without_markers
@@ -82,6 +83,8 @@ class Answer:
     """The ranked evidence; all of it readable by the caller."""
     searched: str = ""
     """The question that was searched, where it is not the caller's own words."""
+    conflicts: tuple[Conflict, ...] = ()
+    """What other documents that the caller may read say against the first citation."""
     assumed: Mapping[str, str] = field(default_factory=dict)
     """What the caller's token says of whose rules are meant, where the question left it open: `country: Germany`."""
 
@@ -135,6 +138,8 @@ class Answerer:
     """Whether the evidence answers; without one the least score of the prompt says so."""
     reranker: Reranker | None = None
     """Reads the first candidates again."""
+    weighs: bool = True
+    """Whether what is cited is held against the other evidence; off only to measure what that is worth."""
 
     def units(self, question: str, policies: frozenset[str]) -> list[Unit]:
         """The numbered evidence for a question: what training, evaluation and service all show the model."""

@@ -49,12 +49,26 @@ def select_units(  # noqa: PLR0913  what is asked, what was found, and what rank
     reranker: Reranker | None = None,
 ) -> list[Unit]:
     """At most `prompt.units` units in `prompt.evidence_tokens`, numbered from 1, best first; no two read the same."""
+    return within_budget(candidate_units(question, hits, embedder, prompt, weights, reranker), prompt, count_tokens)
+
+
+def candidate_units(  # noqa: PLR0913  as `select_units`, without what counts tokens
+    question: str,
+    hits: Sequence[Hit],
+    embedder: Embedder,
+    prompt: Prompt,
+    weights: Weights = WEIGHTS,
+    reranker: Reranker | None = None,
+) -> list[Unit]:
+    """Every unit of what was found, best first, not numbered; no two read the same."""
     if prompt.evidence == "passages":
-        ranked = _distinct(_unit(h, h.passage.start, h.passage.end, h.passage.locator) for h in hits)
-    else:
-        ranked = _distinct(rank_units(question, hits, embedder, weights, prompt.language))
-        if reranker:
-            ranked = reranked(question, ranked, prompt.candidates, reranker)
+        return _distinct(_unit(h, h.passage.start, h.passage.end, h.passage.locator) for h in hits)
+    ranked = _distinct(rank_units(question, hits, embedder, weights, prompt.language))
+    return reranked(question, ranked, prompt.candidates, reranker) if reranker else ranked
+
+
+def within_budget(ranked: Iterable[Unit], prompt: Prompt, count_tokens: Callable[[str], int]) -> list[Unit]:
+    """The first units that fit in what the model may read, numbered from 1."""
     chosen: list[Unit] = []
     left = prompt.evidence_tokens
     for unit in ranked:

@@ -1,0 +1,316 @@
+"""Does other evidence answer the same question differently? Deterministic, by values of a kind, without a model.
+
+Two signs. A near copy: a sentence with the words of the first and another number, date, name or negation in their
+midst. An echo: the first stands where the question itself stands nearly word for word (as planted text does, and an
+FAQ), so that its rank tells nothing; then what is left without its document is asked, and says another value. Rules of
+another country, year, case or table row are no conflict: they differ by a word of their own on both sides, or by one
+that the question names. Nobody here knows which of two documents is right: `sources.py` knows whom the spec trusts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Literal
+
+from raftops.answer.claims.dates import Moment
+from raftops.answer.claims.denials import table
+from raftops.answer.claims.figures import figures
+from raftops.answer.claims.names import countries, elsewhere, names
+from raftops.answer.claims.polarity import flipped, negators
+from raftops.answer.claims.quantities import Quantity
+from raftops.answer.claims.tables import KINDS, MONTHS, WEEKDAYS, number_words
+from raftops.answer.claims.verdicts import misanswered, yes_or_no
+from raftops.answer.claims.words import Word, alike, plain, words
+from raftops.data.records import Unit
+
+Kind = Literal["number", "date", "name", "yes or no", "words"]
+LOOKED_AT = 15
+"""Candidates that are held against the first, from the first on."""
+SAME_WORDS = 0.6
+"""Share of the shorter sentence's words that stand in both, in a row, from which one is a near copy of the other."""
+OWN_WORDS = 0.15
+"""Most of a near copy's words that may be its own, beside the value: more, and it speaks of another case."""
+LEAST = 3
+"""Words that two sentences, or a question and a text, must share at least."""
+ECHO = 0.75
+"""Share of the question's words that stand in a row in a text from which it repeats the question."""
+BARE = 6
+"""Most words of an echo beside the question's for it to be a bare value."""
+LEFT = 3
+"""Of what is left beside an echo, the units that are compared."""
+_YES_NO = re.compile(
+    r"^(?:[^?]*,\s*)?(?:is|are|am|was|were|do|does|did|can|could|may|might|must|shall|should|will|would|has|have|had|"
+    r"ist|sind|darf|dürfen|kann|können|muss|müssen|soll|gibt|hat|haben|wird|werden)\b", re.IGNORECASE
+)  # fmt: skip
+_OPEN = re.compile(r"\b(what|which|who|whom|whose|when|where|why|how|welche\w*|wer|wem|wen|wann|wo|warum|wie)\b", re.I)
+_KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    ("number", re.compile(
+        r"\bhow\s+(?:many|much|long|often|far|old|fast|quickly|soon|high|big|large|late|early|tall|wide|deep)\b"
+        r"|\b(?:number|cost|price|rate|limit|amount|percentage|share|age|fee|maximum|minimum|worth|budget)\b"
+        r"|\bwie\s?(?:viele?|lange|oft|weit|alt|schnell|hoch|groß|teuer)\b", re.I)),
+    ("date", re.compile(
+        r"\b(?:when|what (?:time|date|day|year|month)|which (?:day|date|year|month)|by which|until|deadline|latest|wann"
+        r"|bis)\b", re.I)),
+    ("name", re.compile(r"\b(?:who|whom|whose|where|which|what|name|wer|wem|wen|wo|wohin|welche[rsnm]?)\b", re.I)),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What two units say of one question that cannot both be right."""
+
+    kind: Kind
+    says: str
+    """What the first says, in its words."""
+    other: str
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A unit that says something else."""
+
+    unit: Unit
+    difference: Difference
+
+
+def asks_only(unit: Unit) -> bool:
+    """Whether a unit is a question and nothing else: it answers none."""
+    return " ".join(unit.text.split()).rstrip("\"'*_)\u201d ").endswith("?")
+
+
+def rivals(first: Unit, others: Sequence[Unit], question: str, language: str = "english") -> list[Rival]:
+    """Those of the other candidates, best first, that answer the question differently; one of each document."""
+    found: dict[str, Rival] = {}
+    looked = [unit for unit in others[:LOOKED_AT] if unit.start != first.start or unit.doc_id != first.doc_id]
+    for unit in looked:
+        if other_case(first, unit, question, language):
+            continue
+        copied = near_copy(first, unit, question, language)
+        if copied:
+            found.setdefault(unit.doc_id, Rival(unit, copied))
+    for rival in _beside_an_echo(first, looked, question, language):
+        found.setdefault(rival.unit.doc_id, rival)
+    return sorted(found.values(), key=lambda rival: looked.index(rival.unit))
+
+
+def _beside_an_echo(first: Unit, looked: Sequence[Unit], question: str, language: str) -> Iterator[Rival]:
+    """What differs from a unit that repeats the question, among the best of what does not."""
+    if not echoes(first, looked, question, language):
+        return
+    left = [
+        unit for unit in looked
+        if unit.doc_id != first.doc_id and not asks_only(unit) and not echoes(unit, looked, question, language)
+    ]  # fmt: skip
+    for unit in left[:LEFT]:
+        if not elsewhere(question, f"{unit.heading} | {unit.text}", language):
+            told = difference(first, unit, question, language)
+            if told:
+                yield Rival(unit, told)
+
+
+def echoes(unit: Unit, others: Sequence[Unit], question: str, language: str) -> bool:
+    """Whether a unit, its heading, or a question of its passage beside it, repeats the question nearly word for word."""
+    asked = [w.stem for w in _weighty(question, language)]
+    beside = [o.text for o in others if o.passage_id == unit.passage_id and asks_only(o)]
+    return len(asked) >= LEAST - 1 and any(
+        _run(asked, [w.stem for w in _weighty(text, language)]) >= ECHO * len(asked)
+        for text in (f"{unit.heading} {unit.text}", *beside)
+    )
+
+
+def _run(asked: Sequence[str], told: Sequence[str]) -> int:
+    return SequenceMatcher(None, asked, told, autojunk=False).find_longest_match().size
+
+
+def _weighty(text: str, language: str) -> list[Word]:
+    return [w for w in words(plain(" ".join(text.split())), language) if w.content or w.low[0].isdigit()]
+
+
+def other_case(first: Unit, other: Unit, question: str, language: str) -> str:
+    """What tells two units apart as rules of different cases; empty where nothing does."""
+    mine, theirs = (words(plain(f"{unit.heading} | {unit.text}"), language) for unit in (first, other))
+    here, there = countries(mine), countries(theirs)
+    if here and there and not here & there:
+        return "another country"
+    row = first.locator.table_header
+    if (row or " | " in first.text) and " | " in other.text:
+        head, behind = (plain(unit.text).partition("|")[0].strip().lower() for unit in (first, other))
+        if head != behind:
+            return "another row"
+    asked = {w.stem for w in words(plain(question), language) if w.content or w.low[0].isdigit()}
+    mine_only = {w.stem for w in mine} - {w.stem for w in theirs}
+    told = {w.stem for w in names(mine, language)} | {w.stem for w in mine if w.low[0].isdigit()}
+    others_own = {w.stem for w in (*names(theirs, language), *(w for w in theirs if w.low[0].isdigit()))}
+    named = asked & mine_only & told
+    return "what is asked by name" if named and others_own - {w.stem for w in mine} else ""
+
+
+
+def near_copy(first: Unit, other: Unit, question: str, language: str) -> Difference | None:
+    """Where one is the other with another value in it."""
+    mine, theirs = plain(" ".join(first.text.split())), plain(" ".join(other.text.split()))
+    left, right = _kept(mine, language), _kept(theirs, language)
+    short = min(len(left), len(right))
+    blocks = SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks()
+    same = sum(block.size for block in blocks)
+    if short < LEAST or same < max(LEAST, SAME_WORDS * short):
+        return None
+    own = [len([s for s in a if s not in b]) / len(a) for a, b in ((left, right), (right, left))]
+    if min(own) > OWN_WORDS:
+        return None
+    return _changed(mine, theirs, question, language)
+
+
+def _kept(text: str, language: str) -> list[str]:
+    """Stems of the words that are no value: neither number, date, name nor denial."""
+    said = words(text, language)
+    told = figures(text, language)
+    spans = [(q.start, q.end) for q in told.quantities if not q.implied] + [(m.start, m.end) for m in told.moments]
+    named = {w.start for w in names(said, language)} | {w.start for w in said if w.first and w.text[:1].isupper() and not w.content}
+    return [w.stem for w in said if w.content and w.start not in named and not any(a <= w.start < b for a, b in spans)]
+
+
+def _changed(mine: str, theirs: str, question: str, language: str) -> Difference | None:
+    """What of two near copies is not the same, be it asked for or not."""
+    turned = flipped(mine, theirs, language)
+    if turned or len(negators(words(mine, language), language)) % 2 != len(negators(words(theirs, language), language)) % 2:
+        return Difference("yes or no", mine, theirs)
+    for modal, free in (("strong", "weak"), ("weak", "strong")):
+        a = {w.low for w in words(mine, language)} & set(table(modal, language))
+        b = {w.low for w in words(theirs, language)} & set(table(free, language))
+        if a and b and not a & {w.low for w in words(theirs, language)}:
+            return Difference("yes or no", mine, theirs)
+    left, right = words(mine, language), words(theirs, language)
+    values = _value_words(mine, language), _value_words(theirs, language)
+    matcher = SequenceMatcher(None, [w.stem for w in left], [w.stem for w in right], autojunk=False)
+    for change, a, b, c, d in matcher.get_opcodes():
+        if change != "replace":
+            continue
+        old, new = [w for w in left[a:b] if w.start in values[0]], [w for w in right[c:d] if w.start in values[1]]
+        if old and new and {w.stem for w in old} != {w.stem for w in new}:
+            kind: Kind = "number" if old[0].low[0].isdigit() else "name"
+            said, other = " ".join(w.text for w in old), " ".join(w.text for w in new)
+            if not _same_value(mine, theirs, language):
+                return Difference(kind, said, other)
+    return None
+
+
+def _same_value(mine: str, theirs: str, language: str) -> bool:
+    """Whether all numbers and dates of one are the other's, written in another way: two weeks, 14 days."""
+    left, right = figures(mine, language), figures(theirs, language)
+    numbers = [q for q in left.quantities if not q.implied]
+    shown = all(any(q.equals(o) for o in right.quantities) for q in numbers) and all(
+        any(m.shows(o) or o.shows(m) for o in right.moments) for m in left.moments
+    )
+    return bool(numbers or left.moments) and shown and len(right.quantities) <= len(left.quantities)
+
+
+def _value_words(text: str, language: str) -> set[int]:
+    """Where the words of a text begin that are numbers, dates or names."""
+    said, told = words(text, language), figures(text, language)
+    spans = [(q.start, q.end) for q in told.quantities if not q.implied] + [(m.start, m.end) for m in told.moments]
+    dated = {*MONTHS["english"].split(), *WEEKDAYS["english"].split(), *number_words(language)}
+    inside = {w.start for w in said if any(a <= w.start < b for a, b in spans) or w.low[0].isdigit() or w.low in dated}
+    # at the head of a sentence a capital tells nothing: a name there is a word that stays a capital
+    return inside | {w.start for w in names(said, language)} | {w.start for w in said if w.first and w.content and w.text[:1].isupper()}
+
+
+def difference(unit: Unit, other: Unit, question: str, language: str = "english") -> Difference | None:
+    """What two units that answer a question disagree in; None where they agree, or cannot be compared."""
+    mine, theirs = (plain(" ".join(one.text.split())) for one in (unit, other))
+    if _closed(question):
+        return _opposite(mine, theirs, question, language)
+    wanted: list[Kind] = [kind for kind, pattern in _KINDS if pattern.search(question)]
+    compare = {"number": _numbers, "date": _dates, "name": _names}
+    for kind in [*wanted, *(kind for kind, _ in _KINDS if kind not in wanted and (kind != "name" or not wanted))]:
+        agree, told = compare[kind](mine, theirs, question, language)
+        if agree or told:
+            return None if agree else told
+    return None
+
+
+def _closed(question: str) -> bool:
+    """Whether yes or no answers a question."""
+    last = re.split(r"(?<=[.!?])\s+", question.strip())[-1]
+    return bool(_YES_NO.match(last)) and not _OPEN.match(last)
+
+
+def _opposite(mine: str, theirs: str, question: str, language: str) -> Difference | None:
+    said, other = _verdict(mine, language), _verdict(theirs, language)
+    if said and other:
+        return Difference("yes or no", said, other) if said != other else None
+    if said or other:
+        against = misanswered(said or other, "", theirs if said else mine, question, language)
+        return Difference("yes or no", said or mine, other or theirs) if against else None
+    if flipped(mine, theirs, language) or flipped(theirs, mine, language):
+        return Difference("yes or no", mine, theirs)
+    agree, told = _numbers(mine, theirs, question, language)
+    return None if agree else told
+
+
+def _verdict(text: str, language: str) -> str:
+    """A yes or no at the head of a text, or behind a question in it."""
+    tail = re.sub(r'^[\s"\'|:]*(?:the answer)?\s*(?:is)?[\s:|"]*', "", text[text.rfind("?") + 1 :], flags=re.IGNORECASE)
+    bare = tail.strip(' .!|"*').lower()
+    return yes_or_no(tail, language)[0] or (bare if bare in ("yes", "no") else "")
+
+
+Compared = tuple[bool, Difference | None]
+"""Whether two texts agree, and what they disagree in; neither where there is nothing to compare."""
+
+
+def _numbers(mine: str, theirs: str, question: str, language: str) -> Compared:
+    asked = figures(plain(question), language).quantities
+    left, right = (
+        [q for q in figures(text, language).quantities if not q.implied and not any(q.equals(a) for a in asked)]
+        for text in (mine, theirs)
+    )
+    pairs = [(q, o) for q in left for o in right if _comparable(q, o)]
+    if not pairs:
+        return False, None
+    if any(q.equals(o) for q, o in pairs):
+        return True, None
+    q, o = pairs[0]
+    return False, Difference("number", _worded(q, mine), _worded(o, theirs))
+
+
+def _comparable(q: Quantity, o: Quantity) -> bool:
+    left, right = (KINDS[one.kind][0] if one.kind else "" for one in (q, o))
+    return left == right or not left or not right or {left, right} <= {"seconds", "days", "months"}
+
+
+def _worded(q: Quantity, text: str) -> str:
+    return re.split(r"[.,;:|]\s", text[q.start : q.end + 16])[0].rsplit(" ", 1)[0].strip() or q.text
+
+
+def _dates(mine: str, theirs: str, question: str, language: str) -> Compared:
+    asked = figures(plain(question), language).moments
+    left, right = (
+        [m for m in figures(text, language).moments if not any(a.shows(m) for a in asked)] for text in (mine, theirs)
+    )
+    pairs = [(m, o) for m in left for o in right if _shape(m) & _shape(o)]
+    if not pairs:
+        return False, None
+    if any(m.shows(o) or o.shows(m) for m, o in pairs):
+        return True, None
+    return False, Difference("date", pairs[0][0].text, pairs[0][1].text)
+
+
+def _shape(moment: Moment) -> set[str]:
+    return {name for name in ("year", "month", "weekday", "minutes") if getattr(moment, name) is not None}
+
+
+def _names(mine: str, theirs: str, question: str, language: str) -> Compared:
+    asked = [w.stem for w in words(plain(question), language)]
+    left, right = (
+        [w for w in names(words(text, language), language) if not any(alike(w.stem, a) for a in asked)]
+        for text in (mine, theirs)
+    )
+    if not left or not right:
+        return False, None
+    if any(alike(a.stem, b.stem) for a in left for b in right):
+        return True, None
+    return False, Difference("name", left[0].text, right[0].text)
