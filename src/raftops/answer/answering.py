@@ -14,21 +14,28 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from raftops.answer.asker import NOBODY, Asker
-from raftops.answer.conflicts import Conflict
-from raftops.answer.evidence import select_units
+from raftops.answer.conflicts import rivals
+from raftops.answer.evidence import candidate_units, select_units, within_budget
 from raftops.answer.filling import format_of, written
 from raftops.answer.prompt import behaviour_messages, cited_numbers, grounded_messages, is_abstention, without_markers
 from raftops.answer.quotes import find_quote_at
 from raftops.answer.router import Route, Router
+from raftops.answer.sources import Standing, outranks, standing
 from raftops.answer.support import asserts_facts, carrying, contradiction, coverage, supports, terms
 from raftops.answer.understanding import Turn, Understood, understood
-from raftops.data.records import Citation, Generation, Message, Unit
+from raftops.data.records import Citation, Generation, Hit, Message, Unit
 from raftops.forms.reading import json_value
 from raftops.generation.shape import Held
 from raftops.retrieval.protocols import Embedder, Generator, Reranker, Retriever
 from raftops.spec.model.formats import Format
 from raftops.spec.model.learning import Prompt
 
+RIVALS = 2
+"""Most documents shown against an answer."""
+DISAGREE = {
+    "english": "The documents do not agree on this:",
+    "german": "Die Dokumente sind sich darin nicht einig:",
+}
 NEAREST = 3
 """Most documents named beside a declined answer."""
 
@@ -63,6 +70,19 @@ that sentence alone; nothing; or words that rest on no document."""
 
 
 @dataclass(frozen=True)
+class Conflict:
+    """What a document says against another that answers the same question."""
+
+    citation: Citation
+    title: str
+    kind: str
+    """What differs: `number`, `date`, `name`, `yes or no`, or `words`."""
+    trust: str
+    date: str
+    """As the document says of itself; empty where it says none."""
+
+
+@dataclass(frozen=True)
 class Answer:
     """What a caller gets."""
 
@@ -71,7 +91,8 @@ class Answer:
     route: Route
     mode: Mode
     reason: str = ""
-    """Why the model's words are not shown: `nothing found` (the evidence does not answer), `model` (it declined), `not
+    """`conflict`: documents answer differently, and both are shown; neither is held for true. Why the model's words
+    are not shown: `nothing found` (the evidence does not answer), `model` (it declined), `not
     sure`, `not supported` (the evidence does not carry them), or `audience`: the caller may not read all that the
     weights were trained on. Of words that rest on no document: `not grounded` where they state facts."""
     prompt_tokens: int = 0
@@ -84,14 +105,14 @@ class Answer:
     searched: str = ""
     """The question that was searched, where it is not the caller's own words."""
     conflicts: tuple[Conflict, ...] = ()
-    """What other documents that the caller may read say against the first citation."""
+    """Where what is cited is contradicted: what was answered, then what stands against it, each with trust and date."""
     assumed: Mapping[str, str] = field(default_factory=dict)
     """What the caller's token says of whose rules are meant, where the question left it open: `country: Germany`."""
 
     @property
     def grounded(self) -> bool:
         """Every part of the answer is carried by a citation that was found verbatim in its document."""
-        return bool(self.citations) and self.reason != "not grounded"
+        return bool(self.citations) and self.reason not in ("not grounded", "conflict")
 
     @property
     def abstained(self) -> bool:
@@ -145,6 +166,11 @@ class Answerer:
         """The numbered evidence for a question: what training, evaluation and service all show the model."""
         return gather(self.library, question, policies, self.prompt, self.reranker)
 
+    def candidates(self, question: str, policies: frozenset[str]) -> list[Unit]:
+        """All that was found for a question, best first; the first of them are its units."""
+        hits = _readable(self.library, question, policies, self.prompt)
+        return candidate_units(question, hits, self.library.embedder, self.prompt, reranker=self.reranker)
+
     def answer(
         self, question: str, policies: frozenset[str], history: Sequence[Message] = (), asker: Asker = NOBODY
     ) -> Answer:
@@ -166,19 +192,65 @@ class Answerer:
         question, sought, route = meant.question, meant.sought, meant.route
         if not self.trained_policies <= policies:
             return self._outside(sought, route, policies)
-        units = [] if route.name == "behaviour" else self.units(sought, policies)
+        found = [] if route.name == "behaviour" else self.candidates(sought, policies)
+        units = within_budget(found, self.prompt, self.library.tokens)
         seconds = {"retrieval": time.perf_counter() - started}
         if route.name != "behaviour":
             if not self._answerable(sought, units):
                 return self._declined(Draft(route, units, seconds), "nothing found")
             if self.prompt.answer == "quote":
-                return self._quoted(sought, Draft(route, units, seconds), "")
+                return self.weighed(sought, self._quoted(sought, Draft(route, units, seconds), ""), found)
         asked, messages = time.perf_counter(), self.messages(route, question, units, history)
         generation = self.in_form(messages, question, units) if route.name != "knowledge" else self._free(messages)
         seconds |= {"generation": time.perf_counter() - asked}
         if route.name == "both" and self._format(question):
-            return self._formed(Draft(route, units, seconds), question, generation)
-        return self.checked(question, route, units, generation, seconds)
+            return self.weighed(sought, self._formed(Draft(route, units, seconds), question, generation), found)
+        return self.weighed(sought, self.checked(question, route, units, generation, seconds), found)
+
+    def weighed(self, question: str, answer: Answer, found: Sequence[Unit]) -> Answer:
+        """An answer held against all that was found: where that says otherwise, whom the spec trusts, or else both."""
+        if not self.weighs or not answer.citations or self.prompt.evidence == "passages":
+            return answer
+        cited = answer.citations[0]
+        first = next(unit for unit in answer.units if unit.number == cited.marker)
+        others = [unit for unit in found if (unit.doc_id, unit.start) != (first.doc_id, first.start)]
+        against = rivals(first, others, question, self.language, lambda units: self._answerable(question, units))
+        told = [(rival, citation) for n, rival in enumerate(against[:RIVALS], len(answer.units) + 1)
+                if (citation := self.cite(replace(rival.unit, number=self._number(rival.unit, answer.units, n))))]  # fmt: skip
+        if not told:
+            return answer
+        mine, theirs = self._standing(first), [self._standing(rival.unit) for rival, _ in told]
+        conflicts = (
+            Conflict(cited, first.title, told[0][0].difference.kind, mine.trust, mine.date),
+            *(Conflict(citation, rival.unit.title, rival.difference.kind, their.trust, their.date)
+              for (rival, citation), their in zip(told, theirs, strict=True)),
+        )  # fmt: skip
+        if all(outranks(mine, their) for their in theirs):
+            return replace(answer, conflicts=conflicts)
+        best = next((n for n, their in enumerate(theirs) if self._believed(their, [mine, *theirs])), None)
+        if answer.mode == "form":  # nothing may stand beside a reply in a form
+            return replace(answer, reason="conflict", conflicts=conflicts)
+        if best is not None:
+            rival, citation = told[best]
+            text = f"{quoted(rival.unit)} [{citation.marker}]"
+            return replace(answer, text=text, citations=(citation,), mode="quote", reason="", conflicts=conflicts)
+        parts = [(first, cited, mine), *((r.unit, c, s) for (r, c), s in zip(told, theirs, strict=True))]
+        text = "\n".join([DISAGREE.get(self.language, DISAGREE["english"]), *(_attributed(*part) for part in parts)])
+        return replace(answer, text=text, citations=(cited, *(c for _, c in told)), mode="quote", reason="conflict",
+                       conflicts=conflicts)  # fmt: skip
+
+    @staticmethod
+    def _believed(one: Standing, every: Sequence[Standing]) -> bool:
+        return all(other is one or outranks(one, other) for other in every)
+
+    @staticmethod
+    def _number(unit: Unit, units: Sequence[Unit], free: int) -> int:
+        same = (u.number for u in units if (u.doc_id, u.start) == (unit.doc_id, unit.start))
+        return next(same, free)
+
+    def _standing(self, unit: Unit) -> Standing:
+        text = self.library.document_text(unit.doc_id, unit.version) or ""
+        return standing(unit.doc_id, text, self.prompt.trust, self.language)
 
     def in_form(self, messages: Sequence[Message], request: str, units: Sequence[Unit] = ()) -> Generation:
         """A reply to a request about form, held to the format that it wants where the engine can."""
@@ -217,11 +289,12 @@ class Answerer:
         started = time.perf_counter()
         prompt = self.prompt.model_copy(update={"answer": "quote", "evidence": "units"})
         plain = replace(self, judgement=None, reranker=None, prompt=prompt)
-        units = [] if route.name == "behaviour" else plain.units(question, policies)
+        found = [] if route.name == "behaviour" else plain.candidates(question, policies)
+        units = within_budget(found, prompt, self.library.tokens)
         draft = Draft(route, units, {"retrieval": time.perf_counter() - started})
         if not plain._answerable(question, units):
             return self._declined(draft, "audience" if route.name == "behaviour" else "nothing found")
-        return plain._quoted(question, draft, "audience")
+        return plain.weighed(question, plain._quoted(question, draft, "audience"), found)
 
     def _answerable(self, question: str, units: Sequence[Unit]) -> bool:
         """Whether the evidence comes near enough to the question to answer from it."""
@@ -310,8 +383,17 @@ def gather(
 
     The index filters by policy; what comes back is checked once more, so that no index can fail open.
     """
-    hits = [h for h in library.search(question, policies, prompt.passages) if h.passage.policy_id in policies]
+    hits = _readable(library, question, policies, prompt)
     return select_units(question, hits, library.embedder, prompt, library.tokens, reranker=reranker)
+
+
+def _readable(library: Library, question: str, policies: frozenset[str], prompt: Prompt) -> list[Hit]:
+    return [h for h in library.search(question, policies, prompt.passages) if h.passage.policy_id in policies]
+
+
+def _attributed(unit: Unit, citation: Citation, stands: Standing) -> str:
+    about = [unit.doc_id, *([stands.date] if stands.date else []), *([stands.trust] if stands.trust != "normal" else [])]
+    return f"- {quoted(unit)} ({', '.join(about)}) [{citation.marker}]"
 
 
 def quoted(unit: Unit) -> str:

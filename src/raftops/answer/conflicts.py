@@ -10,7 +10,7 @@ that the question names. Nobody here knows which of two documents is right: `sou
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal
@@ -31,6 +31,8 @@ LOOKED_AT = 15
 """Candidates that are held against the first, from the first on."""
 SAME_WORDS = 0.6
 """Share of the shorter sentence's words that stand in both, in a row, from which one is a near copy of the other."""
+SAME_TEXT = 0.8
+"""The same share of all words, from which the one differs in a word or two."""
 OWN_WORDS = 0.15
 """Most of a near copy's words that may be its own, beside the value: more, and it speaks of another case."""
 LEAST = 3
@@ -81,34 +83,63 @@ def asks_only(unit: Unit) -> bool:
     return " ".join(unit.text.split()).rstrip("\"'*_)\u201d ").endswith("?")
 
 
-def rivals(first: Unit, others: Sequence[Unit], question: str, language: str = "english") -> list[Rival]:
-    """Those of the other candidates, best first, that answer the question differently; one of each document."""
+def rivals(
+    first: Unit,
+    others: Sequence[Unit],
+    question: str,
+    language: str = "english",
+    answerable: Callable[[Sequence[Unit]], bool] = bool,
+) -> list[Rival]:
+    """Those of the other candidates, best first, that answer the question differently; one of each document.
+
+    `answerable` says whether units answer the question by themselves.
+    """
     found: dict[str, Rival] = {}
     looked = [unit for unit in others[:LOOKED_AT] if unit.start != first.start or unit.doc_id != first.doc_id]
     for unit in looked:
-        if other_case(first, unit, question, language):
-            continue
-        copied = near_copy(first, unit, question, language)
-        if copied:
-            found.setdefault(unit.doc_id, Rival(unit, copied))
-    for rival in _beside_an_echo(first, looked, question, language):
+        if not other_case(first, unit, question, language):
+            copied = near_copy(first, unit, question, language)
+            if copied:
+                found.setdefault(unit.doc_id, Rival(unit, copied))
+    for rival in _beside_an_echo(first, looked, question, language, answerable):
         found.setdefault(rival.unit.doc_id, rival)
     return sorted(found.values(), key=lambda rival: looked.index(rival.unit))
 
 
-def _beside_an_echo(first: Unit, looked: Sequence[Unit], question: str, language: str) -> Iterator[Rival]:
-    """What differs from a unit that repeats the question, among the best of what does not."""
+def _beside_an_echo(
+    first: Unit,
+    looked: Sequence[Unit],
+    question: str,
+    language: str,
+    answerable: Callable[[Sequence[Unit]], bool],
+) -> list[Rival]:
+    """What differs from a unit that repeats the question, among the best of what neither repeats it nor agrees."""
     if not echoes(first, looked, question, language):
-        return
+        return []
+    own = {w.stem for w in _weighty(first.text, language)} - {w.stem for w in _weighty(question, language)}
     left = [
         unit for unit in looked
         if unit.doc_id != first.doc_id and not asks_only(unit) and not echoes(unit, looked, question, language)
+        and not elsewhere(question, f"{unit.heading} | {unit.text}", language)
     ]  # fmt: skip
-    for unit in left[:LEFT]:
-        if not elsewhere(question, f"{unit.heading} | {unit.text}", language):
-            told = difference(first, unit, question, language)
-            if told:
-                yield Rival(unit, told)
+    apart = [u for u in left if not own or not own <= {w.stem for w in _weighty(u.text, language)}]
+    told = [Rival(unit, found) for unit in apart[:LEFT] if (found := difference(first, unit, question, language))]
+    bare = len(own) <= BARE and (bool(own) or _closed(question))
+    if told or not bare or not apart or len(apart) < len(left[:LEFT]) or not answerable(apart):
+        return told
+    backed = any(_backs(first, unit, own, question, language) for unit in left[:LEFT])
+    return [] if backed else [Rival(apart[0], Difference("words", first.text, apart[0].text))]
+
+
+def _backs(first: Unit, unit: Unit, own: set[str], question: str, language: str) -> bool:
+    """Whether a unit says what a bare value says."""
+    if _closed(question):
+        verdict = _verdict(plain(first.text), language)
+        text, other = plain(unit.text), "no" if verdict == "yes" else "yes"
+        return not verdict or bool(
+            misanswered(other, "", text, question, language) and not misanswered(verdict, "", text, question, language)
+        )
+    return bool(own & {w.stem for w in _weighty(unit.text, language)})
 
 
 def echoes(unit: Unit, others: Sequence[Unit], question: str, language: str) -> bool:
@@ -152,16 +183,19 @@ def other_case(first: Unit, other: Unit, question: str, language: str) -> str:
 def near_copy(first: Unit, other: Unit, question: str, language: str) -> Difference | None:
     """Where one is the other with another value in it."""
     mine, theirs = plain(" ".join(first.text.split())), plain(" ".join(other.text.split()))
+    every = [[w.stem for w in words(text, language)] for text in (mine, theirs)]
+    if min(map(len, every)) > LEAST and _in_common(*every) >= SAME_TEXT * min(map(len, every)):
+        return _changed(mine, theirs, language)
     left, right = _kept(mine, language), _kept(theirs, language)
     short = min(len(left), len(right))
-    blocks = SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks()
-    same = sum(block.size for block in blocks)
-    if short < LEAST or same < max(LEAST, SAME_WORDS * short):
+    if short < LEAST or _in_common(left, right) < max(LEAST, SAME_WORDS * short):
         return None
     own = [len([s for s in a if s not in b]) / len(a) for a, b in ((left, right), (right, left))]
-    if min(own) > OWN_WORDS:
-        return None
-    return _changed(mine, theirs, question, language)
+    return _changed(mine, theirs, language) if min(own) <= OWN_WORDS else None
+
+
+def _in_common(left: Sequence[str], right: Sequence[str]) -> int:
+    return sum(block.size for block in SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks())
 
 
 def _kept(text: str, language: str) -> list[str]:
@@ -169,43 +203,39 @@ def _kept(text: str, language: str) -> list[str]:
     said = words(text, language)
     told = figures(text, language)
     spans = [(q.start, q.end) for q in told.quantities if not q.implied] + [(m.start, m.end) for m in told.moments]
-    named = {w.start for w in names(said, language)} | {w.start for w in said if w.first and w.text[:1].isupper() and not w.content}
+    named = {w.start for w in names(said, language)}
     return [w.stem for w in said if w.content and w.start not in named and not any(a <= w.start < b for a, b in spans)]
 
 
-def _changed(mine: str, theirs: str, question: str, language: str) -> Difference | None:
+def _changed(mine: str, theirs: str, language: str) -> Difference | None:
     """What of two near copies is not the same, be it asked for or not."""
-    turned = flipped(mine, theirs, language)
-    if turned or len(negators(words(mine, language), language)) % 2 != len(negators(words(theirs, language), language)) % 2:
-        return Difference("yes or no", mine, theirs)
-    for modal, free in (("strong", "weak"), ("weak", "strong")):
-        a = {w.low for w in words(mine, language)} & set(table(modal, language))
-        b = {w.low for w in words(theirs, language)} & set(table(free, language))
-        if a and b and not a & {w.low for w in words(theirs, language)}:
-            return Difference("yes or no", mine, theirs)
     left, right = words(mine, language), words(theirs, language)
+    turned = flipped(mine, theirs, language) or len(negators(left, language)) % 2 != len(negators(right, language)) % 2
+    if turned or _loosened(left, right, language) or _loosened(right, left, language):
+        return Difference("yes or no", mine, theirs)
     values = _value_words(mine, language), _value_words(theirs, language)
     matcher = SequenceMatcher(None, [w.stem for w in left], [w.stem for w in right], autojunk=False)
     for change, a, b, c, d in matcher.get_opcodes():
-        if change != "replace":
-            continue
         old, new = [w for w in left[a:b] if w.start in values[0]], [w for w in right[c:d] if w.start in values[1]]
-        if old and new and {w.stem for w in old} != {w.stem for w in new}:
-            kind: Kind = "number" if old[0].low[0].isdigit() else "name"
-            said, other = " ".join(w.text for w in old), " ".join(w.text for w in new)
-            if not _same_value(mine, theirs, language):
-                return Difference(kind, said, other)
+        if change == "replace" and old and new and {w.stem for w in old} != {w.stem for w in new}:
+            told = any(q.start <= w.start < q.end for q in figures(mine, language).quantities for w in old)
+            if not (told and _same_value(mine, theirs, language)):
+                said, other = " ".join(w.text for w in old), " ".join(w.text for w in new)
+                return Difference("number" if told else "name", said, other)
     return None
 
 
+def _loosened(left: Sequence[Word], right: Sequence[Word], language: str) -> bool:
+    """Whether one binds (must) where the other allows (may)."""
+    strong, weak = set(table("strong", language)), set(table("weak", language))
+    here, there = {w.low for w in left}, {w.low for w in right}
+    return bool(here & strong) and not there & strong and bool(there & weak) and not here & weak
+
+
 def _same_value(mine: str, theirs: str, language: str) -> bool:
-    """Whether all numbers and dates of one are the other's, written in another way: two weeks, 14 days."""
-    left, right = figures(mine, language), figures(theirs, language)
-    numbers = [q for q in left.quantities if not q.implied]
-    shown = all(any(q.equals(o) for o in right.quantities) for q in numbers) and all(
-        any(m.shows(o) or o.shows(m) for o in right.moments) for m in left.moments
-    )
-    return bool(numbers or left.moments) and shown and len(right.quantities) <= len(left.quantities)
+    """Whether all numbers of one are the other's, written in another way: two weeks, 14 days."""
+    left, right = ([q for q in figures(t, language).quantities if not q.implied] for t in (mine, theirs))
+    return len(left) == len(right) and all(any(q.equals(o) for o in right) for q in left)
 
 
 def _value_words(text: str, language: str) -> set[int]:
@@ -214,8 +244,8 @@ def _value_words(text: str, language: str) -> set[int]:
     spans = [(q.start, q.end) for q in told.quantities if not q.implied] + [(m.start, m.end) for m in told.moments]
     dated = {*MONTHS["english"].split(), *WEEKDAYS["english"].split(), *number_words(language)}
     inside = {w.start for w in said if any(a <= w.start < b for a, b in spans) or w.low[0].isdigit() or w.low in dated}
-    # at the head of a sentence a capital tells nothing: a name there is a word that stays a capital
-    return inside | {w.start for w in names(said, language)} | {w.start for w in said if w.first and w.content and w.text[:1].isupper()}
+    heads = {w.start for w in said if w.first and w.content and w.text[:1].isupper()}  # there a name looks like any word
+    return inside | heads | {w.start for w in names(said, language)}
 
 
 def difference(unit: Unit, other: Unit, question: str, language: str = "english") -> Difference | None:

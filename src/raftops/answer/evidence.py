@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from raftops.answer.conflicts import asks_only
+from raftops.answer.orders import order_in
 from raftops.answer.prompt import evidence_block
 from raftops.data.records import Hit, Locator, Passage, Unit
 from raftops.retrieval.bm25 import term_ids
@@ -64,7 +66,7 @@ def candidate_units(  # noqa: PLR0913  as `select_units`, without what counts to
     if prompt.evidence == "passages":
         return _distinct(_unit(h, h.passage.start, h.passage.end, h.passage.locator) for h in hits)
     ranked = _distinct(rank_units(question, hits, embedder, weights, prompt.language))
-    return reranked(question, ranked, prompt.candidates, reranker) if reranker else ranked
+    return _answers_first(reranked(question, ranked, prompt.candidates, reranker) if reranker else ranked)
 
 
 def within_budget(ranked: Iterable[Unit], prompt: Prompt, count_tokens: Callable[[str], int]) -> list[Unit]:
@@ -113,13 +115,24 @@ def unit_signals(
     question: str, hits: Sequence[Hit], embedder: Embedder, language: str = "english"
 ) -> tuple[list[Unit], Signals]:
     """Every candidate, and a row for each: likeness, shared words, passage score."""
-    found = [(unit, hit.score) for hit in hits for unit in _units(hit)]
+    found = [(unit, hit.score) for hit in hits for unit in _answering(hit)]
     if not found:
         return [], np.zeros((0, 3))
     read = [_read(unit) for unit, _ in found]
     vectors = embedder.embed([question, *read])
     columns = [vectors[1:] @ vectors[0], _shared_words(question, read, language), [score for _, score in found]]
     return [unit for unit, _ in found], np.array(columns, dtype=np.float64).T
+
+
+def _answering(hit: Hit) -> list[Unit]:
+    """The candidates of a passage that may be shown: none from where the text gives orders to the assistant on."""
+    order, passage = order_in(hit.passage.text), hit.passage
+    return [unit for unit in _units(hit) if order < 0 or unit.end <= passage.start + order]
+
+
+def _answers_first(ranked: Sequence[Unit]) -> list[Unit]:
+    """What only asks behind what says something: a question that repeats the asker's is no answer to it."""
+    return sorted(ranked, key=asks_only)
 
 
 def units_of(passage: Passage) -> list[Unit]:
