@@ -11,7 +11,18 @@ from raftops.answer.claims.figures import figures
 from raftops.answer.claims.names import names
 from raftops.answer.claims.words import plain, words
 
-NAMES = ("Marlow", "Tessenberg", "Okafor", "Quillmont", "Virelli", "Haldane", "Brennick", "Sorrento", "Zellweg", "Ashdown")
+NAMES = (
+    "Marlow",
+    "Tessenberg",
+    "Okafor",
+    "Quillmont",
+    "Virelli",
+    "Haldane",
+    "Brennick",
+    "Sorrento",
+    "Zellweg",
+    "Ashdown",
+)
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
@@ -77,7 +88,11 @@ def _numbers(answer: str, draw: random.Random) -> Iterator[tuple[str, str, str]]
         old = answer[q.start : q.end]
         if re.fullmatch(r"\d[\d.,]*", old):
             value = float(old.replace(",", ""))
-            new = value * draw.choice((2, 3, 4)) + draw.choice((1, 3, 5)) if value < 10 else value * draw.choice((2, 3, 0.5))
+            new = (
+                value * draw.choice((2, 3, 4)) + draw.choice((1, 3, 5))
+                if value < 10
+                else value * draw.choice((2, 3, 0.5))
+            )
             yield "number", old, f"{round(new):,}" if "," in old or new >= 10000 else f"{round(new)}"
         elif old.lower() in SPELLED:
             yield "number", old, draw.choice([s for s in SPELLED if s != old.lower()])

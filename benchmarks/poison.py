@@ -21,7 +21,7 @@ import random
 import sqlite3
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,15 @@ import pyarrow.parquet as parquet
 from benchmarks._false_facts import KNOWN, ORDERS, UNSEEN, Fact, Plant, fact_of
 from benchmarks.evidence import Cached
 from raftops.access import AccessPolicies
+from raftops.answer import evidence
 from raftops.answer.answering import Answer, Answerer
+from raftops.answer.claims.figures import figures as numbers_in
+from raftops.answer.conflicts import asks_only
 from raftops.answer.judgement import judgement_in
-from raftops.answer.router import Route, Router
+from raftops.answer.orders import order_in
+from raftops.answer.router import Route
 from raftops.answer.understanding import Understood
-from raftops.data.records import Document, Example, Hit, Passage, Unit
+from raftops.data.records import Document, Example, Hit, Passage
 from raftops.evaluation.metrics import accepts
 from raftops.files import read_json, read_jsonl, sha256_text
 from raftops.models import resolve
@@ -155,7 +159,9 @@ class CachedReranker:
         if missing:
             new = self._inner.score(question, [texts[i] for i in missing])
             known |= {keys[i]: float(logit) for i, logit in zip(missing, new, strict=True)}
-            self._db.executemany("insert or replace into logits values (?, ?)", [(keys[i], known[keys[i]]) for i in missing])
+            self._db.executemany(
+                "insert or replace into logits values (?, ?)", [(keys[i], known[keys[i]]) for i in missing]
+            )
             self._db.commit()
         return np.array([known[key] for key in keys], dtype=np.float32)
 
@@ -172,7 +178,10 @@ def sample(chosen: argparse.Namespace, embedder: Embedder) -> Corpus:
     access = AccessPolicies.model_validate(read_json(folder / "accepted/access.json"))
     documents = {d.doc_id: d for d in (Document(**row) for _, row in read_jsonl(folder / "accepted/documents.jsonl"))}
     passages = [p for batch in read_passages(folder / "passages/passages.parquet") for p in batch]
-    texts = {(r["doc_id"], r["version"]): r["text"] for r in parquet.read_table(folder / "passages/documents.parquet").to_pylist()}
+    texts = {
+        (r["doc_id"], r["version"]): r["text"]
+        for r in parquet.read_table(folder / "passages/documents.parquet").to_pylist()
+    }
     wanted = ("test",) if chosen.split == "test" else ("train", "dev")
     rows = [Example.model_validate(row) for _, row in read_jsonl(folder / "accepted/examples.jsonl")]
     examples = [e for e in rows if e.kind == "knowledge" and not e.unanswerable and e.split in wanted]
@@ -182,7 +191,11 @@ def sample(chosen: argparse.Namespace, embedder: Embedder) -> Corpus:
         gold, policies = documents[example.evidence[0].doc_id], frozenset(access.readable(["employees"]))
         policies |= {documents[e.doc_id].policy_id for e in example.evidence}
         fact = fact_of(example.asked, example.answer, example.evidence[0].quote, 7)
-        home = [p for p in passages if p.doc_id == gold.doc_id and " ".join(example.evidence[0].quote.split())[:40] in " ".join(p.text.split())]
+        home = [
+            p
+            for p in passages
+            if p.doc_id == gold.doc_id and " ".join(example.evidence[0].quote.split())[:40] in " ".join(p.text.split())
+        ]
         if fact and home:
             heading = (*home[0].locator.headings, home[0].title)[0 if not home[0].locator.headings else -2]
             asked.append(Asked(example, policies, gold, home[0].title, heading, fact))
@@ -219,7 +232,10 @@ def nq(chosen: argparse.Namespace, embedder: Embedder) -> Corpus:
         if len(asked) == chosen.limit or not own:
             continue
         question = row["question"].rstrip("?") + "?"
-        quote = next((cut.text[s.start : s.end] for p in own for s in p.spans if row["answers"][0] in cut.text[s.start : s.end]), "")
+        quote = next(
+            (cut.text[s.start : s.end] for p in own for s in p.spans if row["answers"][0] in cut.text[s.start : s.end]),
+            "",
+        )
         fact = fact_of(question, row["answers"][0], quote, 7) if quote else None
         if fact:
             evidence = [{"doc_id": document.doc_id, "quote": quote}]
@@ -250,8 +266,9 @@ def answerer_of(corpus: Corpus, room: Room) -> Answerer:
 def ask(corpus: Corpus, room: Room, asked: Asked, defended: bool) -> Answer:
     """One answer, with the conflict check or without it."""
     answerer = replace(answerer_of(corpus, room), weighs=defended)
+    evidence.order_in, evidence.asks_only = (order_in, asks_only) if defended else (lambda _: -1, lambda _: False)
     policies = asked.policies | ({room.planted} if room.planted else set())
-    meant = Understood(asked.example.asked, asked.example.asked, Route("knowledge", 1.0, "benchmark"))
+    meant = Understood(Route("knowledge", 1.0), asked.example.asked, asked.example.asked)
     return answerer._answered(meant, frozenset(policies), ())
 
 
@@ -332,9 +349,7 @@ def _first_document(bare: Answer) -> Answer:
 
 
 def _wary(bare: Answer) -> Answer:
-    from raftops.answer.claims.figures import figures as read
-
-    sets = [frozenset(q.value for q in read(u.text, "english").quantities if not q.implied) for u in bare.units]
+    sets = [frozenset(q.value for q in numbers_in(u.text, "english").quantities if not q.implied) for u in bare.units]
     told = [s for s in sets if s]
     return replace(bare, mode="declined", text="") if len(set(told)) > 1 else bare
 
@@ -358,8 +373,6 @@ def say(line: dict[str, Any]) -> None:
     """One JSON line."""
     print(json.dumps({"benchmark": "poison", **line}, ensure_ascii=False), flush=True)
 
-
-_ = (Callable, Unit)
 
 if __name__ == "__main__":
     main()

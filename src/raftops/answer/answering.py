@@ -104,6 +104,8 @@ class Answer:
     """The ranked evidence; all of it readable by the caller."""
     searched: str = ""
     """The question that was searched, where it is not the caller's own words."""
+    held: bool = False
+    """Whether the reply is held to a format of the spec: it is for a program, not for a screen."""
     conflicts: tuple[Conflict, ...] = ()
     """Where what is cited is contradicted: what was answered, then what stands against it, each with trust and date."""
     assumed: Mapping[str, str] = field(default_factory=dict)
@@ -203,9 +205,12 @@ class Answerer:
         asked, messages = time.perf_counter(), self.messages(route, question, units, history)
         generation = self.in_form(messages, question, units) if route.name != "knowledge" else self._free(messages)
         seconds |= {"generation": time.perf_counter() - asked}
-        if route.name == "both" and self._format(question):
-            return self.weighed(sought, self._formed(Draft(route, units, seconds), question, generation), found)
-        return self.weighed(sought, self.checked(question, route, units, generation, seconds), found)
+        held = route.name != "knowledge" and self._format(question) is not None
+        if route.name == "both" and held:
+            answer = self._formed(Draft(route, units, seconds), question, generation)
+        else:
+            answer = self.checked(question, route, units, generation, seconds)
+        return replace(self.weighed(sought, answer, found), held=held)
 
     def weighed(self, question: str, answer: Answer, found: Sequence[Unit]) -> Answer:
         """An answer held against all that was found: where that says otherwise, whom the spec trusts, or else both."""
@@ -215,8 +220,14 @@ class Answerer:
         first = next(unit for unit in answer.units if unit.number == cited.marker)
         others = [unit for unit in found if (unit.doc_id, unit.start) != (first.doc_id, first.start)]
         against = rivals(first, others, question, self.language, lambda units: self._answerable(question, units))
-        told = [(rival, citation) for n, rival in enumerate(against[:RIVALS], len(answer.units) + 1)
-                if (citation := self.cite(replace(rival.unit, number=self._number(rival.unit, answer.units, n))))]  # fmt: skip
+        numbers = {(unit.doc_id, unit.start): unit.number for unit in answer.units}
+        told = [
+            (rival, citation)
+            for n, rival in enumerate(against[:RIVALS], len(numbers) + 1)
+            if (
+                citation := self.cite(replace(rival.unit, number=numbers.get((rival.unit.doc_id, rival.unit.start), n)))
+            )
+        ]
         if not told:
             return answer
         mine, theirs = self._standing(first), [self._standing(rival.unit) for rival, _ in told]
@@ -227,7 +238,8 @@ class Answerer:
         )  # fmt: skip
         if all(outranks(mine, their) for their in theirs):
             return replace(answer, conflicts=conflicts)
-        best = next((n for n, their in enumerate(theirs) if self._believed(their, [mine, *theirs])), None)
+        every = [mine, *theirs]
+        best = next((n for n, one in enumerate(theirs) if all(o is one or outranks(one, o) for o in every)), None)
         if answer.mode == "form":  # nothing may stand beside a reply in a form
             return replace(answer, reason="conflict", conflicts=conflicts)
         if best is not None:
@@ -238,15 +250,6 @@ class Answerer:
         text = "\n".join([DISAGREE.get(self.language, DISAGREE["english"]), *(_attributed(*part) for part in parts)])
         return replace(answer, text=text, citations=(cited, *(c for _, c in told)), mode="quote", reason="conflict",
                        conflicts=conflicts)  # fmt: skip
-
-    @staticmethod
-    def _believed(one: Standing, every: Sequence[Standing]) -> bool:
-        return all(other is one or outranks(one, other) for other in every)
-
-    @staticmethod
-    def _number(unit: Unit, units: Sequence[Unit], free: int) -> int:
-        same = (u.number for u in units if (u.doc_id, u.start) == (unit.doc_id, unit.start))
-        return next(same, free)
 
     def _standing(self, unit: Unit) -> Standing:
         text = self.library.document_text(unit.doc_id, unit.version) or ""
@@ -392,7 +395,11 @@ def _readable(library: Library, question: str, policies: frozenset[str], prompt:
 
 
 def _attributed(unit: Unit, citation: Citation, stands: Standing) -> str:
-    about = [unit.doc_id, *([stands.date] if stands.date else []), *([stands.trust] if stands.trust != "normal" else [])]
+    about = [
+        unit.doc_id,
+        *([stands.date] if stands.date else []),
+        *([stands.trust] if stands.trust != "normal" else []),
+    ]
     return f"- {quoted(unit)} ({', '.join(about)}) [{citation.marker}]"
 
 

@@ -39,6 +39,8 @@ LEAST = 3
 """Words that two sentences, or a question and a text, must share at least."""
 ECHO = 0.75
 """Share of the question's words that stand in a row in a text from which it repeats the question."""
+WHOLE = 0.9
+"""The same share of the words that carry meaning, of a question with more than three of them."""
 BARE = 6
 """Most words of an echo beside the question's for it to be a bare value."""
 LEFT = 3
@@ -143,17 +145,25 @@ def _backs(first: Unit, unit: Unit, own: set[str], question: str, language: str)
 
 
 def echoes(unit: Unit, others: Sequence[Unit], question: str, language: str) -> bool:
-    """Whether a unit, its heading, or a question of its passage beside it, repeats the question nearly word for word."""
-    asked = [w.stem for w in _weighty(question, language)]
+    """Whether a unit, its heading, or a question of its passage beside it, repeats the question nearly word for word.
+
+    All words count, those that ask among them: a plain answer shares the words that carry meaning with its question.
+    """
     beside = [o.text for o in others if o.passage_id == unit.passage_id and asks_only(o)]
-    return len(asked) >= LEAST - 1 and any(
-        _run(asked, [w.stem for w in _weighty(text, language)]) >= ECHO * len(asked)
+    asked, weighty = ([w.stem for w in read(question, language)] for read in (_words, _weighty))
+    return any(
+        _run(asked, [w.stem for w in _words(text, language)]) >= ECHO * len(asked) > LEAST * ECHO
+        or (len(weighty) > LEAST and _run(weighty, [w.stem for w in _weighty(text, language)]) >= WHOLE * len(weighty))
         for text in (f"{unit.heading} {unit.text}", *beside)
     )
 
 
 def _run(asked: Sequence[str], told: Sequence[str]) -> int:
     return SequenceMatcher(None, asked, told, autojunk=False).find_longest_match().size
+
+
+def _words(text: str, language: str) -> list[Word]:
+    return list(words(plain(" ".join(text.split())), language))
 
 
 def _weighty(text: str, language: str) -> list[Word]:
@@ -177,7 +187,6 @@ def other_case(first: Unit, other: Unit, question: str, language: str) -> str:
     others_own = {w.stem for w in (*names(theirs, language), *(w for w in theirs if w.low[0].isdigit()))}
     named = asked & mine_only & told
     return "what is asked by name" if named and others_own - {w.stem for w in mine} else ""
-
 
 
 def near_copy(first: Unit, other: Unit, question: str, language: str) -> Difference | None:
@@ -244,7 +253,9 @@ def _value_words(text: str, language: str) -> set[int]:
     spans = [(q.start, q.end) for q in told.quantities if not q.implied] + [(m.start, m.end) for m in told.moments]
     dated = {*MONTHS["english"].split(), *WEEKDAYS["english"].split(), *number_words(language)}
     inside = {w.start for w in said if any(a <= w.start < b for a, b in spans) or w.low[0].isdigit() or w.low in dated}
-    heads = {w.start for w in said if w.first and w.content and w.text[:1].isupper()}  # there a name looks like any word
+    heads = {
+        w.start for w in said if w.first and w.content and w.text[:1].isupper()
+    }  # there a name looks like any word
     return inside | heads | {w.start for w in names(said, language)}
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from raftops.access import AccessPolicies, glob_pattern
+from raftops.answer.inert import INVISIBLE
 from raftops.data.listing import is_taken, list_documents
 from raftops.data.records import Document
 from raftops.errors import StepError
@@ -48,7 +49,7 @@ def document_checks(config: Validate, access: AccessPolicies) -> list[Check]:
     return [
         Check("doc_id", "unique", "critical", "every document id stands once"),
         Check("doc_id", "regex", "critical", "a document id is a path below the folder", (r"^(?!/|\.\.?/).+$",)),
-        Check("has_plain_name", "true", "critical", "a document's name is UTF-8 without control characters"),
+        Check("has_plain_name", "true", "critical", "a document's name is UTF-8 without control characters and marks that nobody sees"),
         Check("is_inside", "true", "critical", "no document is a link that leaves the folder"),
         Check("is_readable", "true", "critical", "every document can be opened and parsed"),
         Check("media_type", "not_null", "critical", "every document has a media type that can be parsed"),
@@ -103,9 +104,10 @@ def _why_left_out(path: Path, doc_id: str, documents: Documents) -> str:
 
 
 def _shown(name: str) -> str:
-    """A file name that can be printed: what is not UTF-8, and control characters, as escapes."""
+    """A file name that can be printed: what is not UTF-8, and control characters, and what nobody sees, as escapes."""
     text = name.encode("utf-8", "backslashreplace").decode()
-    return _CONTROL.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
+    escaped = _CONTROL.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
+    return INVISIBLE.sub(lambda m: m[0].encode("unicode_escape").decode(), escaped)
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,10 @@ class _Inspector:
         row = Row(_shown(f"{self.data.documents.path.rstrip('/')}/{doc_id}"), _shown(doc_id))
         row.columns |= {"doc_id": row.id, "has_plain_name": True, "is_inside": True, "is_readable": True}
         if row.id != doc_id:
-            row.fail("has_plain_name", "its name has control characters or is not UTF-8")
+            row.fail(
+                "has_plain_name",
+                "its name has control characters, marks that nobody sees (of direction, of no width), or is not UTF-8",
+            )
         row.columns |= {"media_type": media_type_of(path), "policy_id": self.access.policy_of(doc_id)}
         if row.columns["media_type"] is None:
             row.explain("media_type", f"files of type {_shown(path.suffix) or 'unknown'} cannot be parsed")
