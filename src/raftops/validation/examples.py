@@ -19,6 +19,7 @@ from raftops.data.records import Example
 from raftops.forms.checking import failed_checks
 from raftops.spec.explain import did_you_mean
 from raftops.spec.model.knowledge import Data, Validate
+from raftops.validation.contradictions import Sentences
 from raftops.validation.findings import Noted, note_personal_data, personal_data_checks
 from raftops.validation.language import foreign_language
 from raftops.validation.nearest import nearest
@@ -56,6 +57,7 @@ def example_checks(config: Validate) -> list[Check]:
         Check("evidence_exists", "true", "critical", "every document of an evidence exists"),
         Check("evidence_is_accepted", "true", "critical", "every document of an evidence was accepted"),
         Check("quote_is_verbatim", "true", "critical", "every quote stands verbatim in its document"),
+        Check("is_uncontradicted", "true", "warning", "no other document says another value in nearly a quote's words"),
         Check("answer_passes_checks", "true", "critical", "an answer about form passes the checks of its own example"),
         Check("is_in_language", "true", "critical", f"examples are in the language {config.language}"),
         *personal_data_checks(config.personal_data),
@@ -87,7 +89,19 @@ def rows_of(
                     found.noted += _look(row, example, config, documents, texts)
     _quotes(found, texts)
     _repetitions(found)
+    _contradictions(found, texts)
     return found
+
+
+def _contradictions(found: ExampleRows, texts: Mapping[str, str]) -> None:
+    """Say of each example with a quote whether another document says another value in nearly its words."""
+    proved = [row for row in found.rows if row.where in found.examples and found.examples[row.where].evidence]
+    every = Sentences(texts) if proved else None
+    for row in proved:
+        row.columns["is_uncontradicted"] = True
+        against = every.against(found.examples[row.where]) if every else None
+        if against:
+            row.fail("is_uncontradicted", str(against))
 
 
 def _parsed(row: Row, line: bytes) -> Example | None:
