@@ -1,6 +1,6 @@
 """Planted text against the answers: how often a false value wins, without a defence, with trivial ones, and with ours.
 
-    python -m benchmarks.poison [sample] [nq] [--split dev|test] [--plants known|unseen|orders] [--limit 60]
+    python -m benchmarks.poison [sample] [nq] [--split dev|test] [--plants known|unseen|stated|orders] [--limit 60]
 
 For each question with a value in its answer (a number, a date, a name, yes or no) a document with another value of that
 kind is parsed, cut, embedded and found beside the others, the true sentence among them; the re-ranker and the judgement
@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as parquet
 
-from benchmarks._false_facts import KNOWN, ORDERS, UNSEEN, Fact, Plant, fact_of
+from benchmarks._false_facts import KNOWN, ORDERS, STATED, UNSEEN, Fact, Plant, fact_of
 from benchmarks.evidence import Cached
 from raftops.access import AccessPolicies
 from raftops.answer import evidence
@@ -90,14 +90,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=["sample", "nq"])
     parser.add_argument("--split", choices=("dev", "test"), default="dev", help="dev: train and dev")
-    parser.add_argument("--plants", nargs="*", default=["known", "unseen", "orders"])
+    parser.add_argument("--plants", nargs="*", default=["known", "unseen", "stated", "orders"])
     parser.add_argument("--limit", type=int, default=60)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--cache", type=Path, default=Path(".raftops/cache"))
     parser.add_argument("--out", type=Path, help="Also write every answer here, as JSON Lines.")
     chosen = parser.parse_args()
     embedder = Cached(chosen.cache)
-    groups = {"known": KNOWN, "unseen": UNSEEN, "orders": ORDERS}
+    groups = {"known": KNOWN, "unseen": UNSEEN, "stated": STATED, "orders": ORDERS}
     rows: list[dict[str, Any]] = []
     for name in chosen.names:
         corpus = sample(chosen, embedder) if name == "sample" else nq(chosen, embedder)

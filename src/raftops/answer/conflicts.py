@@ -100,7 +100,7 @@ def rivals(
     looked = [unit for unit in others[:LOOKED_AT] if unit.start != first.start or unit.doc_id != first.doc_id]
     for unit in looked:
         if not other_case(first, unit, question, language):
-            copied = near_copy(first, unit, question, language)
+            copied = near_copy(first, unit, language)
             if copied:
                 found.setdefault(unit.doc_id, Rival(unit, copied))
     for rival in _beside_an_echo(first, looked, question, language, answerable):
@@ -189,7 +189,7 @@ def other_case(first: Unit, other: Unit, question: str, language: str) -> str:
     return "what is asked by name" if named and others_own - {w.stem for w in mine} else ""
 
 
-def near_copy(first: Unit, other: Unit, question: str, language: str) -> Difference | None:
+def near_copy(first: Unit, other: Unit, language: str) -> Difference | None:
     """Where one is the other with another value in it."""
     mine, theirs = plain(" ".join(first.text.split())), plain(" ".join(other.text.split()))
     every = [[w.stem for w in words(text, language)] for text in (mine, theirs)]

@@ -64,26 +64,27 @@ class Sentences:
                 unit = self._units[number]
                 if shared < SHARED * len(words) or unit.doc_id == evidence.doc_id:
                     continue
-                if not other_case(said, unit, example.asked, language):
-                    if near_copy(said, unit, example.asked, language):
-                        text = " ".join(unit.text.split())
-                        return Contradiction(unit.doc_id, unit.locator.line or 1, text)
+                if other_case(said, unit, example.asked, language):
+                    continue
+                if near_copy(said, unit, language):
+                    return Contradiction(unit.doc_id, unit.locator.line or 1, " ".join(unit.text.split()))
         return None
 
 
 def _units(texts: Mapping[str, str]) -> Iterator[Unit]:
     left = SENTENCES_MAX
     for doc_id in sorted(texts):
-        text, line, at = texts[doc_id], 1, 0
-        for start, end in sentences(text, 0, len(text)):
-            left -= 1
-            if left < 0:
-                return
-            line, at = line + text.count("\n", at, start), start
-            said = text[start:end]
-            yield Unit(
-                0, said, doc_id, "", _title(doc_id), "", "", start, end, Locator(line=line), 0.0
-            )  # fmt: skip
+        at = 0
+        for number, line in enumerate(texts[doc_id].split("\n"), 1):
+            for start, end in sentences(line, 0, len(line)):
+                left -= 1
+                if left < 0:
+                    return
+                place = Locator(line=number)
+                yield Unit(
+                    0, line[start:end], doc_id, "", _title(doc_id), "", "", at + start, at + end, place, 0.0
+                )  # fmt: skip
+            at += len(line) + 1
 
 
 def _title(doc_id: str) -> str:

@@ -232,7 +232,9 @@ def _repetitions(found: ExampleRows) -> None:
         if row.id in ids:
             row.fail("id_is_new", f"has the same id as {ids[row.id]}")
         if key in keys:
-            row.fail("question_is_new", f"asks the same question as {keys[key]}")
+            before, now = (found.examples[where].answer for where in (keys[key], row.where))
+            other = "" if question_key(before) == question_key(now) else ", and answers it differently"
+            row.fail("question_is_new", f"asks the same question as {keys[key]}{other}")
         if not row.reasons:
             ids.setdefault(row.id, row.where)
             keys.setdefault(key, row.where)

@@ -62,7 +62,8 @@ class Prompt(Section):
     formats: Annotated[tuple[Format, ...], Mark.SERVED, Mark.LATER] = Field((), max_length=32)
     """Forms that requests about form are held to; the first that a request wants is taken."""
     trust: Annotated[tuple[TrustRule, ...], Mark.SERVED, Mark.LATER] = Field((), max_length=200)
-    """Whom to believe where documents contradict each other: the first rule that matches. Without one, both are shown."""
+    """Whom to believe where documents contradict each other, by the first rule that matches; without one both are
+    shown."""
 
 
 class Augment(Section):
@@ -84,6 +85,9 @@ class Augment(Section):
     """Mix the behaviour examples in."""
     both_fraction: Annotated[Fraction, Mark.LATER] = 0.1
     """Share of knowledge examples asked once more for a form: a notice, an e-mail, JSON."""
+    poisoned_fraction: Annotated[Fraction, Mark.LATER] = 0.0
+    """Share of knowledge examples shown once more beside a unit with another number: the answer follows the document
+    that `prompt.trust` ranks higher, or names both."""
     shuffle: Annotated[Fraction, Mark.LATER] = 0.5
     """Share of the conversations whose evidence stands in an order drawn for each; the others keep the order served."""
     golden_first: Annotated[Fraction, Mark.LATER] = 0.4
