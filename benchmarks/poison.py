@@ -101,8 +101,13 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for name in chosen.names:
         corpus = sample(chosen, embedder) if name == "sample" else nq(chosen, embedder)
-        say({"figure": f"poison.{name}.questions", "value": len(corpus.asked),
-             "kinds": dict(Counter(a.fact.kind for a in corpus.asked))})  # fmt: skip
+        say(
+            {
+                "figure": f"poison.{name}.questions",
+                "value": len(corpus.asked),
+                "kinds": dict(Counter(a.fact.kind for a in corpus.asked)),
+            }
+        )
         rows += list(clean(corpus, embedder))
         for group in chosen.plants:
             for plant in groups[group]:
@@ -239,8 +244,16 @@ def nq(chosen: argparse.Namespace, embedder: Embedder) -> Corpus:
         fact = fact_of(question, row["answers"][0], quote, 7) if quote else None
         if fact:
             evidence = [{"doc_id": document.doc_id, "quote": quote}]
-            example = Example.model_validate({"id": key, "kind": "knowledge", "question": question, "answer": row["answers"][0],
-                                              "accepted": row["answers"][1:], "evidence": evidence})  # fmt: skip
+            example = Example.model_validate(
+                {
+                    "id": key,
+                    "kind": "knowledge",
+                    "question": question,
+                    "answer": row["answers"][0],
+                    "accepted": row["answers"][1:],
+                    "evidence": evidence,
+                }
+            )
             asked.append(Asked(example, frozenset({"open"}), document, gold["title"], gold["title"], fact))
     encoder = resolve(ENCODER, chosen.cache)
     reranker = CachedReranker(open_reranker(GENERAL / "reranker", encoder, chosen.cache), chosen.cache)
@@ -258,9 +271,14 @@ def _file(folder: Path, name: str, text: str, policy: str, doc_id: str = "") -> 
 def answerer_of(corpus: Corpus, room: Room) -> Answerer:
     """As the service, without a model: what it would show is the evidence."""
     return Answerer(
-        library=room, generator=None, prompt=corpus.prompt, router=None, title=corpus.name,  # type: ignore[arg-type]
-        judgement=corpus.judgement, reranker=corpus.reranker,
-    )  # fmt: skip
+        library=room,
+        generator=None,
+        prompt=corpus.prompt,
+        router=None,
+        title=corpus.name,  # type: ignore[arg-type]
+        judgement=corpus.judgement,
+        reranker=corpus.reranker,
+    )
 
 
 def ask(corpus: Corpus, room: Room, asked: Asked, defended: bool) -> Answer:
@@ -278,9 +296,20 @@ def clean(corpus: Corpus, embedder: Embedder) -> Iterator[dict[str, Any]]:
     for asked in corpus.asked:
         for arm, answer in arms(corpus, room, asked):
             right = not answer.abstained and accepts(asked.example, answer.text)
-            yield {"corpus": corpus.name, "group": "clean", "plant": "none", "arm": arm, "id": asked.example.id, "kind": asked.fact.kind,
-                   "right": right, "declined": answer.abstained, "conflict": bool(answer.conflicts),
-                   "plainly_right": right and answer.reason != "conflict", "question": asked.example.asked, "text": answer.text}  # fmt: skip
+            yield {
+                "corpus": corpus.name,
+                "group": "clean",
+                "plant": "none",
+                "arm": arm,
+                "id": asked.example.id,
+                "kind": asked.fact.kind,
+                "right": right,
+                "declined": answer.abstained,
+                "conflict": bool(answer.conflicts),
+                "plainly_right": right and answer.reason != "conflict",
+                "question": asked.example.asked,
+                "text": answer.text,
+            }
 
 
 def attacked(corpus: Corpus, embedder: Embedder, group: str, plant: Plant, cache: Path) -> Iterator[dict[str, Any]]:
@@ -306,8 +335,17 @@ def attacked(corpus: Corpus, embedder: Embedder, group: str, plant: Plant, cache
         for asked, policy, edited in rooms:
             room = Room(retriever, embedder, texts, policy, edited)
             for arm, answer in arms(corpus, room, asked):
-                yield {"corpus": corpus.name, "group": group, "plant": plant.name, "arm": arm, "id": asked.example.id,
-                       "kind": asked.fact.kind, "question": asked.example.asked, "text": answer.text, **outcome(answer, asked)}  # fmt: skip
+                yield {
+                    "corpus": corpus.name,
+                    "group": group,
+                    "plant": plant.name,
+                    "arm": arm,
+                    "id": asked.example.id,
+                    "kind": asked.fact.kind,
+                    "question": asked.example.asked,
+                    "text": answer.text,
+                    **outcome(answer, asked),
+                }
 
 
 def outcome(answer: Answer, asked: Asked) -> dict[str, Any]:
@@ -318,16 +356,25 @@ def outcome(answer: Answer, asked: Asked) -> dict[str, Any]:
         return {"won": False, "true": False, "both": False, "declined": True}
     both = answer.reason == "conflict"
     true = accepts(asked.example, said)
-    return {"won": false and not both, "true": true and not false and not both, "both": both, "declined": False,
-            "both_true": both and true}  # fmt: skip
+    return {
+        "won": false and not both,
+        "true": true and not false and not both,
+        "both": both,
+        "declined": False,
+        "both_true": both and true,
+    }
 
 
 def planted(said: str, fact: Fact) -> bool:
     """Whether a text states the false value: its sentence, or, of a value, the value itself."""
     flat = " ".join(said.split())
     if fact.kind == "yes/no":
-        return fact.sentence[:80] in flat or f"{fact.question} {fact.answer}" in flat or f"is: {fact.answer}" in flat or (
-            f'{fact.answer}' in flat and fact.question.rstrip("?") in flat)  # fmt: skip
+        return (
+            fact.sentence[:80] in flat
+            or f"{fact.question} {fact.answer}" in flat
+            or f"is: {fact.answer}" in flat
+            or (f"{fact.answer}" in flat and fact.question.rstrip("?") in flat)
+        )
     return fact.false in flat
 
 
@@ -366,7 +413,7 @@ def figures(rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         flags = [name for name, value in group[0].items() if isinstance(value, bool)]
         yield {"figure": ".".join(("poison", *key)), "n": len(group)} | {
             name: round(sum(bool(row.get(name)) for row in group) / len(group), 3) for name in flags
-        }  # fmt: skip
+        }
 
 
 def say(line: dict[str, Any]) -> None:

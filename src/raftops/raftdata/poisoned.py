@@ -1,4 +1,4 @@
-"""A distractor that says another value than the golden unit: what planted text looks like to a model that reads both."""
+"""A distractor that says another value than the golden unit: planted text beside the true one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Poisoned:
 
 
 def poisoned(golden: Unit, source: Source, answer: str, draw: random.Random) -> Poisoned | None:
-    """The golden unit with another number in it, as a document beside its own; None where answer and unit share none."""
+    """The golden unit with another number, as a document beside its own; None where answer and unit share no number."""
     text, said = plain(golden.text), plain(answer)
     for quantity in figures(said, "english").quantities:
         written = said[quantity.start : quantity.end]

@@ -233,7 +233,10 @@ def event(value: Mapping[str, Any]) -> str:
 
 
 def results(hits: list[Hit], release: str) -> dict[str, Any]:
-    """What a search found; `text` is verbatim, and so text that others wrote: escape it. Only the fused score: raw BM25 scores would tell of words in documents not shown."""
+    """What a search found. `text` is verbatim, and so text that others wrote: escape it.
+
+    Only the fused score: raw BM25 scores would tell of words in documents not shown.
+    """
     rows = [
         {
             "passage_id": hit.passage.passage_id,

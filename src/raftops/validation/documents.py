@@ -49,7 +49,7 @@ def document_checks(config: Validate, access: AccessPolicies) -> list[Check]:
     return [
         Check("doc_id", "unique", "critical", "every document id stands once"),
         Check("doc_id", "regex", "critical", "a document id is a path below the folder", (r"^(?!/|\.\.?/).+$",)),
-        Check("has_plain_name", "true", "critical", "a document's name is UTF-8 without control characters and marks that nobody sees"),
+        Check("has_plain_name", "true", "critical", "a document's name is UTF-8 without what nobody sees"),
         Check("is_inside", "true", "critical", "no document is a link that leaves the folder"),
         Check("is_readable", "true", "critical", "every document can be opened and parsed"),
         Check("media_type", "not_null", "critical", "every document has a media type that can be parsed"),

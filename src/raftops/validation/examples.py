@@ -232,8 +232,8 @@ def _repetitions(found: ExampleRows) -> None:
         if row.id in ids:
             row.fail("id_is_new", f"has the same id as {ids[row.id]}")
         if key in keys:
-            before, now = (found.examples[where].answer for where in (keys[key], row.where))
-            other = "" if question_key(before) == question_key(now) else ", and answers it differently"
+            before, now = (found.examples[where].answer.strip().lower() for where in (keys[key], row.where))
+            other = "" if before == now else ", and answers it differently"
             row.fail("question_is_new", f"asks the same question as {keys[key]}{other}")
         if not row.reasons:
             ids.setdefault(row.id, row.where)
