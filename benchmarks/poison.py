@@ -272,10 +272,10 @@ def answerer_of(corpus: Corpus, room: Room) -> Answerer:
     """As the service, without a model: what it would show is the evidence."""
     return Answerer(
         library=room,
-        generator=None,
+        generator=None,  # type: ignore[arg-type]  # answers are quotes
         prompt=corpus.prompt,
-        router=None,
-        title=corpus.name,  # type: ignore[arg-type]
+        router=None,  # type: ignore[arg-type]
+        title=corpus.name,
         judgement=corpus.judgement,
         reranker=corpus.reranker,
     )
@@ -284,7 +284,9 @@ def answerer_of(corpus: Corpus, room: Room) -> Answerer:
 def ask(corpus: Corpus, room: Room, asked: Asked, defended: bool) -> Answer:
     """One answer, with the conflict check or without it."""
     answerer = replace(answerer_of(corpus, room), weighs=defended)
-    evidence.order_in, evidence.asks_only = (order_in, asks_only) if defended else (lambda _: -1, lambda _: False)
+    vars(evidence).update(
+        order_in=order_in if defended else lambda _: -1, asks_only=asks_only if defended else lambda _: False
+    )
     policies = asked.policies | ({room.planted} if room.planted else set())
     meant = Understood(Route("knowledge", 1.0), asked.example.asked, asked.example.asked)
     return answerer._answered(meant, frozenset(policies), ())
