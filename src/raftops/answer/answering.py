@@ -168,7 +168,7 @@ class Answerer:
 
     def units(self, question: str, policies: frozenset[str]) -> list[Unit]:
         """The numbered evidence for a question: what training, evaluation and service all show the model."""
-        return gather(self.library, question, policies, self.prompt, self.reranker)
+        return within_budget(self.candidates(question, policies), self.prompt, self.library.tokens)
 
     def candidates(self, question: str, policies: frozenset[str]) -> list[Unit]:
         """All that was found for a question, best first; the first of them are its units."""

@@ -49,6 +49,8 @@ BARE = 6
 """Most words of an echo beside the question's for it to be a bare value."""
 LEFT = 3
 """Of what is left beside an echo, the units that are compared."""
+_PAST = re.compile(r"\b(?:superseded|obsolete|withdrawn|archived?|outdated|repealed|außer Kraft|überholt)\b", re.I)
+"""A heading that says of its document that another took its place."""
 _YES_NO = re.compile(
     r"^(?:[^?]*,\s*)?(?:is|are|am|was|were|do|does|did|can|could|may|might|must|shall|should|will|would|has|have|had|"
     r"ist|sind|darf|dürfen|kann|können|muss|müssen|soll|gibt|hat|haben|wird|werden)\b", re.IGNORECASE
@@ -126,7 +128,8 @@ def _beside_an_echo(
     own = {w.stem for w in _weighty(first.text, language)} - {w.stem for w in _weighty(question, language)}
     left = [
         unit for unit in looked
-        if unit.doc_id != first.doc_id and not asks_only(unit) and not echoes(unit, looked, question, language)
+        if unit.doc_id != first.doc_id and not asks_only(unit)
+        and not _PAST.search(unit.heading) and not echoes(unit, looked, question, language)
         and not elsewhere(question, f"{unit.heading} | {unit.text}", language)
     ]  # fmt: skip
     if not verbatim:  # its words alone are a weak sign: what is left has to answer, and to speak of the same
@@ -211,6 +214,8 @@ def _weighty(text: str, language: str) -> list[Word]:
 def other_case(first: Unit, other: Unit, question: str, language: str) -> str:
     """What tells two units apart as rules of different cases; empty where nothing does."""
     mine, theirs = (words(plain(f"{unit.heading} | {unit.text}"), language) for unit in (first, other))
+    if _PAST.search(other.heading) and not _PAST.search(f"{first.heading} {question}"):
+        return "a document of the past"
     here, there = countries(mine), countries(theirs)
     if here and there and not here & there:
         return "another country"
@@ -232,7 +237,9 @@ def near_copy(first: Unit, other: Unit, language: str) -> Difference | None:
     mine, theirs = plain(" ".join(first.text.split())), plain(" ".join(other.text.split()))
     every = [[w.stem for w in words(text, language)] for text in (mine, theirs)]
     if min(map(len, every)) > LEAST and _in_common(*every) >= SAME_TEXT * min(map(len, every)):
-        return _changed(mine, theirs, language)
+        return _changed(mine, theirs, language, once=first.doc_id == other.doc_id)
+    if first.doc_id == other.doc_id:  # the rules of one page are worded alike
+        return None
     left, right = _kept(mine, language), _kept(theirs, language)
     short = min(len(left), len(right))
     if short < LEAST or _in_common(left, right) < max(LEAST, SAME_WORDS * short):
@@ -254,15 +261,18 @@ def _kept(text: str, language: str) -> list[str]:
     return [w.stem for w in said if w.content and w.start not in named and not any(a <= w.start < b for a, b in spans)]
 
 
-def _changed(mine: str, theirs: str, language: str) -> Difference | None:
-    """What of two near copies is not the same, be it asked for or not."""
+def _changed(mine: str, theirs: str, language: str, once: bool = False) -> Difference | None:
+    """What of two near copies is not the same, be it asked for or not; twice is another case where it may be `once`."""
     left, right = words(mine, language), words(theirs, language)
     turned = flipped(mine, theirs, language) or len(negators(left, language)) % 2 != len(negators(right, language)) % 2
     if turned or _loosened(left, right, language) or _loosened(right, left, language):
         return Difference("yes or no", mine, theirs)
     values = _value_words(mine, language), _value_words(theirs, language)
     matcher = SequenceMatcher(None, [w.stem for w in left], [w.stem for w in right], autojunk=False)
-    for change, a, b, c, d in matcher.get_opcodes():
+    changes = matcher.get_opcodes()
+    if once and sum(change == "replace" for change, *_ in changes) > 1:
+        return None
+    for change, a, b, c, d in changes:
         old, new = [w for w in left[a:b] if w.start in values[0]], [w for w in right[c:d] if w.start in values[1]]
         if change == "replace" and old and new and {w.stem for w in old} != {w.stem for w in new}:
             told = any(q.start <= w.start < q.end for q in figures(mine, language).quantities for w in old)
