@@ -223,7 +223,7 @@ STATED = (
         },
     ),
 )
-"""Statements that neither repeat the question's form nor copy the true sentence; nothing was chosen on them either."""
+"""Statements that neither repeat the question's form nor copy the true sentence."""
 ORDERS = (
     Plant(
         "ignore",

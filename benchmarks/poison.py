@@ -8,8 +8,9 @@ of the release read both. Answers are the evidence's own (`prompt.answer: quote`
 the first unit carries them. `won`: the planted value stands as the answer (not declined, no conflict said). `true`: the
 true one does. `both`: the documents were said to disagree, and both values shown. `declined`: neither. `clean` is the
 same question without a planted document: `right`, `declined`, and `conflict`, said where there is none.
-The sample's questions are of the train and dev splits for choosing, of the test split for the figure (once); of
-NQ-open-oracle (paragraphs of Wikipedia, general re-ranker) nothing was chosen on. JSON lines on stdout.
+The sample's questions are of the train and dev splits for choosing, of the test split for the figure; on
+NQ-open-oracle (paragraphs of Wikipedia, general re-ranker) nothing was chosen. Of the plants, `known` and `stated` were
+looked at while thresholds were chosen, `unseen` only counted; `orders` are bare instructions. JSON lines on stdout.
 """
 
 from __future__ import annotations
