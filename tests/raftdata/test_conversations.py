@@ -137,3 +137,21 @@ def test_the_golden_unit_is_always_shown_once_and_numbers_run_from_one(n, shown,
     assert [u.number for u in made] == list(range(1, len(made) + 1))
     assert sum(is_golden(u, proofs) for u in made) == 1
     assert len(made) <= 4 or len(made) <= len(shown)
+
+
+def test_a_poisoned_row_names_both_values_or_follows_the_trusted_document():
+    rows = [row for n in range(4) for row in written(n, [n, 5, 6, 7], poisoned_fraction=1) if row.variant == "poisoned"]
+    assert len(rows) == 4
+    for n, row in enumerate(rows):
+        false = re.search(rf"topic{n} takes (\d+) days", row.messages[-1].content.replace(SENTENCES[n], ""))
+        assert false and int(false[1]) != n + 10
+        assert f"{n + 10} days, or {false[1]} days" in row.answer and len(cited_numbers(row.answer)) == 2
+        assert row.sources == (("a.md", "v1"),)  # nothing else stands behind the weights
+    trusting = Writer(
+        Augment(**PLAIN, poisoned_fraction=1), Prompt(units=4, trust=({"match": "a.md", "trust": "authoritative"},)),
+        "the rules", {"a.md": SOURCE},
+    )  # fmt: skip
+    drafts = list(trusting.knowledge(example(1), units(1, 5, 6), proofs_of(example(1), trusting.sources)))
+    (row,) = [row for row in settled(drafts, trusting.config) if row.variant == "poisoned"]
+    assert row.answer.startswith("11 days [") and len(cited_numbers(row.answer)) == 1
+    assert not any(row.variant == "poisoned" for row in written(1, [1, 5, 6, 7]))

@@ -14,15 +14,17 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from raftops.answer.asker import NOBODY, Asker
-from raftops.answer.evidence import select_units
+from raftops.answer.conflicts import rivals
+from raftops.answer.evidence import candidate_units, select_units, within_budget
 from raftops.answer.filling import format_of, written
 from raftops.answer.prompt import behaviour_messages, cited_numbers, grounded_messages, is_abstention, without_markers
 from raftops.answer.quotes import find_quote_at
 from raftops.answer.router import Route, Router
+from raftops.answer.sources import Standing, outranks, standing
 from raftops.answer.support import asserts_facts, carrying, contradiction, coverage, supports, terms
 from raftops.answer.understanding import Turn, Understood, understood
 from raftops.cancellation import check
-from raftops.data.records import Citation, Generation, Message, Unit
+from raftops.data.records import Citation, Generation, Hit, Message, Unit
 from raftops.forms.reading import json_value
 from raftops.generation.shape import Held
 from raftops.retrieval.memo import one_turn
@@ -30,6 +32,14 @@ from raftops.retrieval.protocols import Embedder, Generator, Reranker, Retriever
 from raftops.spec.model.formats import Format
 from raftops.spec.model.learning import Prompt
 
+SURE = 0.9
+"""Probability that what is left without a document answers by itself, from which it may contradict that document."""
+RIVALS = 2
+"""Most documents shown against an answer."""
+DISAGREE = {
+    "english": "The documents do not agree on this:",
+    "german": "Die Dokumente sind sich darin nicht einig:",
+}
 NEAREST = 3
 """Most documents named beside a declined answer."""
 
@@ -64,6 +74,19 @@ that sentence alone; nothing; or words that rest on no document."""
 
 
 @dataclass(frozen=True)
+class Conflict:
+    """What a document says against another that answers the same question."""
+
+    citation: Citation
+    title: str
+    kind: str
+    """What differs: `number`, `date`, `name`, `yes or no`, or `words`."""
+    trust: str
+    date: str
+    """As the document says of itself; empty where it says none."""
+
+
+@dataclass(frozen=True)
 class Answer:
     """What a caller gets."""
 
@@ -72,7 +95,8 @@ class Answer:
     route: Route
     mode: Mode
     reason: str = ""
-    """Why the model's words are not shown: `nothing found` (the evidence does not answer), `model` (it declined), `not
+    """`conflict`: documents answer differently, and both are shown; neither is held for true. Why the model's words
+    are not shown: `nothing found` (the evidence does not answer), `model` (it declined), `not
     sure`, `not supported` (the evidence does not carry them), or `audience`: the caller may not read all that the
     weights were trained on. Of words that rest on no document: `not grounded` where they state facts."""
     prompt_tokens: int = 0
@@ -84,13 +108,17 @@ class Answer:
     """The ranked evidence; all of it readable by the caller."""
     searched: str = ""
     """The question that was searched, where it is not the caller's own words."""
+    held: bool = False
+    """Whether the reply is held to a format of the spec: it is for a program, not for a screen."""
+    conflicts: tuple[Conflict, ...] = ()
+    """Where what is cited is contradicted: what was answered, then what stands against it, each with trust and date."""
     assumed: Mapping[str, str] = field(default_factory=dict)
     """What the caller's token says of whose rules are meant, where the question left it open: `country: Germany`."""
 
     @property
     def grounded(self) -> bool:
         """Every part of the answer is carried by a citation that was found verbatim in its document."""
-        return bool(self.citations) and self.reason != "not grounded"
+        return bool(self.citations) and self.reason not in ("not grounded", "conflict")
 
     @property
     def abstained(self) -> bool:
@@ -137,10 +165,17 @@ class Answerer:
     """Whether the evidence answers; without one the least score of the prompt says so."""
     reranker: Reranker | None = None
     """Reads the first candidates again."""
+    weighs: bool = True
+    """Whether what is cited is held against the other evidence; off only to measure what that is worth."""
 
     def units(self, question: str, policies: frozenset[str]) -> list[Unit]:
         """The numbered evidence for a question: what training, evaluation and service all show the model."""
-        return gather(self.library, question, policies, self.prompt, self.reranker)
+        return within_budget(self.candidates(question, policies), self.prompt, self.library.tokens)
+
+    def candidates(self, question: str, policies: frozenset[str]) -> list[Unit]:
+        """All that was found for a question, best first; the first of them are its units."""
+        hits = _readable(self.library, question, policies, self.prompt)
+        return candidate_units(question, hits, self.library.embedder, self.prompt, reranker=self.reranker)
 
     def answer(
         self, question: str, policies: frozenset[str], history: Sequence[Message] = (), asker: Asker = NOBODY
@@ -167,20 +202,73 @@ class Answerer:
         check()  # an abandoned question ends here, between the stages, or in the engine
         if not self.trained_policies <= policies:
             return self._outside(sought, route, policies)
-        units = [] if route.name == "behaviour" else self.units(sought, policies)
+        found = [] if route.name == "behaviour" else self.candidates(sought, policies)
+        units = within_budget(found, self.prompt, self.library.tokens)
         seconds = {"retrieval": time.perf_counter() - started}
         if route.name != "behaviour":
             if not self._answerable(sought, units):
                 return self._declined(Draft(route, units, seconds), "nothing found")
             if self.prompt.answer == "quote":
-                return self._quoted(sought, Draft(route, units, seconds), "")
+                return self.weighed(sought, self._quoted(sought, Draft(route, units, seconds), ""), found)
         check()
         asked, messages = time.perf_counter(), self.messages(route, question, units, history)
         generation = self.in_form(messages, question, units) if route.name != "knowledge" else self._free(messages)
         seconds |= {"generation": time.perf_counter() - asked}
-        if route.name == "both" and self._format(question):
-            return self._formed(Draft(route, units, seconds), question, generation)
-        return self.checked(question, route, units, generation, seconds)
+        held = route.name != "knowledge" and self._format(question) is not None
+        if route.name == "both" and held:
+            answer = self._formed(Draft(route, units, seconds), question, generation)
+        else:
+            answer = self.checked(question, route, units, generation, seconds)
+        return replace(self.weighed(sought, answer, found), held=held)
+
+    def weighed(self, question: str, answer: Answer, found: Sequence[Unit]) -> Answer:
+        """An answer held against all that was found: where that says otherwise, whom the spec trusts, or else both."""
+        if not self.weighs or not answer.citations or self.prompt.evidence == "passages":
+            return answer
+        cited = answer.citations[0]
+        first = next(unit for unit in answer.units if unit.number == cited.marker)
+        others = [unit for unit in found if (unit.doc_id, unit.start) != (first.doc_id, first.start)]
+        against = rivals(first, others, question, self.language, lambda units: self._sure(question, units))
+        numbers = {(unit.doc_id, unit.start): unit.number for unit in answer.units}
+        told = [
+            (rival, citation)
+            for n, rival in enumerate(against[:RIVALS], len(numbers) + 1)
+            if (
+                citation := self.cite(replace(rival.unit, number=numbers.get((rival.unit.doc_id, rival.unit.start), n)))
+            )
+        ]
+        if not told:
+            return answer
+        mine, theirs = self._standing(first), [self._standing(rival.unit) for rival, _ in told]
+        conflicts = (
+            Conflict(cited, first.title, told[0][0].difference.kind, mine.trust, mine.date),
+            *(Conflict(citation, rival.unit.title, rival.difference.kind, their.trust, their.date)
+              for (rival, citation), their in zip(told, theirs, strict=True)),
+        )  # fmt: skip
+        if all(outranks(mine, their) for their in theirs):
+            return replace(answer, conflicts=conflicts)
+        every = [mine, *theirs]
+        best = next((n for n, one in enumerate(theirs) if all(o is one or outranks(one, o) for o in every)), None)
+        if answer.mode == "form":  # nothing may stand beside a reply in a form
+            return replace(answer, reason="conflict", conflicts=conflicts)
+        if best is not None:
+            rival, citation = told[best]
+            text = f"{quoted(rival.unit)} [{citation.marker}]"
+            return replace(answer, text=text, citations=(citation,), mode="quote", reason="", conflicts=conflicts)
+        parts = [(first, cited, mine), *((r.unit, c, s) for (r, c), s in zip(told, theirs, strict=True))]
+        text = "\n".join([DISAGREE.get(self.language, DISAGREE["english"]), *(_attributed(*part) for part in parts)])
+        return replace(answer, text=text, citations=(cited, *(c for _, c in told)), mode="quote", reason="conflict",
+                       conflicts=conflicts)  # fmt: skip
+
+    def _sure(self, question: str, units: Sequence[Unit]) -> bool:
+        """Whether units answer a question beyond doubt: enough to be held against what was found first."""
+        if self.judgement and units:
+            return self.judgement.probability(question, units) >= SURE
+        return self._answerable(question, units)
+
+    def _standing(self, unit: Unit) -> Standing:
+        text = self.library.document_text(unit.doc_id, unit.version) or ""
+        return standing(unit.doc_id, text, self.prompt.trust, self.language)
 
     def in_form(self, messages: Sequence[Message], request: str, units: Sequence[Unit] = ()) -> Generation:
         """A reply to a request about form, held to the format that it wants where the engine can."""
@@ -219,11 +307,12 @@ class Answerer:
         started = time.perf_counter()
         prompt = self.prompt.model_copy(update={"answer": "quote", "evidence": "units"})
         plain = replace(self, judgement=None, reranker=None, prompt=prompt)
-        units = [] if route.name == "behaviour" else plain.units(question, policies)
+        found = [] if route.name == "behaviour" else plain.candidates(question, policies)
+        units = within_budget(found, prompt, self.library.tokens)
         draft = Draft(route, units, {"retrieval": time.perf_counter() - started})
         if not plain._answerable(question, units):
             return self._declined(draft, "audience" if route.name == "behaviour" else "nothing found")
-        return plain._quoted(question, draft, "audience")
+        return plain.weighed(question, plain._quoted(question, draft, "audience"), found)
 
     def _answerable(self, question: str, units: Sequence[Unit]) -> bool:
         """Whether the evidence comes near enough to the question to answer from it."""
@@ -312,10 +401,24 @@ def gather(
 
     The index filters by policy; what comes back is checked once more, so that no index can fail open.
     """
-    check()
-    hits = [h for h in library.search(question, policies, prompt.passages) if h.passage.policy_id in policies]
-    check()
+    hits = _readable(library, question, policies, prompt)
     return select_units(question, hits, library.embedder, prompt, library.tokens, reranker=reranker)
+
+
+def _readable(library: Library, question: str, policies: frozenset[str], prompt: Prompt) -> list[Hit]:
+    check()
+    hits = library.search(question, policies, prompt.passages)
+    check()
+    return [hit for hit in hits if hit.passage.policy_id in policies]
+
+
+def _attributed(unit: Unit, citation: Citation, stands: Standing) -> str:
+    about = [
+        unit.doc_id,
+        *([stands.date] if stands.date else []),
+        *([stands.trust] if stands.trust != "normal" else []),
+    ]
+    return f"- {quoted(unit)} ({', '.join(about)}) [{citation.marker}]"
 
 
 def quoted(unit: Unit) -> str:

@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from raftops.answer.conflicts import asks_only
+from raftops.answer.orders import order_in
 from raftops.answer.prompt import evidence_block
 from raftops.cancellation import check
 from raftops.data.records import Hit, Locator, Passage, Unit
@@ -51,12 +53,28 @@ def select_units(  # noqa: PLR0913  what is asked, what was found, and what rank
     reranker: Reranker | None = None,
 ) -> list[Unit]:
     """At most `prompt.units` units in `prompt.evidence_tokens`, numbered from 1, best first; no two read the same."""
+    return within_budget(candidate_units(question, hits, embedder, prompt, weights, reranker), prompt, count_tokens)
+
+
+def candidate_units(  # noqa: PLR0913  as `select_units`, without what counts tokens
+    question: str,
+    hits: Sequence[Hit],
+    embedder: Embedder,
+    prompt: Prompt,
+    weights: Weights = WEIGHTS,
+    reranker: Reranker | None = None,
+) -> list[Unit]:
+    """Every unit of what was found, best first, not numbered; no two read the same."""
     if prompt.evidence == "passages":
-        ranked = _distinct(_unit(h, h.passage.start, h.passage.end, h.passage.locator) for h in hits)
-    else:
-        ranked = _distinct(rank_units(question, hits, embedder, weights, prompt.language))
-        if reranker:
-            ranked = reranked(question, ranked, prompt.candidates, reranker)
+        return _distinct(_unit(h, h.passage.start, h.passage.end, h.passage.locator) for h in hits)
+    ranked = _distinct(rank_units(question, hits, embedder, weights, prompt.language))
+    if reranker:
+        ranked = reranked(question, ranked, prompt.candidates, reranker)
+    return sorted(ranked, key=asks_only)  # a question that repeats the asker's is no answer to it
+
+
+def within_budget(ranked: Iterable[Unit], prompt: Prompt, count_tokens: Callable[[str], int]) -> list[Unit]:
+    """The first units that fit in what the model may read, numbered from 1."""
     chosen: list[Unit] = []
     left = prompt.evidence_tokens
     for unit in ranked:
@@ -102,13 +120,19 @@ def unit_signals(
     question: str, hits: Sequence[Hit], embedder: Embedder, language: str = "english"
 ) -> tuple[list[Unit], Signals]:
     """Every candidate, and a row for each: likeness, shared words, passage score."""
-    found = [(unit, hit.score) for hit in hits for unit in _units(hit)]
+    found = [(unit, hit.score) for hit in hits for unit in _answering(hit)]
     if not found:
         return [], np.zeros((0, 3))
     read = [_read(unit) for unit, _ in found]
     asked, vectors = embedder.embed([question])[0], of_units(embedder).embed(read)
     columns = [vectors @ asked, _shared_words(question, read, language), [score for _, score in found]]
     return [unit for unit, _ in found], np.array(columns, dtype=np.float64).T
+
+
+def _answering(hit: Hit) -> list[Unit]:
+    """The candidates of a passage that may be shown: none from where the text gives orders to the assistant on."""
+    order, passage = order_in(hit.passage.text), hit.passage
+    return [unit for unit in _units(hit) if order < 0 or unit.end <= passage.start + order]
 
 
 def units_of(passage: Passage) -> list[Unit]:

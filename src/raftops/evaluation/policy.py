@@ -152,9 +152,10 @@ class _Once(Answerer):
     asks: Answerer | None = None
     known: dict[tuple[str, frozenset[str]], list[Unit]] = field(default_factory=dict)
 
-    def units(self, question: str, policies: frozenset[str]) -> list[Unit]:
+    def candidates(self, question: str, policies: frozenset[str]) -> list[Unit]:
         """As they were gathered first."""
         key = (question, policies)
         if key not in self.known:
-            self.known[key] = self.asks.units(question, policies) if self.asks else super().units(question, policies)
+            asks = self.asks
+            self.known[key] = asks.candidates(question, policies) if asks else super().candidates(question, policies)
         return self.known[key]

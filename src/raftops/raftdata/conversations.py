@@ -22,10 +22,11 @@ from raftops.data.records import Example, Message, Unit
 from raftops.raftdata.forms import ask_for
 from raftops.raftdata.golden import Proof, Source, is_copy, is_golden, numbered, unit_of
 from raftops.raftdata.order import Shown
+from raftops.raftdata.poisoned import poisoned, target
 from raftops.raftdata.rehearsal import Rehearsed
 from raftops.spec.model.learning import Augment, Prompt
 
-Variant = Literal["golden", "rank", "abstain", "near_miss", "both", "memorise", "behaviour", "rehearsal"]
+Variant = Literal["golden", "rank", "abstain", "near_miss", "both", "poisoned", "memorise", "behaviour", "rehearsal"]
 Sources = tuple[tuple[str, str, str], ...]
 
 
@@ -83,6 +84,31 @@ class Writer:
         if draw.random() < self.config.both_fraction:
             request, text = ask_for(example, draw)
             yield self.both(f"{example.id}#both", request, text, shown, proofs)
+        # a draw of its own: a spec without poisoned rows keeps the rows that it had
+        own = random.Random(f"{self.config.seed}:{example.id}:poisoned")
+        if proofs and own.random() < self.config.poisoned_fraction:
+            yield from self.contradicted(example, shown, proofs, own)
+
+    def contradicted(
+        self, example: Example, units: Sequence[Unit], proofs: Sequence[Proof], draw: random.Random
+    ) -> Iterator[Draft]:
+        """The question with a unit beside the golden one that says another number, where there is a number."""
+        source = self.sources[proofs[0].doc_id]
+        golden = next(unit for unit in units if is_golden(unit, proofs))
+        false = poisoned(golden, source, example.answer, draw)
+        if false is None:
+            return
+        answer, both = target(example.answer, false, source, self.prompt)
+        cited = [*proofs, false.proof] if both else list(proofs)
+        kept = [unit for unit in units if is_golden(unit, proofs)]
+        others = [unit for unit in units if not is_golden(unit, proofs)][: max(0, self.prompt.units - len(kept) - 1)]
+        shown = numbered([*kept, false.unit, *others])
+
+        def write(shown: Shown) -> Conversation:
+            text, messages = grounded_answer(answer, shown.numbers), self._grounded(example.asked, shown)
+            return Conversation(shown.id, "poisoned", messages, text, self._behind(proofs), shown.golden)
+
+        yield Draft(Shown(f"{example.id}#poisoned", tuple(shown), tuple(cited), always=True), write)
 
     def golden(self, example: Example, units: Sequence[Unit], proofs: Sequence[Proof]) -> Draft:
         """The question with evidence that answers it: the label cites what proves it."""

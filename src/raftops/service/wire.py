@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from raftops.answer.answering import Answer
-from raftops.data.records import Hit, Message
+from raftops.answer.answering import Answer, Conflict
+from raftops.answer.inert import inert, safe_uri, visible
+from raftops.data.records import Citation, Hit, Message
 from raftops.service.live import Refused
 
 QUESTION_CHARS = 2000
@@ -138,9 +139,13 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """What is shown: the checked text, up to the first of the texts that the caller wants it to stop at."""
-        ends = [end for stop in self.stops if (end := self.answer.text.find(stop)) >= 0]
-        return self.answer.text[: min(ends)].rstrip() if ends else self.answer.text
+        """What is shown: the checked text, up to the first of the texts that the caller wants it to stop at.
+
+        Nothing in it is a link or HTML; a reply that the spec holds to a format is for programs, and stays as it is.
+        """
+        text = visible(self.answer.text) if self.answer.held else inert(self.answer.text)
+        ends = [end for stop in self.stops if (end := text.find(stop)) >= 0]
+        return text[: min(ends)].rstrip() if ends else text
 
     def completion(self) -> dict[str, Any]:
         """The whole answer in one object."""
@@ -163,16 +168,20 @@ class Reply:
     def extra(self) -> dict[str, Any]:
         """What we add to OpenAI's shape. Times are rounded: a clock must not tell what was searched."""
         answer = self.answer
-        searched = {"searched": answer.searched} if answer.searched else {}
+        searched = {"searched": inert(answer.searched)} if answer.searched else {}
         assumed = {"assumed": dict(answer.assumed)} if answer.assumed else {}
         return {
             "mode": answer.mode,
-            "citations": [asdict(citation) for citation in answer.citations],
+            "citations": [cited(citation) for citation in answer.citations],
             "route": asdict(answer.route) | {"score": round(answer.route.score, 4)},
             "grounded": answer.grounded,
             "abstained": answer.abstained,
             "reason": answer.reason,
-            "nearest": [{"doc_id": near.doc_id, "title": near.title, "uri": near.uri} for near in answer.nearest],
+            "nearest": [
+                {"doc_id": near.doc_id, "title": inert(near.title), "uri": safe_uri(near.uri)}
+                for near in answer.nearest
+            ],
+            **({"conflicts": [disputed(conflict) for conflict in answer.conflicts]} if answer.conflicts else {}),
             **searched,
             **assumed,
             "release": self.release,
@@ -191,6 +200,23 @@ class Reply:
         return frame(self.id, self.created, self.model, kind)
 
 
+def cited(citation: Citation) -> dict[str, Any]:
+    """A citation. Its `quote` is verbatim, for programs to find again, and so text that others wrote: escape it."""
+    return asdict(citation) | {"uri": safe_uri(citation.uri), "locator": _shown(citation.locator)}
+
+
+def disputed(conflict: Conflict) -> dict[str, Any]:
+    """One side of what documents do not agree on."""
+    return asdict(conflict) | {"citation": cited(conflict.citation), "title": inert(conflict.title)}
+
+
+def _shown(locator: Mapping[str, Any]) -> dict[str, Any]:
+    """A place with headings that are text alone."""
+    headings = {"headings": [inert(h) for h in locator["headings"]]} if "headings" in locator else {}
+    header = {"table_header": inert(locator["table_header"])} if "table_header" in locator else {}
+    return {**locator, **headings, **header}
+
+
 def frame(id_: str, created: int, model: str, kind: str) -> dict[str, Any]:
     """What every object of an answer has."""
     return {"id": id_, "object": kind, "created": created, "model": model}
@@ -207,20 +233,22 @@ def event(value: Mapping[str, Any]) -> str:
 
 
 def results(hits: list[Hit], release: str) -> dict[str, Any]:
-    """What a search found. A score is where a passage stands between the best (1) and the worst (0) of the candidates
-    that the caller may read: it compares passages of one search, and tells nothing of other documents or questions.
+    """What a search found. `text` is verbatim, and so text that others wrote: escape it.
+
+    A score is where a passage stands between the best (1) and the worst (0) of the candidates that the caller may read:
+    it compares passages of one search, and tells nothing of other documents or questions.
     """
     rows = [
         {
             "passage_id": hit.passage.passage_id,
             "doc_id": hit.passage.doc_id,
             "version": hit.passage.version,
-            "title": hit.passage.title,
-            "uri": hit.passage.uri,
+            "title": inert(hit.passage.title),
+            "uri": safe_uri(hit.passage.uri),
             "text": hit.passage.text,
             "start": hit.passage.start,
             "end": hit.passage.end,
-            "locator": hit.passage.locator.as_dict(),
+            "locator": _shown(hit.passage.locator.as_dict()),
             "score": round(hit.score, 4),
         }
         for hit in hits

@@ -21,6 +21,7 @@ from raftops.files import not_utf8
 from raftops.forms.checking import failed_checks
 from raftops.spec.explain import did_you_mean
 from raftops.spec.model.knowledge import Data, Validate
+from raftops.validation.contradictions import Sentences
 from raftops.validation.findings import Noted, note_personal_data, personal_data_checks
 from raftops.validation.language import foreign_language
 from raftops.validation.nearest import nearest
@@ -58,6 +59,7 @@ def example_checks(config: Validate) -> list[Check]:
         Check("evidence_exists", "true", "critical", "every document of an evidence exists"),
         Check("evidence_is_accepted", "true", "critical", "every document of an evidence was accepted"),
         Check("quote_is_verbatim", "true", "critical", "every quote stands verbatim in its document"),
+        Check("is_uncontradicted", "true", "warning", "no other document says another value in nearly a quote's words"),
         Check("answer_passes_checks", "true", "critical", "an answer about form passes the checks of its own example"),
         Check("is_in_language", "true", "critical", f"examples are in the language {config.language}"),
         *personal_data_checks(config.personal_data),
@@ -97,6 +99,7 @@ def rows_of(
             found.rows.append(_not_utf8(path, unread))
     _quotes(found, texts)
     _repetitions(found)
+    _contradictions(found, texts)
     return found
 
 
@@ -106,6 +109,17 @@ def _not_utf8(path: Path, unread: Sequence[tuple[int, str]]) -> Row:
     row = Row(f"{path}:{number}", "")
     row.fail("is_well_formed", wrong + (f" ({more} more line{'s' * (more > 1)} like it)" if more else ""))
     return row
+
+
+def _contradictions(found: ExampleRows, texts: Mapping[str, str]) -> None:
+    """Say of each example with a quote whether another document says another value in nearly its words."""
+    proved = [row for row in found.rows if row.where in found.examples and found.examples[row.where].evidence]
+    every = Sentences(texts) if proved else None
+    for row in proved:
+        row.columns["is_uncontradicted"] = True
+        against = every.against(found.examples[row.where]) if every else None
+        if against:
+            row.fail("is_uncontradicted", str(against))
 
 
 def _parsed(row: Row, line: bytes) -> Example | None:
@@ -236,7 +250,9 @@ def _repetitions(found: ExampleRows) -> None:
         if row.id in ids:
             row.fail("id_is_new", f"has the same id as {ids[row.id]}")
         if key in keys:
-            row.fail("question_is_new", f"asks the same question as {keys[key]}")
+            before, now = (found.examples[where].answer.strip().lower() for where in (keys[key], row.where))
+            other = "" if before == now else ", and answers it differently"
+            row.fail("question_is_new", f"asks the same question as {keys[key]}{other}")
         if not row.reasons:
             ids.setdefault(row.id, row.where)
             keys.setdefault(key, row.where)

@@ -10,6 +10,15 @@ from raftops.spec.model.base import ARMS, Arm, Fraction, Label, Language, Mark, 
 from raftops.spec.model.formats import Format
 
 
+class TrustRule(Section):
+    """How far documents are believed where they contradict others."""
+
+    match: str = Field(min_length=1, max_length=500)
+    """Glob pattern of document ids, as in the access file."""
+    trust: Literal["authoritative", "normal", "untrusted"]
+    """Authoritative is believed against normal, normal against untrusted; between two authoritative ones the newer."""
+
+
 class Prompt(Section):
     """What the model reads: the same in training, evaluation and service."""
 
@@ -52,6 +61,9 @@ class Prompt(Section):
     """Mean probability of an answer's tokens below which the service declines it; 0 shows all that evidence carries."""
     formats: Annotated[tuple[Format, ...], Mark.SERVED, Mark.LATER] = Field((), max_length=32)
     """Forms that requests about form are held to; the first that a request wants is taken."""
+    trust: Annotated[tuple[TrustRule, ...], Mark.SERVED, Mark.LATER] = Field((), max_length=200)
+    """Whom to believe where documents contradict each other, by the first rule that matches; without one both are
+    shown."""
 
 
 class Augment(Section):
@@ -73,6 +85,9 @@ class Augment(Section):
     """Mix the behaviour examples in."""
     both_fraction: Annotated[Fraction, Mark.LATER] = 0.1
     """Share of knowledge examples asked once more for a form: a notice, an e-mail, JSON."""
+    poisoned_fraction: Annotated[Fraction, Mark.LATER] = 0.0
+    """Share of knowledge examples shown once more beside a unit with another number: the answer follows the document
+    that `prompt.trust` ranks higher, or names both."""
     shuffle: Annotated[Fraction, Mark.LATER] = 0.5
     """Share of the conversations whose evidence stands in an order drawn for each; the others keep the order served."""
     golden_first: Annotated[Fraction, Mark.LATER] = 0.4

@@ -1,0 +1,43 @@
+"""Text in a document that speaks to the assistant, not to a reader: it is neither shown to the model nor quoted.
+
+A list of forms, in some languages; no list is complete. What an order would gain is taken from it elsewhere: the
+model's words are shown only where evidence carries them, and what answers a question differently is a conflict.
+"""
+
+from __future__ import annotations
+
+import re
+
+_ORDERS = re.compile(
+    r"""
+    \b(?:ignore|disregard|forget|override|bypass|discard)\b[^.!?\n]{0,40}\b(?:instructions?|prompts?|
+        previous\s+(?:directives?|guidelines)|system\s+message|(?:every|all|any)\s+other\s+(?:documents?|sources?|pages?)|
+        previous\s+(?:rules|messages|context)|(?:the|this)\s+(?:user'?s\s+)?question)\b
+    |\b(?:when(?:ever)?|if)\s+(?:you(?:\s+are|'re)?\s+)?asked\b[^\n]{0,300}?["?\u201d]\W{0,3}(?:(?:you\s+)?(?:must|
+        should|always|just|only)\s+)*(?:answer|reply|respond|say|state|tell)\b
+    |\b(?:when(?:ever)?|if)\s+(?:asked|the\s+user\s+asks)\b[^\n]{0,300}?,\s+(?:(?:you\s+)?(?:must|should|always|just|only)
+        \s+)*(?:answer|reply|respond)\b
+    |\bwhoever\s+asks\b[^\n]{0,300}?\b(?:told|answer|reply|say)\b
+    |\b(?:note|message|instructions?|notice|hint)\s+(?:to|for)\s+(?:the\s+|all\s+|any\s+)?(?:AI\b|LLM|assistant|chat\s?bot|(?:language\s+)?model)
+    |\b(?:as|dear|attention|hey),?\s+(?:the\s+|an?\s+)?(?:AI|LLM|assistant|chat\s?bot|language\s+model)\b[\s,:]
+    |(?:^|[\n"'`>|#*]\s*)(?:system|assistant|developer)\s*:\s
+    |\b(?:your|the\s+assistant'?s?)\s+(?:reply|answer|response)\s+to\s+(?:every|any|all|the|this|each|["'\u201c])[^\n]{0,300}?\s
+        (?:is|must\s+be|should\s+be)\b
+    |\b(?:reply|respond)\s+to\s+["'\u201c][^\n]{0,300}?\bwith\b
+    |\b(?:answer|reply|respond)(?:\s+(?:to\s+)?(?:the\s+|this\s+|every\s+|all\s+)?questions?)?\s+(?:only|exclusively|exactly|just)\s+with\b
+    |\byou\s+(?:must|are\s+to|shall|will)\s+(?:now\s+)?(?:say|answer|output|(?:reply|respond)\s+(?:with|only)|pretend|act\s+as)\b
+    |\byou\s+are\s+(?:now\s+in\s+\w+\s+mode|now\s+an?\s+(?:AI|assistant|admin\w*)|no\s+longer\s+bound)\b
+    |\bignorier\w*\b[^.!?\n]{0,40}\b(?:anweisung\w*|vorgaben|frage|regeln)\b
+    |\bantworte\w*\b[^\n]{0,300}?\b(?:nur|ausschließlich)\s+mit\b
+    |\b(?:ignore[zr]?|oublie[zr]?)\b[^.!?\n]{0,40}\b(?:instructions|consignes)\b|\bréponds\s+(?:seulement|uniquement)\b
+    |\b(?:ignora|olvida|ignori|dimentica)\b[^.!?\n]{0,40}\b(?:instrucciones|istruzioni)\b
+    |忽略[^。\n]{0,20}(?:指示|指令|说明)|игнорируй\w*[^.\n]{0,40}инструкци
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def order_in(text: str) -> int:
+    """Where the first order to the assistant begins in a text; -1 where there is none."""
+    found = _ORDERS.search(text)
+    return found.start() if found else -1
