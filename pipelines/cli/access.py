@@ -19,6 +19,7 @@ from pipelines.cli.who_may_read import explain, prove
 from raftops.release.access_changes import Change, readers_by, would_change
 from raftops.release.in_force import apply_access, lift, read_in_force
 from raftops.spec.access_file import load_access
+from raftops.spec.check_data import ACCESS_CHECKS
 from raftops.spec.load import load_spec
 
 
@@ -44,7 +45,7 @@ def access_apply(
     dry_run: DryRun = False,
 ) -> None:
     """Put the spec's access file in force, for every release: no run, no new index, no training."""
-    loaded = load_spec(spec, overlay or ())  # the access file is checked with it, and every mistake said at its place
+    loaded = load_spec(spec, overlay or (), only=ACCESS_CHECKS)  # a revocation waits for nothing else
     folder, access = releases_folder(loaded), load_access(loaded.root / loaded.assistant.spec.data.access)
     found = [] if anew else would_change(folder, access)
     shown = {"changes": [asdict(change) for change in found]}

@@ -9,14 +9,18 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from pipelines.cli.authoring import store_folder
 from pipelines.cli.screen import screen
 from raftops.errors import ServiceError
 from raftops.files import read_json, write_json
-from raftops.service.chain import Wanted, check, digest_with, read, segments
+from raftops.service.chain import SEGMENT, Wanted, check, digest_with, read, segments
+from raftops.spec.load import LoadedSpec, load_spec
+from raftops.spec.model.serving import Audit
 
 KEY = "RAFTOPS_AUDIT_KEY"
-Lines = Annotated[Path, typer.Argument(help="Folder of the lines, one file of it, or a log that holds them.")]
+Lines = Annotated[Path, typer.Argument(help="Spec, folder of the lines, one file of it, or a log that holds them.")]
 FOLDER = Path(".raftops/audit")
+SPECS = (".yaml", ".yml")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -84,11 +88,21 @@ def _shown(line: dict[str, Any], document: str) -> list[str]:
     return [f"{one['doc']}@{one['version'][:8]} ({', '.join(one['as'])})" for one in shown]
 
 
+def audit_of(loaded: LoadedSpec) -> Audit:
+    """What is kept of requests, with the folder made absolute: the spec's, or the assistant's in the store."""
+    audit = loaded.assistant.spec.deploy.audit
+    folder = loaded.root / audit.folder if audit.folder else store_folder(loaded) / "audit" / loaded.assistant.name
+    return audit.model_copy(update={"folder": str(folder.resolve())})
+
+
 def _chains(path: Path) -> dict[str, list[Path]]:
-    """The chains in a folder, or in the folders in it: a store has one for each assistant."""
+    """The chains in a folder, or in the folders in it: a store has one for each assistant. Of a spec its own."""
+    if path.suffix in SPECS and path.is_file():
+        path = Path(audit_of(load_spec(path, data_is_here=False)).folder)
     folders = [path, *sorted(folder for folder in path.iterdir() if folder.is_dir())] if path.is_dir() else [path]
     found = {name: files for folder in folders for name, files in segments(folder).items()}
-    if not found:
+    collected = path.is_file() and not SEGMENT.fullmatch(path.name)  # of ours an empty one is one that was cut
+    if not found or (collected and not any(read([path]))):
         raise ServiceError(
             f"{path}: no lines of an audit here", next_step="raftops serve writes them, see deploy.audit"
         )

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from pipelines.cli.audit import audit_of
 from pipelines.cli.authoring import Overlays, SpecPath, releases_folder, store_folder
 from pipelines.cli.releases import signing_of
 from pipelines.cli.screen import screen
@@ -22,7 +23,6 @@ from raftops.service.client import ask as ask_service
 from raftops.service.dev_tokens import EVERYONE, DevUser, dev_user_with, ensure_dev_tokens
 from raftops.service.launch import Launch, Service
 from raftops.spec.load import LoadedSpec, command_line, load_spec
-from raftops.spec.model.serving import Audit
 
 READY_SECONDS = 120.0
 LATE_SECONDS = 5.0
@@ -130,13 +130,6 @@ def _started(loaded: LoadedSpec, release: Release, port: int = 0, metrics: str =
         service.stop()
         raise
     return service
-
-
-def audit_of(loaded: LoadedSpec) -> Audit:
-    """What is kept of requests, with the folder made absolute: the spec's, or the assistant's in the store."""
-    audit = loaded.assistant.spec.deploy.audit
-    folder = loaded.root / audit.folder if audit.folder else store_folder(loaded) / "audit" / loaded.assistant.name
-    return audit.model_copy(update={"folder": str(folder.resolve())})
 
 
 def _current(loaded: LoadedSpec) -> Release:

@@ -100,8 +100,19 @@ def test_what_was_somebody_shown_and_who_was_shown_a_document(raftops: Run, fold
         (("show", "{folder}", "--since", "yesterday"), "yesterday: not a time"),
         (("verify", "{folder}", "--head", "nonsense"), "not CHAIN:PLACE:HASH"),
         (("verify", "nowhere"), "nowhere: no lines of an audit"),
+        (("verify", __file__), "test_audit.py: no lines of an audit"),
     ],
 )
 def test_a_wrong_use_says_what_is_meant(raftops: Run, folder: Path, words: tuple[str, ...], said: str) -> None:
     ended = raftops("audit", *(word.format(folder=folder) for word in words))
     assert ended.code == 1 and said in ended.err and "next:" in ended.err
+
+
+def test_a_spec_names_the_folder_of_its_lines(raftops: Run, folder: Path, tmp_path: Path) -> None:
+    assert raftops("init", tmp_path / "shop", "--name", "handbook").code == 0
+    spec = tmp_path / "shop" / "raftops.yaml"
+    assert "no lines of an audit" in raftops("audit", "verify", spec).err
+    folder.rename(tmp_path / "shop" / ".raftops-audit")
+    (tmp_path / "shop" / ".raftops").mkdir()
+    (tmp_path / "shop" / ".raftops-audit").rename(tmp_path / "shop" / ".raftops" / "audit")
+    assert "4 lines, whole" in raftops("audit", "verify", spec).out

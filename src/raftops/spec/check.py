@@ -6,7 +6,7 @@ so that nobody is told about a value that they did not write.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from raftops.spec.check_cluster import CLUSTER_CHECKS
 from raftops.spec.check_data import DATA_CHECKS
@@ -25,11 +25,15 @@ CHECKS: dict[Check, tuple[str, ...]] = {
 """Every check with the parts of the spec that it reads."""
 
 
-def check(project: Project, tree: Tree, lost: Iterable[Loc] = ()) -> list[Located]:
-    """Run every check whose inputs are sound; problems are located in the merged tree."""
+def check(
+    project: Project, tree: Tree, lost: Iterable[Loc] = (), only: Collection[Check] = tuple(CHECKS)
+) -> list[Located]:
+    """Run every check (or `only` these) whose inputs are sound; problems are located in the merged tree."""
     gone = [loc for loc in lost if loc]
     located = []
     for run, reads in CHECKS.items():
+        if run not in only:
+            continue
         # A location above one that is read was lost, or one below it.
         if any(read[: len(loc)] == loc[: len(read)] for read in map(undotted, reads) for loc in gone):
             continue

@@ -215,3 +215,5 @@ DATA_CHECKS: dict[Check, tuple[str, ...]] = {
     starter_exists: ("spec.train.init_from", "spec.train.plain", "spec.data.dvc"),
 }
 """Each check with the parts of the spec that it reads."""
+ACCESS_CHECKS = (access_file_is_sound, access_names_exist, access_rules_decide, links_lift_nothing)
+"""What a change of permissions is held to: a revocation must not wait for the mending of anything else."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 
 from raftops.errors import SpecError
-from raftops.spec.check import check
+from raftops.spec.check import CHECKS, check
 from raftops.spec.model.assistant import Assistant
 from raftops.spec.position import report
-from raftops.spec.project import Project
+from raftops.spec.project import Check, Project
 from raftops.spec.read import read_yaml
 from raftops.spec.tree import merge
 from raftops.spec.typed import typed
@@ -30,10 +30,13 @@ class LoadedSpec:
     overlays: tuple[Path, ...] = ()
 
 
-def load_spec(path: Path, overlays: Sequence[Path] = (), *, data_is_here: bool = True) -> LoadedSpec:
+def load_spec(
+    path: Path, overlays: Sequence[Path] = (), *, data_is_here: bool = True, only: Collection[Check] = tuple(CHECKS)
+) -> LoadedSpec:
     """Read a spec with its overlays. Raises one `SpecError` that lists every problem with file, line and column.
 
-    Where the data is still to be fetched (`data_is_here` is false), the spec is read by type only.
+    Where the data is still to be fetched (`data_is_here` is false), the spec is read by type only; else it is held to
+    every check, or `only` to some.
     """
     path, overlays = Path(path), tuple(Path(o) for o in overlays)
     reads = [read_yaml(path, "a spec (apiVersion, kind, metadata, spec)")]
@@ -47,7 +50,7 @@ def load_spec(path: Path, overlays: Sequence[Path] = (), *, data_is_here: bool =
         result = typed(Assistant, tree, dict(item for read in reads for item in read.broken.items()))
         assistant = result.value
         problems += result.problems
-        problems += check(Project(assistant, root), tree, result.lost) if assistant and data_is_here else []
+        problems += check(Project(assistant, root), tree, result.lost, only) if assistant and data_is_here else []
     if problems or assistant is None:
         command = command_line("validate", path, overlays=overlays)
         raise SpecError(report(problems), next_step=f"mend the places above, then: {command}")
