@@ -294,7 +294,7 @@ def _groups(loaded: LoadedSpec, access: AccessPolicies, token: str) -> frozenset
         verifier = opened.open_verifier(identity.model_copy(update=places), "127.0.0.1", tuple(access.groups))
         return frozenset(verifier.caller(token).groups)
     except opened.Denied as error:
-        raise AccessError(f"the {error} is refused", next_step=f"give a good one; {TOKENS}") from error
+        raise AccessError(f"the {error.reason} token is refused", next_step=f"give a good one; {TOKENS}") from error
 
 
 def _readable(

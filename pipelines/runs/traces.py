@@ -13,18 +13,14 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-
-import pyarrow.parquet as parquet
+from typing import Any
 
 from pipelines.runs.record import Store
-from raftops.answer.evidence import unit_texts, units_of
-from raftops.data.records import Passage
 from raftops.errors import RaftopsError
 from raftops.release.current import locked, read_current
 from raftops.release.seal import NAME, RECORD
-from raftops.retrieval.memo import text_key
-from raftops.retrieval.rows import read_passages, searched_text
 
 WEIGHTS = (".safetensors", ".gguf", ".onnx", ".bin", ".pt")
 """Files of numbers: what they learned is said by `sources.jsonl` beside them."""
@@ -71,20 +67,33 @@ class Traced:
 
 def traced(store: Store, doc_id: str) -> Traced:
     """What to look for, from every index and every result of the store that still has the document."""
-    texts, others, passages = list[str](), list[str](), list[Passage]()
+    texts, others = list[str](), list[str]()
     for path in sorted(store.root.rglob("documents.parquet")):
-        for row in parquet.read_table(path).to_pylist():
+        for row in _parquet().read_table(path).to_pylist():
             (texts if row["doc_id"] == doc_id else others).append(str(row.get("text") or ""))
-    for path in sorted(store.root.rglob("passages.parquet")):
-        passages += [passage for batch in read_passages(path) for passage in batch if passage.doc_id == doc_id]
     elsewhere = "\n".join(dict.fromkeys(others))
     lines = {" ".join(line.split()) for text in texts for line in text.splitlines()}
-    lines |= {" ".join(unit.text.split()) for passage in passages for unit in units_of(passage)}
+    units, keys = _indexed(store, doc_id)
+    lines |= units
     lines |= {sentence for line in lines for sentence in re.split(r"(?<=[.!?])\s", line)}
     own = sorted((line for line in lines if len(line) >= LEAST_CHARS and line not in elsewhere), key=len)
-    keys = {text_key(searched_text(passage)) for passage in passages}
-    keys |= {text_key(text) for passage in passages for text in unit_texts(passage)}
     return Traced(doc_id, tuple(line[:MOST_CHARS] for line in own[:SENTENCES]), frozenset(keys))
+
+
+def _indexed(store: Store, doc_id: str) -> tuple[set[str], set[bytes]]:
+    """The evidence units of a document's passages, and the keys of its vectors."""
+    evidence, memo, rows = (
+        import_module(f"raftops.{name}") for name in ("answer.evidence", "retrieval.memo", "retrieval.rows")
+    )  # numpy and pyarrow: not to show the command's help
+    files = sorted(store.root.rglob("passages.parquet"))
+    passages = [one for path in files for batch in rows.read_passages(path) for one in batch if one.doc_id == doc_id]
+    units = {" ".join(unit.text.split()) for passage in passages for unit in evidence.units_of(passage)}
+    embedded = [text for one in passages for text in (rows.searched_text(one), *evidence.unit_texts(one))]
+    return units, {memo.text_key(text) for text in embedded}
+
+
+def _parquet() -> Any:
+    return import_module("pyarrow.parquet")
 
 
 def traces(store: Store, wanted: Traced) -> list[Trace]:
@@ -169,8 +178,8 @@ def _file_holds(path: Path, wanted: Traced) -> bool:
     if path.suffix in WEIGHTS or path.name == "access.json":  # a rule that names a document says nothing of it
         return False
     if path.suffix == ".parquet":
-        columns = [name for name in ("doc_id", "text") if name in parquet.read_schema(path).names]
-        rows = parquet.read_table(path, columns=columns).to_pylist() if columns else []
+        columns = [name for name in ("doc_id", "text") if name in _parquet().read_schema(path).names]
+        rows = _parquet().read_table(path, columns=columns).to_pylist() if columns else []
         return any(
             row.get("doc_id") == wanted.doc_id or any(one in (row.get("text") or "") for one in wanted.sentences)
             for row in rows

@@ -102,7 +102,7 @@ def test_the_first_format_that_a_request_wants():
         ({}, "needs one of"),
         ({"regex": "("}, "not a regular expression"),
         ({"when": "(", "regex": "a"}, "not a regular expression"),
-        ({"grammar": "start ::= 'a'"}, "no rule `root"),
+        ({"grammar": 'start ::= "a"'}, "no rule `root"),
         ({"json_schema": {"type": "objekt"}}, "not a JSON Schema"),
         ({"json_schema": {"properties": {"n": {"x-value": "weeks(a, b)"}}}}, "weekdays"),
         ({"json_schema": {"properties": {"n": {"x-value": "days(a, b)"}}}}, "no property before"),

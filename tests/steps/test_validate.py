@@ -307,7 +307,10 @@ EXAMPLE_FAULTS: dict[str, tuple[dict[str, Any] | str, str]] = {
     "no object": ("[1]", "a row must be a JSON object"),
     "twice a key": ('{"id": "a", "id": "b"}', "the key 'id' stands twice"),
     "deep": ("[" * 100_000, "is nested too deep"),
-    "surrogate": ('{"id": "\\ud800", "kind": "knowledge", "question": "q q", "unanswerable": true}', "not valid UTF-8"),
+    "surrogate": (
+        '{"id": "\\ud800", "kind": "knowledge", "question": "q q", "unanswerable": true}',
+        "half a character",
+    ),
     "unknown key": (example("leave", 3, anwser="x"), "anwser: unknown key, did you mean answer?"),
     "kind": (example("leave", 3, kind="fact"), "kind must be 'knowledge' or 'behaviour'"),
     "no id": ({k: v for k, v in example("leave", 3).items() if k != "id"}, "id is missing"),
