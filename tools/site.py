@@ -16,7 +16,7 @@ from mkdocs.structure.files import File, Files
 
 from tools.reference import ROOT, commands_page, schemas_page, spec_page
 
-FROM_ROOT = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+FROM_ROOT = ("CHANGELOG.md", "CONTRIBUTING.md")
 FIELDS = "<!-- fields: {} -->"
 """Above a table of the fields of a model."""
 WORDS = "<!-- words of CONTRIBUTING.md -->"
