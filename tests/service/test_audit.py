@@ -65,7 +65,7 @@ class Serving(Held):
 
 def client(ledger: Any, generator: Any = None, serving: Any = None, **more: Any) -> TestClient:
     held = serving or Serving(live(PASSAGES, generator or Says("27 days [1]"), **more.pop("live", {})))
-    return TestClient(create_app(held, Metrics(), ledger, **more), raise_server_exceptions=False)
+    return TestClient(create_app(held, Metrics(), ledger=ledger, **more), raise_server_exceptions=False)
 
 
 def ask(asked: TestClient, question: str = LEAVE, token: str = "staff", **body: Any) -> Any:
