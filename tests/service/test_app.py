@@ -196,6 +196,12 @@ def test_a_long_body_without_a_length_is_cut_off():
     assert answer.status_code == 413
 
 
+@pytest.mark.parametrize("announced", ["9" * 5000, "-1", "1e3", ""])
+def test_a_length_that_is_no_number_of_bytes_is_too_large(announced):
+    answer = service().post("/v1/search", content=b"{}", headers={**STAFF, "content-length": announced})
+    assert answer.status_code == 413
+
+
 def test_unknown_fields_and_sampling_settings_are_accepted_and_ignored():
     answer = ask(
         service(), temperature=0.9, top_p=0.1, seed=4, tools=[{"a": 1}], made_up={"x": 1}, response_format=None

@@ -49,6 +49,24 @@ def test_plain_sentences_and_markers_stay_as_they_are():
         assert inert(text) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Run `curl https://a.example/z` first.", "Run `curl https://a.example/z` first."),
+        ("`a https://evil.example b", "'a `https://evil.example` b"),
+        ("`www.evil.example/a", "'`www.evil.example/a`"),
+        ("`a\nhttps://evil.example `", "'a\n`https://evil.example` '"),
+        ("|`a | https://evil.example `|", "|'a | `https://evil.example` '|"),
+        ("_https://evil.example/a_ _www.evil.example_", "_`https://evil.example/a_` _`www.evil.example_`"),
+        ("```sh\nget https://a.example\n```", "```sh\nget `https://a.example`\n```"),
+        ("```https://evil.example", "'''`https://evil.example`"),
+        ("a ` alone, and `code`", "a ` alone, and `code`"),
+    ],
+)
+def test_an_address_is_code_and_no_backtick_of_a_text_opens_it(text, shown):
+    assert inert(text) == shown
+
+
 def test_marks_of_direction_of_no_width_and_tags_are_gone():
     hidden = "pay\u202efdp\u2066x\u200by\u200e\U000e0041\x1b[31m"
     assert inert(hidden) == "payfdpxy[31m"
@@ -60,6 +78,9 @@ def test_marks_of_direction_of_no_width_and_tags_are_gone():
         ("https://a.example/x.md", True),
         ("mailto:hr@a.example", True),
         ("leave/a%20b.md", True),
+        ("leave/annual leave.md", True),
+        (" javascript:alert(1)", False),
+        ("leave/a.md ", False),
         ("", True),
         ("javascript:alert(1)", False),
         ("JaVa\tScript:alert(1)", False),

@@ -247,6 +247,21 @@ def test_files_whose_time_is_over_go_and_a_check_knows_who_took_them(
     assert "are missing, and no line says that their time was over" in checked(tmp_path).problems[0]
 
 
+@pytest.mark.parametrize("last", ["", "garbage", "[]", '{"seq": 2}', '{"seq": 2, "time": "yesterday"}'])
+def test_an_old_file_whose_last_line_was_changed_is_kept_and_stops_nothing(
+    last: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledgers, "datetime", Clock)
+    for day in range(3):
+        Clock.at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day)
+        filled(tmp_path, 2, keep_days=365)
+    files = chain(tmp_path)
+    files[0].write_text(f"{last}\n" if last else "")
+    Clock.at += timedelta(days=1)
+    assert filled(tmp_path, 2, keep_days=1)[: len(files)] == files
+    assert checked(tmp_path).problems
+
+
 def test_a_clock_that_jumps_takes_not_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledgers, "datetime", Clock)
     for year in (2026, 2026, 2100):

@@ -21,8 +21,11 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LINK = re.compile(r"!?\[(?P<text>[^\[\]\n]{0,500})\]\((?:[^()\n]|\([^()\n]*\)){0,2000}\)")
 _DEFINED = re.compile(r"^([ \t>*+-]{0,12}\[[^\]\n]{1,200}\])(:)(?=\s*\S)", re.MULTILINE)
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_CODE = re.compile(r"(?<![\\`])(`+)(?!`)[^`\n|](?:[^\n|]{0,500}?[^`\n|])?\1(?!`)")
+"""Code within a line: every reader of Markdown takes it as such, and links nothing in it."""
+_STRAY = re.compile(r"^(?P<fence> {0,3}`{3,}[\w -]{0,40})$|`", re.MULTILINE)
 _ADDRESS = re.compile(
-    r"(?<![\w`])((?:[a-z][a-z0-9+.-]{1,20}://|www\.)[^\s<>`\u201c\u201d\"]*[^\s<>`\u201c\u201d\".,;:!?)\]}'])", re.I
+    r"(?<![^\W_])((?:[a-z][a-z0-9+.-]{1,20}://|www\.)[^\s<>`\u201c\u201d\"]*[^\s<>`\u201c\u201d\".,;:!?)\]}'])", re.I
 )
 
 
@@ -39,12 +42,25 @@ def inert(text: str) -> str:
         before, text = text, _LINK.sub(lambda m: m["text"], text)
     text = text.replace("](", "] (").replace("![", "! [")
     text = _DEFINED.sub(r"\1 :", text)
-    return _ADDRESS.sub(r"`\1`", _TAG.sub("\u2039", text))
+    return _copied(_TAG.sub("\u2039", text))
+
+
+def _copied(text: str) -> str:
+    """Addresses as code. A backtick that begins no code of its own would end theirs: it becomes an apostrophe."""
+    parts, at = list[str](), 0
+    for code in _CODE.finditer(text):
+        parts += [text[at : code.start()], code[0]]
+        at = code.end()
+    parts.append(text[at:])
+    if any(map(_ADDRESS.search, parts[::2])):
+        alone = (_STRAY.sub(lambda m: m["fence"] or "'", part) for part in parts[::2])
+        parts[::2] = [_ADDRESS.sub(r"`\1`", part) for part in alone]
+    return "".join(parts)
 
 
 def safe_uri(uri: str) -> str:
     """An address that a click may open; empty where its scheme is none of `SCHEMES`."""
-    shown = re.sub(r"[\s\\]", "", visible(uri))
+    shown = re.sub(r"[^\S ]|\\", "", visible(uri)).strip()  # names of files hold spaces
     try:
         scheme = urlsplit(shown).scheme.lower()
     except ValueError:

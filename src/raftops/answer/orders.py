@@ -10,7 +10,8 @@ import re
 
 _ORDERS = re.compile(
     r"""
-    \b(?:ignore|disregard|forget|override|bypass|discard)\b[^.!?\n]{0,40}\b(?:instructions?|prompts?|
+    (?<!\bnot\s)(?<!\bnever\s)(?<!n't\s)\b(?:ignore|disregard|forget|override|bypass|discard)\b
+        (?:(?!\b(?:follow|see|read)\b)[^.!?\n]){0,40}\b(?:instructions?|prompts?|
         previous\s+(?:directives?|guidelines)|system\s+message|(?:every|all|any)\s+other\s+(?:documents?|sources?|pages?)|
         previous\s+(?:rules|messages|context)|(?:the|this)\s+(?:user'?s\s+)?question)\b
     |\b(?:when(?:ever)?|if)\s+(?:you(?:\s+are|'re)?\s+)?asked\b[^\n]{0,300}?["?\u201d]\W{0,3}(?:(?:you\s+)?(?:must|
@@ -18,18 +19,25 @@ _ORDERS = re.compile(
     |\b(?:when(?:ever)?|if)\s+(?:asked|the\s+user\s+asks)\b[^\n]{0,300}?,\s+(?:(?:you\s+)?(?:must|should|always|just|only)
         \s+)*(?:answer|reply|respond)\b
     |\bwhoever\s+asks\b[^\n]{0,300}?\b(?:told|answer|reply|say)\b
-    |\b(?:note|message|instructions?|notice|hint)\s+(?:to|for)\s+(?:the\s+|all\s+|any\s+)?(?:AI\b|LLM|assistant|chat\s?bot|(?:language\s+)?model)
-    |\b(?:as|dear|attention|hey),?\s+(?:the\s+|an?\s+)?(?:AI|LLM|assistant|chat\s?bot|language\s+model)\b[\s,:]
-    |(?:^|[\n"'`>|#*]\s*)(?:system|assistant|developer)\s*:\s
+    |\b(?:note|message|instructions?|notice|hint)\s+(?:to|for)\s+(?:the\s+|all\s+|any\s+)?(?:AI\b|LLM|chat\s?bot
+        |language\s+model|(?:assistant|model)s?\s?[:,.;!\u2013\u2014-])
+    |\b(?:dear|attention|hey),?\s+(?:the\s+|an?\s+)?(?:AI|LLM|assistant|chat\s?bot|language\s+model)\b[\s,:]
+    |\bas\s+(?:the\s+|an?\s+)?(?:AI|LLM|assistant|chat\s?bot|language\s+model)(?:\s+(?:assistant|model))?
+        (?:[,:]|\s+(?:you|your)\b)
+    |(?:^|[\n"'`>|#*])[ \t]{0,8}(?:(?-i:SYSTEM|ASSISTANT|system|assistant)|(?:system|assistant|developer)
+        (?=[ \t]{0,8}:\s+(?:you|your|say|answer|reply|respond|ignore|tell|always|never|do|from|the\s+answer)\b)
+        )[ \t]{0,8}:\s
     |\b(?:your|the\s+assistant'?s?)\s+(?:reply|answer|response)\s+to\s+(?:every|any|all|the|this|each|["'\u201c])[^\n]{0,300}?\s
         (?:is|must\s+be|should\s+be)\b
     |\b(?:reply|respond)\s+to\s+["'\u201c][^\n]{0,300}?\bwith\b
     |\b(?:answer|reply|respond)(?:\s+(?:to\s+)?(?:the\s+|this\s+|every\s+|all\s+)?questions?)?\s+(?:only|exclusively|exactly|just)\s+with\b
-    |\byou\s+(?:must|are\s+to|shall|will)\s+(?:now\s+)?(?:say|answer|output|(?:reply|respond)\s+(?:with|only)|pretend|act\s+as)\b
+    |\byou\s+(?:must|are\s+to|shall|will)\s+(?:now\s+)?(?:output|(?:reply|respond)\s+(?:with|only)\b|pretend\b|act\s+as\b
+        |(?:say|answer)(?:\s+(?:only|with|that|exactly|just|yes|no)\b|\s*["'\u201c:]|\s+(?-i:[A-Z\d])))
     |\byou\s+are\s+(?:now\s+in\s+\w+\s+mode|now\s+an?\s+(?:AI|assistant|admin\w*)|no\s+longer\s+bound)\b
     |\bignorier\w*\b[^.!?\n]{0,40}\b(?:anweisung\w*|vorgaben|frage|regeln)\b
     |\bantworte\w*\b[^\n]{0,300}?\b(?:nur|ausschließlich)\s+mit\b
-    |\b(?:ignore[zr]?|oublie[zr]?)\b[^.!?\n]{0,40}\b(?:instructions|consignes)\b|\bréponds\s+(?:seulement|uniquement)\b
+    |\b(?:ignore[zr]?\s+(?:toute|le|la|ce|vo|tout)s?|ignore[zr]?\s+cette|oublie[zr]?)\b[^.!?\n]{0,40}
+        \b(?:instructions?|consignes?)\b|\bréponds\s+(?:seulement|uniquement)\b
     |\b(?:ignora|olvida|ignori|dimentica)\b[^.!?\n]{0,40}\b(?:instrucciones|istruzioni)\b
     |忽略[^。\n]{0,20}(?:指示|指令|说明)|игнорируй\w*[^.\n]{0,40}инструкци
     """,

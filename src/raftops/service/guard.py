@@ -136,7 +136,7 @@ class _Body:
         self.watcher: asyncio.Task[None] | None = None
         """Waits for that, once the body is there."""
         announced = dict(scope["headers"]).get(b"content-length", b"0")
-        if not announced.isdigit() or int(announced) > BODY_BYTES:
+        if not announced.isdigit() or len(announced) > 20 or int(announced) > BODY_BYTES:
             raise self._too_large()
 
     def _too_large(self) -> Refused:
