@@ -84,6 +84,11 @@ def test_a_document_that_cannot_be_read_is_a_mistake_of_its_own(project: Path) -
     assert places[-1].endswith("docs/broken.pdf") and len(places) == 2
 
 
+def test_an_unreadable_document_that_no_example_is_about_is_not_the_examples_fault(project: Path) -> None:
+    (project / "docs/broken.pdf").write_bytes(b"no pdf")
+    assert list(linted(project, GOOD).mistakes) == []
+
+
 def test_an_empty_file_and_examples_that_nothing_is_trained_on_are_said(project: Path) -> None:
     assert linted(project).notes[0].endswith("examples.jsonl: holds no example")
     access = AccessPolicies.model_validate(

@@ -97,7 +97,9 @@ def lint(
     mistakes = bad_rows(found.rows, outcomes)
     itself = {where for one in outcomes if one.check.column not in OF_DOCUMENTS for where in one.failed}
     outdated = frozenset(row.where for row in mistakes) - itself
-    mistakes += [Bad(str(texts.path(d)), d, reason) for d, reason in sorted(texts.unread.items())]
+    cited = {one.doc_id for example in found.examples.values() for one in example.evidence}  # others are no example's
+    unread = [(doc_id, texts.path(doc_id), why) for doc_id, why in sorted(texts.unread.items()) if doc_id in cited]
+    mistakes += [Bad(str(path), doc_id, why.removeprefix(f"{path}: ")) for doc_id, path, why in unread]
     bad = {row.where for row in mistakes}
     good = [found.examples[row.where] for row in found.rows if row.where not in bad]
     return Linted(len(found.rows), good, mistakes, list(_notes(spec, paths, found, good, access)), outdated)
