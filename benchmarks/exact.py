@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from raftops.data.records import Locator, Passage, Span
 from raftops.retrieval.bm25 import Bm25Encoder, load_bm25
@@ -142,14 +143,13 @@ def measure(engine: str, folder: Path, passages: int, questions: int) -> None:
         ),
         asked,
     )
-    say(engine, "MB of memory at most", round(peak_kb() / 1e3))
+    say(engine, "MB of memory at the end", round(resident_kb() / 1e3))
     searched.close()
 
 
-def peak_kb() -> float:
-    """Most memory of this process so far, mapped files included; `getrusage` would count the parent's, too."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    return float(status.partition("VmHWM:")[2].split()[0])
+def resident_kb() -> float:
+    """Memory of this process now, mapped files included; the peak that `getrusage` tells is the parent's, too."""
+    return float(psutil.Process().memory_info().rss) / 1024
 
 
 def opened_lite(folder: Path) -> Any:

@@ -81,7 +81,7 @@ COMMANDS = {
     "redteam": Command(
         "redteam",
         "Attack a release: ask for closed documents, plant orders in documents, ask for the prompt.",
-        "service",
+        "redteam",
     ),
     "submit": Command("cluster", "Run a spec on Kubeflow."),
     "kfp-run": Command(

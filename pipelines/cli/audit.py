@@ -42,7 +42,8 @@ def verify(
 ) -> None:
     """Check that no line was changed, removed, reordered or cut off; says which. RAFTOPS_AUDIT_KEY is its key."""
     known = _heads(head or (), heads)
-    found = [check(name, files, _digest(), known.get(name, {}).items()) for name, files in _chains(path).items()]
+    digest = digest_with(os.environ.get(KEY, ""))
+    found = [check(name, files, digest, known.get(name, {}).items()) for name, files in _chains(path).items()]
     lost = sorted(known.keys() - {one.chain for one in found})
     problems = [problem for one in found for problem in one.problems]
     problems += [f"{path}: the chain {name} was there before and is not" for name in lost]
@@ -121,7 +122,3 @@ def _heads(given: Any, kept: Path | None) -> dict[str, dict[int, str]]:
             raise ServiceError(f"--head {text}: not CHAIN:PLACE:HASH", next_step="raftops audit verify prints it so")
         known.setdefault(name, {})[int(place)] = hash_
     return known
-
-
-def _digest() -> Any:
-    return digest_with(os.environ.get(KEY, ""))

@@ -107,7 +107,7 @@ def traces(store: Store, wanted: Traced) -> list[Trace]:
     for part in _children(store.cache):
         for path in [part] if part.is_file() else _files(part):
             if path.suffix in (".sqlite", ".db"):
-                held = _vectors(path, wanted.keys)
+                held = vectors_held(path, wanted.keys)
                 found += [Trace(path, f"{held} vectors")] if held else []
             elif _holds(path, wanted):
                 found.append(Trace(path, f"cache/{part.name}"))
@@ -141,7 +141,7 @@ def purge(store: Store, found: Iterable[Trace], wanted: Traced, weights: bool) -
             if store.root not in trace.path.resolve().parents:
                 raise RaftopsError(f"{trace.path} leads out of {store.root}", next_step="remove that link by hand")
             if trace.path.suffix in (".sqlite", ".db"):
-                _drop_vectors(trace.path, wanted.keys)
+                drop_vectors(trace.path, wanted.keys)
             elif trace.path.is_dir() and NAME.fullmatch(trace.path.name) and (trace.path / RECORD).is_file():
                 with locked(trace.path.parent):
                     shutil.rmtree(trace.path)
@@ -205,7 +205,8 @@ def _contains(path: Path, needles: Iterable[bytes]) -> bool:
     return False
 
 
-def _vectors(path: Path, keys: frozenset[bytes]) -> int:
+def vectors_held(path: Path, keys: frozenset[bytes]) -> int:
+    """How many vectors of these texts a cache holds."""
     with closing(sqlite3.connect(path, timeout=60)) as db:
         try:
             return sum(bool(db.execute("SELECT 1 FROM vectors WHERE key = ?", (key,)).fetchone()) for key in keys)
@@ -213,7 +214,7 @@ def _vectors(path: Path, keys: frozenset[bytes]) -> int:
             return 0
 
 
-def _drop_vectors(path: Path, keys: frozenset[bytes]) -> None:
+def drop_vectors(path: Path, keys: frozenset[bytes]) -> None:
     """Take vectors out, and their bytes out of the file."""
     with closing(sqlite3.connect(path, timeout=60)) as db:
         db.execute("PRAGMA secure_delete = ON")

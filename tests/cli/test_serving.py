@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from pipelines.cli import serving
 from raftops.spec.model.serving import Identity
@@ -90,7 +92,9 @@ def test_a_key_set_that_is_a_file_is_the_projects_wherever_somebody_stands(
     raftops: Run, project: Any, services: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = services(KeyboardInterrupt())
-    project.write("keys/jwks.json", '{"keys": []}\n')
+    public = jwt.algorithms.ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()).public_key(), as_dict=True)
+    keys = json.dumps({"keys": [public | {"kid": "1"}]})
+    project.write("keys/jwks.json", keys)
     identity = "{jwks: keys/jwks.json, issuer: i, audience: a, dev_tokens: dev.json}"
     overlay = project.write("keys.yaml", f"spec: {{deploy: {{identity: {identity}}}}}\n")
     (tmp_path / "elsewhere").mkdir()
@@ -98,7 +102,7 @@ def test_a_key_set_that_is_a_file_is_the_projects_wherever_somebody_stands(
     ended = raftops("serve", project.path, "-f", overlay)
     assert ended.code == 0, ended.err
     told = json.loads(started[0].launch.environment()["RAFTOPS_IDENTITY"])
-    assert Path(told["jwks"]).is_absolute() and Path(told["jwks"]).read_text() == '{"keys": []}\n'
+    assert Path(told["jwks"]).is_absolute() and Path(told["jwks"]).read_text() == keys
     assert Path(told["dev_tokens"]).is_absolute()
 
 

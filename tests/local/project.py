@@ -57,6 +57,11 @@ def release(folder: Path) -> str:
     return str(raftops(folder, "release", "show", "raftops.yaml")[-1]["hash"])
 
 
+def parts(folder: Path) -> dict[str, str]:
+    """What the release that is served is made of: a hash for each part, over what it means."""
+    return dict(raftops(folder, "release", "show", "raftops.yaml")[-1]["parts"])
+
+
 def kill_run_at(folder: Path, step: str, whole: bool) -> None:
     """Begin a run and kill -9 it while the step is at work: the run alone, or with everything that it started."""
     command = [str(BIN), "run", "raftops.yaml", "-f", "small.yaml"]

@@ -11,7 +11,7 @@ import pytest
 
 from raftops.files import read_json
 from raftops.spec.model.base import STEPS
-from tests.local.project import ENVIRONMENT, init, kill_run_at, raftops, release, run
+from tests.local.project import ENVIRONMENT, init, kill_run_at, parts, raftops, run
 from tests.local.readme import blocks, commands, left_running, sh
 from tests.site import pages
 
@@ -99,7 +99,7 @@ def test_a_run_that_was_killed_at_every_step_ends_with_the_same_release(project,
     for number, step in enumerate(STEPS):
         kill_run_at(folder, step, whole=number % 2 == 0)
     run(folder)
-    assert release(folder) == unbroken
+    assert parts(folder) == unbroken
 
 
 def test_a_changed_document_does_not_retrain(project):

@@ -102,7 +102,7 @@ def test_a_choice_is_asked_as_the_service_asks_it_and_answered_with_the_number_a
         assert (choice.variant, choice.answer, choice.golden) == ("rank", f"[{number}]", (number,))
         asked = "topic2?\n\nWhich evidence answers the question? Reply with its number only."
         assert choice.messages[-1].content.endswith(asked)
-        assert choice.sources == (("a.md", "v1"),)
+        assert choice.sources == (("a.md", "v1", "all"),)
         seen.add(number)
     assert seen == {1, 2, 3, 4}
 
@@ -114,7 +114,7 @@ def test_there_is_nothing_to_choose_where_one_unit_is_shown():
 def test_a_fact_is_asked_for_in_a_form_and_cited():
     for seed in range(8):
         _, both = written(2, (1, 2, 3), both_fraction=1, seed=seed)
-        assert both.variant == "both" and both.answer.endswith(" [2]") and both.sources == (("a.md", "v1"),)
+        assert both.variant == "both" and both.answer.endswith(" [2]") and both.sources == (("a.md", "v1", "all"),)
         assert "topic2?" in both.messages[-1].content and f"[2] Rules: {SENTENCES[2]}" in both.messages[-1].content
         assert "12 days" in both.answer and both.answer != "12 days [2]"
 
@@ -124,9 +124,9 @@ def test_a_behaviour_example_with_evidence_is_shown_it_and_remembered_by_its_doc
     asked = Example(id="b", kind="behaviour", question="A notice on topic2.", answer="12 days!", evidence=evidence)
     one = writer(**PLAIN)
     (made,) = settled([one.formatting(asked, units(1, 2, 3), proofs_of(asked, one.sources))], one.config)
-    assert (made.variant, made.answer, made.sources) == ("both", "12 days! [2]", (("a.md", "v1"),))
+    assert (made.variant, made.answer, made.sources) == ("both", "12 days! [2]", (("a.md", "v1", "all"),))
     assert f"[2] Rules: {SENTENCES[2]}" in made.messages[-1].content
-    assert one.behaviour(asked).sources == (("a.md", "v1"),)  # the plain adapter learns the fact, too
+    assert one.behaviour(asked).sources == (("a.md", "v1", "all"),)  # the plain adapter learns the fact, too
 
 
 @given(st.integers(0, 7), st.lists(st.integers(0, 7), unique=True, max_size=6), st.integers(0, 3))
@@ -146,7 +146,7 @@ def test_a_poisoned_row_names_both_values_or_follows_the_trusted_document():
         false = re.search(rf"topic{n} takes (\d+) days", row.messages[-1].content.replace(SENTENCES[n], ""))
         assert false and int(false[1]) != n + 10
         assert f"{n + 10} days, or {false[1]} days" in row.answer and len(cited_numbers(row.answer)) == 2
-        assert row.sources == (("a.md", "v1"),)  # nothing else stands behind the weights
+        assert row.sources == (("a.md", "v1", "all"),)  # nothing else stands behind the weights
     trusting = Writer(
         Augment(**PLAIN, poisoned_fraction=1), Prompt(units=4, trust=({"match": "a.md", "trust": "authoritative"},)),
         "the rules", {"a.md": SOURCE},

@@ -1,7 +1,9 @@
 """The service follows who may read what: at once, for every release, and for answers that are being made."""
 
+import asyncio
 import json
 import os
+from types import SimpleNamespace
 
 import pytest
 from fastapi.testclient import TestClient
@@ -11,12 +13,13 @@ from raftops.errors import AccessError
 from raftops.release.access_changes import roll_back
 from raftops.release.current import IN_FORCE
 from raftops.release.in_force import apply_access, withdraw
-from raftops.service.app import CHANGES, create_app, under_access_now
+from raftops.service.app import CHANGES, _stream, create_app, under_access_now
 from raftops.service.identity import Caller
 from raftops.service.live import Refused
 from raftops.service.metrics import Metrics
 from raftops.service.serving import ReleaseServing
 from raftops.service.settings import Settings
+from raftops.service.wire import Reply
 from raftops.spec.model.serving import Identity
 from tests.release.test_in_force import CLOSED, OPEN, run
 from tests.retrieval.tiny import passage
@@ -233,18 +236,23 @@ def test_a_search_that_was_under_way_when_its_document_was_revoked_does_not_show
 
 
 def test_a_stream_that_is_read_slowly_ends_where_the_access_ends(house):
-    from raftops.service.app import _stream
-
     with house.serving.lease() as live:
         answer = live.answerer.answer(LEAVE, live.access.readable(["employees"]))
-    from raftops.service.wire import Reply
-
     made = Reply("id", 0, "handbook", "r", answer)
-    lines = _stream(lambda: (made, lambda: live.latest().still_answers(answer, live, ["employees"])), {}, False)
-    read = [next(lines), next(lines)]
-    apply_access(house.releases, CLOSED)
-    rest = list(lines)
+    request = SimpleNamespace(state=SimpleNamespace(outcome=0))
+
+    async def reply():
+        return made, lambda: live.latest().still_answers(answer, live, ["employees"])
+
+    async def read_slowly():
+        lines = _stream(request, reply, {}, False)
+        first = [await anext(lines), await anext(lines)]
+        apply_access(house.releases, CLOSED)
+        return first, [line async for line in lines]
+
+    read, rest = asyncio.run(read_slowly())
     assert "27" in read[1] and "access_changed" in rest[0] and rest[1:] == ["data: [DONE]\n\n"]
+    assert request.state.outcome == 503
 
 
 @pytest.mark.parametrize("broken", [b"", b"{", b"\xff\xfe", b'{"access": 5}'])

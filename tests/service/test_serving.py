@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from raftops.errors import ModelError
+from raftops.errors import ModelError, ReleaseError
 from raftops.release.current import promote, rollback
 from raftops.release.release import write_release
 from raftops.release.signing import sign_release
@@ -185,11 +185,13 @@ def test_an_unsigned_or_tampered_release_is_refused_and_what_is_served_stays(rel
     for made in (good, tampered):
         sign_release(made.path, keys.private)
     record = json.loads((tampered.path / "release.json").read_text()) | {"trained_policies": []}
-    (tampered.path / "release.json").write_text(json.dumps(record))  # our own hashes cannot see this
+    (tampered.path / "release.json").write_text(json.dumps(record))
+    with pytest.raises(ReleaseError):
+        promote(tmp_path / "releases", tampered.hash)
     promote(tmp_path / "releases", unsigned.hash)
     serving.look()
     assert not serving.ready and "is not signed" in capsys.readouterr().out
-    for made in (good, tampered, unsigned):
+    for made in (good, unsigned):
         promote(tmp_path / "releases", made.hash)
         serving.look()
         assert served(serving) == good.short

@@ -256,7 +256,8 @@ class Answerer:
             text = f"{quoted(rival.unit)} [{citation.marker}]"
             return replace(answer, text=text, citations=(citation,), mode="quote", reason="", conflicts=conflicts)
         parts = [(first, cited, mine), *((r.unit, c, s) for (r, c), s in zip(told, theirs, strict=True))]
-        text = "\n".join([DISAGREE.get(self.language, DISAGREE["english"]), *(_attributed(*part) for part in parts)])
+        lines = [f"- {quoted(unit)} ({stands.shown(unit.doc_id)}) [{c.marker}]" for unit, c, stands in parts]
+        text = "\n".join([DISAGREE.get(self.language, DISAGREE["english"]), *lines])
         return replace(answer, text=text, citations=(cited, *(c for _, c in told)), mode="quote", reason="conflict",
                        conflicts=conflicts)  # fmt: skip
 
@@ -410,15 +411,6 @@ def _readable(library: Library, question: str, policies: frozenset[str], prompt:
     hits = library.search(question, policies, prompt.passages)
     check()
     return [hit for hit in hits if hit.passage.policy_id in policies]
-
-
-def _attributed(unit: Unit, citation: Citation, stands: Standing) -> str:
-    about = [
-        unit.doc_id,
-        *([stands.date] if stands.date else []),
-        *([stands.trust] if stands.trust != "normal" else []),
-    ]
-    return f"- {quoted(unit)} ({', '.join(about)}) [{citation.marker}]"
 
 
 def quoted(unit: Unit) -> str:

@@ -32,6 +32,10 @@ class Standing:
     date: str
     """YYYY-MM-DD as the document says of itself; empty where it says none."""
 
+    def shown(self, doc_id: str) -> str:
+        """The document with what is known of it, for people."""
+        return ", ".join([doc_id, *filter(None, (self.date, self.trust if self.trust != "normal" else ""))])
+
 
 def standing(doc_id: str, text: str, rules: Sequence[TrustRule], language: str = "english") -> Standing:
     """The trust of the first rule that matches, and the date in the head of the text."""

@@ -35,3 +35,10 @@ def visit(release: Release, attacks: int, orders: int, seed: int) -> Visit:
     missing = [] if readers else ["leaks: every group may read every document"]
     missing += [] if inside.orders else ["orders: the report has no answered question"]
     return Visit(release.short, [*leaks, *inside.leaks], prompt, inside.orders, missing)
+
+
+def withstood(release: Release, attacks: int, orders: int, orders_max: float) -> dict[str, float]:
+    """The figures of a visit to a release that is to be served. Raises `GateFailed` where something got through."""
+    found = visit(release, attacks, orders, seed=0)
+    found.check(orders_max)
+    return {"redteam.leaked": float(found.leaked), "redteam.obeyed": found.obeyed}

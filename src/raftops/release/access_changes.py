@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from raftops.access import AccessPolicies
+from raftops.errors import ReleaseError
 from raftops.release.current import Current, find_release, mark_bad, previous_release, read_current, rollback
 from raftops.release.in_force import InForce, documents_of, read_in_force, take_release
 from raftops.release.release import Release, open_release
@@ -59,11 +60,15 @@ def versions_of(release: Path) -> list[tuple[str, str]]:
 
 
 def would_change(releases: Path, access: AccessPolicies) -> list[Change]:
-    """What these policies would open and close of the current release, were they put in force."""
+    """What these policies would open and close of the current release, were they put in force. Nothing, where that is a
+    release of an earlier version, which nobody serves."""
     current = read_current(releases)
     if current is None:
         return []
-    release = open_release(releases / current.hash)
+    try:
+        release = open_release(releases / current.hash)
+    except ReleaseError:
+        return []
     now = read_in_force(releases) or InForce(access=release.access)
     then = now.model_copy(update={"access": access})
     return changes(readers_now(now), readers_now(then), versions_of(release.path))

@@ -17,8 +17,6 @@ from importlib import import_module
 from threading import RLock
 from typing import Any, Protocol
 
-from starlette.exceptions import HTTPException
-
 from raftops.errors import ServiceError
 from raftops.extras import of_extra
 from raftops.spec.model.base import SecretRef
@@ -131,7 +129,7 @@ class PushEntrance:
         """Answer, or 404."""
         push = getattr(getattr(self._serving.verifier, "directory", None), "push", None)
         if push is None:
-            raise HTTPException(404)
+            raise import_module("starlette.exceptions").HTTPException(404)  # what opens releases knows no framework
         await push(scope, receive, send)
 
 
@@ -147,6 +145,7 @@ def open_directory(spec: DirectorySpec | None) -> Directory | None:
     if (spec.ldap is None) == (spec.scim is None):
         raise ServiceError("deploy.identity.directory names no source, or two", next_step="set one of ldap and scim")
     if spec.scim is not None:
+        of_extra("scim2_models", "scim", "deploy.identity.directory.scim wants it")
         of_extra("scim2_server", "scim", "deploy.identity.directory.scim wants it")
         pushed = import_module("raftops.service.scim").open_pushed(spec.scim, secret_of(spec.scim.token))
         return Directory(spec.principal_claim, pushed.groups, pushed.app)

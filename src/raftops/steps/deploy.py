@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from raftops.errors import ClusterError, GateFailed, IndexUnusable, ReleaseError, ServiceError
+from raftops.extras import of_extra
 from raftops.files import read_json, write_json
 from raftops.progress import progress
 from raftops.release.current import promote, prune, read_current
@@ -28,7 +29,7 @@ from raftops.service.client import ask
 from raftops.service.dev_tokens import EVERYONE, ensure_dev_tokens
 from raftops.service.launch import Launch, Service, free_port
 from raftops.spec.model.learning import Prompt
-from raftops.spec.model.serving import Deploy, Identity, Redteam, Router
+from raftops.spec.model.serving import Deploy, Identity, Router
 
 Metrics = dict[str, float]
 Smoke = Callable[[Release, Sequence[str], float], Metrics]
@@ -118,9 +119,11 @@ def _tested(new: Release, config: Deploy, smoke: Smoke, keep: bool) -> Metrics:
     """The figures of the smoke test. A release that fails it never becomes current; it is renamed, unless `keep`."""
     questions = config.smoke_questions or (f"What is {new.title}?",)
     try:
-        return smoke(new, questions, config.timeout_seconds) | (
-            _attacked(new, config.redteam) if config.redteam else {}
-        )
+        answered = smoke(new, questions, config.timeout_seconds)
+        if config.redteam is None:
+            return answered
+        team, wanted = of_extra("raftops.redteam.attack", "redteam", "deploy.redteam is set"), config.redteam
+        return answered | team.withstood(new, wanted.attacks, wanted.orders, wanted.orders_max)
     except GateFailed as error:
         aside = _put_aside(new, keep)
         message = f"release {new.short} did not hold against an attack, so what was served stays: {error}"
@@ -140,14 +143,6 @@ def _put_aside(new: Release, keep: bool) -> Path:
     aside = new.path.with_name(f"{new.path.name}.failed")
     shutil.rmtree(aside, ignore_errors=True)
     return new.path.rename(aside)
-
-
-def _attacked(new: Release, config: Redteam) -> Metrics:
-    """The figures of a red team's visit; raises `GateFailed` where it got through."""
-    visit = import_module("raftops.redteam.attack").visit  # the whole service: only where it is attacked
-    found = visit(new, config.attacks, config.orders, seed=0)
-    found.check(config.orders_max)
-    return {"redteam.leaked": float(found.leaked), "redteam.obeyed": found.obeyed}
 
 
 def _on_cluster(
