@@ -61,8 +61,15 @@ def forget(
     wanted = traced(store, doc_id)
     found, rows = traces(store, wanted), _example_rows(loaded, doc_id)
     weights = learned(store, wanted)
-    if not (found or rows or weights):
-        _needs_a_name(loaded, folder, doc_id)
+    if not (found or rows or weights):  # a name that was mistyped forgets nothing, and that must be said
+        now = read_in_force(folder)
+        known = sorted({*_sources(loaded), *(now.withdrawn if now else ())})
+        if doc_id not in known and not _remote(loaded, doc_id, dry_run=True):
+            longer = [name for name in known if doc_id.endswith(f"/{name}")]
+            close = [f"did you mean {name}? " for name in longer or get_close_matches(doc_id, known, 1)]
+            message = f"{doc_id}: no document here, and no release or example, has this name, so nothing was forgotten"
+            advice = f"raftops access explain {loaded.path.name} lists the documents"
+            raise RaftopsError(message, next_step="".join([*close[:1], advice]))
     if dry_run:
         _tell("would go", [trace for trace in found if trace.path not in served(store)])
         for path, lines in rows.items():
@@ -85,21 +92,6 @@ def forget(
     if source := _sources(loaded).get(doc_id):
         probe = replace(probe, left=(*probe.left, Trace(source, "the document itself: remove it, and from git")))
     _end(loaded, probe, {"deleted": _rows(gone), "objects": objects, "examples": sum(map(len, rows.values()))})
-
-
-def _needs_a_name(loaded: LoadedSpec, folder: Path, doc_id: str) -> None:
-    """Raise where nothing here ever had a document of this name: one that was mistyped forgets nothing."""
-    now = read_in_force(folder)
-    known = {*_sources(loaded), *(now.withdrawn if now else ())}
-    if doc_id in known or _remote(loaded, doc_id, dry_run=True):
-        return
-    longer = [name for name in sorted(known) if doc_id.endswith(f"/{name}")]
-    close = longer or get_close_matches(doc_id, sorted(known), 1)
-    advice = f"did you mean {close[0]}? " if close else ""
-    raise RaftopsError(
-        f"{doc_id}: no document of this project, its releases or examples has this name, so nothing was forgotten",
-        next_step=f"{advice}raftops access explain {loaded.path.name} lists them",
-    )
 
 
 def _sources(loaded: LoadedSpec) -> dict[str, Path]:
