@@ -16,6 +16,7 @@ from pipelines.cli.authoring import DryRun, Overlays, SpecPath, releases_folder
 from pipelines.cli.releases import LISTED
 from pipelines.cli.screen import screen
 from pipelines.cli.who_may_read import explain, prove
+from raftops.globs import nfc
 from raftops.release.access_changes import Change, readers_by, would_change
 from raftops.release.in_force import apply_access, lift, read_in_force
 from raftops.spec.access_file import load_access
@@ -56,7 +57,10 @@ def access_apply(
         return
     now = apply_access(folder, access, anew=anew)
     screen.say(f"access {now.version[:16]} is in force (change {now.sequence})")
-    tell_changes(found)
+    if anew and now.sequence == 1:
+        screen.say("  written anew: what was forgotten is not known any more; forget it again")
+    else:
+        tell_changes(found)
     screen.result({"version": now.version, "sequence": now.sequence} | shown)
 
 
@@ -96,7 +100,7 @@ def access_restore(
 ) -> None:
     """Let a withdrawn document be read again where the policies say so. What was purged does not come back by this."""
     folder = releases_folder(load_spec(spec, overlay or ()))
-    now = lift(folder, doc_id)
+    now = lift(folder, nfc(doc_id))
     readers = readers_by(now.access)(doc_id, "")
     screen.say(
         f"{escape(doc_id)} is not withdrawn any more; by the policies it is open to {', '.join(readers) or 'nobody'}"

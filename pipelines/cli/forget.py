@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from pipelines.runs.traces import Trace, Traced, learned, purge, served, traced,
 from raftops.data.listing import example_files
 from raftops.errors import RaftopsError
 from raftops.files import write_text
+from raftops.globs import nfc
 from raftops.release.in_force import read_in_force, withdraw
 from raftops.spec.access_file import load_access
 from raftops.spec.load import LoadedSpec, command_line, load_spec
@@ -55,10 +57,19 @@ def forget(
 ) -> None:
     """Forget a document: nobody reads it any more; purge caches, old releases, bucket and rows; prove it."""
     loaded = load_spec(spec, overlay or ())
-    store, folder = Store(store_folder(loaded)), releases_folder(loaded)
+    store, folder, doc_id = Store(store_folder(loaded)), releases_folder(loaded), nfc(doc_id)
     wanted = traced(store, doc_id)
     found, rows = traces(store, wanted), _example_rows(loaded, doc_id)
     weights = learned(store, wanted)
+    if not (found or rows or weights):  # a name that was mistyped forgets nothing, and that must be said
+        now = read_in_force(folder)
+        known = sorted({*_sources(loaded), *(now.withdrawn if now else ())})
+        if doc_id not in known and not _remote(loaded, doc_id, dry_run=True):
+            longer = [name for name in known if doc_id.endswith(f"/{name}")]
+            close = [f"did you mean {name}? " for name in longer or get_close_matches(doc_id, known, 1)]
+            message = f"{doc_id}: no document here, and no release or example, has this name, so nothing was forgotten"
+            advice = f"raftops access explain {loaded.path.name} lists the documents"
+            raise RaftopsError(message, next_step="".join([*close[:1], advice]))
     if dry_run:
         _tell("would go", [trace for trace in found if trace.path not in served(store)])
         for path, lines in rows.items():
@@ -78,10 +89,15 @@ def forget(
     objects = _remote(loaded, doc_id, dry_run=False)
     screen.say(f"{len(objects)} objects of the bucket were deleted" if objects else "nothing of it is in a bucket")
     probe = _probe(loaded, store, wanted)
-    source = loaded.root / loaded.assistant.spec.data.documents.path / doc_id
-    if source.exists():
+    if source := _sources(loaded).get(doc_id):
         probe = replace(probe, left=(*probe.left, Trace(source, "the document itself: remove it, and from git")))
     _end(loaded, probe, {"deleted": _rows(gone), "objects": objects, "examples": sum(map(len, rows.values()))})
+
+
+def _sources(loaded: LoadedSpec) -> dict[str, Path]:
+    """The files of the documents folder by their ids, whatever form their names have on the disk."""
+    folder = loaded.root / loaded.assistant.spec.data.documents.path
+    return {nfc(path.relative_to(folder).as_posix()): path for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def _end(loaded: LoadedSpec, probe: Probe, done: dict[str, Any]) -> None:

@@ -8,12 +8,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from pipelines.cli.screen import Screen, linked
+from pipelines.cli.screen import Screen, console, linked
 from raftops.files import read_json
 from raftops.spec.model.base import STEPS, StepName
 
@@ -50,7 +49,7 @@ class RunScreen:
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
-        self._screen.out = Console(highlight=False)
+        self._screen.out = console()
 
     def skipped(self, step: StepName, record: StepRecord) -> None:
         self._notice(step, record)

@@ -30,11 +30,16 @@ class Form(StrEnum):
     """Rows and columns of each result, and nothing else."""
 
 
+def console(stderr: bool = False) -> Console:
+    """Shows names as they are: `user:a:` holds no picture."""
+    return Console(stderr=stderr, highlight=False, emoji=False)
+
+
 class Screen:
     """Standard output for results, standard error for failures."""
 
     def __init__(self) -> None:
-        self.out, self.err = Console(highlight=False), Console(stderr=True, highlight=False)
+        self.out, self.err = console(), console(stderr=True)
         self.form, self.verbose = Form.text, False
 
     def configure(self, *, form: Form = Form.text, verbose: bool = False) -> None:

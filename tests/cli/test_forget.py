@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -136,6 +137,25 @@ def test_what_is_served_still_holds_it_and_that_is_said_and_nobody_finds_it(raft
 def test_a_document_that_is_still_in_its_folder_is_not_said_to_be_gone(raftops: Run, kept: Kept) -> None:
     done = raftops("forget", kept.project.path, DOC)
     assert done.code == 1 and "the document itself: remove it, and from git" in done.err
+
+
+@pytest.mark.parametrize("name", ["leave/parentel.md", "Leave/parental.md", f"data/documents/{DOC}", "nosuch.md"])
+@pytest.mark.parametrize("dry", [True, False])
+def test_a_name_that_no_document_has_forgets_nothing(raftops: Run, kept: Kept, name: str, dry: bool) -> None:
+    before = read_in_force(kept.releases)
+    done = raftops("forget", kept.project.path, name, *(["--dry-run"] if dry else []))
+    assert done.code == 1 and "nothing was forgotten" in done.err
+    assert (f"did you mean {DOC}?" in done.err) is (name != "nosuch.md")
+    assert read_in_force(kept.releases) == before
+
+
+def test_a_name_in_another_form_of_unicode_is_the_same_document(raftops: Run, kept: Kept) -> None:
+    decomposed = unicodedata.normalize("NFD", "leave/m\u00fctter.md")
+    (kept.project.root / "data/documents" / decomposed).write_text("# Leave\n\nMothers have 14 weeks of leave.\n")
+    done = raftops("forget", kept.project.path, decomposed)
+    assert done.code == 1 and "the document itself: remove it" in done.err
+    now = read_in_force(kept.releases)
+    assert now and "leave/m\u00fctter.md" in now.withdrawn and decomposed not in now.withdrawn
 
 
 def test_a_dry_run_says_what_would_go_and_changes_nothing(raftops: Run, kept: Kept) -> None:

@@ -158,6 +158,11 @@ def test_a_service_that_forgets_who_may_read_is_found_out(raftops: Run, shop: Pa
     assert ended.code == 1 and "SHOWN to who may not read it" in ended.out and PAY in ended.err
 
 
+def test_a_name_between_colons_is_no_picture(raftops: Run, shop: Path) -> None:
+    ended = raftops("access", "prove", "--token", "user:a", "--token", "user:b")
+    assert "--token user:a: no development user a" in ended.err
+
+
 def test_what_is_not_served_is_not_proved(raftops: Run, served: str, shop: Path) -> None:
     (shop / "data/documents/managers/new.md").write_text(
         "# New\n\nThe plan of the new shop in Cork is secret until May.\n"

@@ -168,6 +168,7 @@ def test_a_broken_file_is_an_error_and_is_written_again_only_when_asked(tmp_path
         apply_access(releases, OPEN)
     now = apply_access(releases, OPEN, anew=True)
     assert set(now.withdrawn) == {"leave.md"}, "what the current release does not hold counts as deleted"
+    assert read_in_force(releases) == now and now.sequence == 1
 
 
 def test_a_lost_file_opens_nothing(tmp_path):

@@ -144,6 +144,7 @@ def test_a_flip_of_any_byte_of_the_record_is_refused(copy):
         lambda text: text.replace('{\n  "arm"', '{\n  "arm": "base+rag",\n  "arm"'),
         lambda text: json.dumps(json.loads(text), sort_keys=True) + "\n",
         lambda text: text.replace("handbook", "\\u0068andbook", 1),
+        lambda text: text.replace('"format": 2', '"format": 2.0'),
         lambda text: "[" * 100_000,
         lambda text: "{}",
         lambda text: "",

@@ -177,10 +177,12 @@ def test_paths_that_there_are_not_are_told_by_no_name() -> None:
 def test_an_answer_that_cannot_be_recorded_is_not_given(stream: bool, caplog: pytest.LogCaptureFixture) -> None:
     ledger = Lines()
     ledger.full = True
-    asked = client(ledger)
+    held, metrics = Serving(live(PASSAGES, Says("27 days [1]"))), Metrics()
+    asked = TestClient(create_app(held, metrics, ledger=ledger), raise_server_exceptions=False)
     answer = ask(asked, stream=stream)
     assert "27 days" not in answer.text and "leave.md" not in answer.text
     assert "audit_unavailable" in answer.text and answer.status_code == (200 if stream else 503)
+    assert 'raftops_requests_total{endpoint="chat",status="503"} 1.0' in metrics.text().decode()
     assert answer.text.endswith("data: [DONE]\n\n") is stream
     assert "the audit cannot be written" in caplog.text and "No space left on device" in caplog.text
     assert ask(asked, token="stranger").status_code == 401, "what shows nothing is told as it is"

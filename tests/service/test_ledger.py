@@ -114,6 +114,14 @@ def test_what_was_changed_is_named(tmp_path: Path, tamper: Any, said: list[str])
     assert all(words in problem for words, problem in zip(said, problems, strict=True))
 
 
+def test_a_line_of_another_shape_is_a_fault_and_stops_no_check(tmp_path: Path) -> None:
+    [file] = filled(tmp_path)
+    lines = file.read_text().splitlines()[2:]
+    event = {**json.loads(lines[0]), "event": "retention", "through": [2], "through_hash": {}}
+    file.write_text("\n".join([json.dumps(event), *lines[1:]]) + "\n")
+    assert any("was changed" in said for said in checked(tmp_path).problems)
+
+
 def test_no_byte_of_a_line_can_be_changed_unseen(tmp_path: Path) -> None:
     [file] = filled(tmp_path, 3)
     body = file.read_bytes()

@@ -28,7 +28,7 @@ def refused(tmp_path: Path, text: str | bytes) -> str:
 def test_a_good_file_is_read_with_the_lines_of_its_rules(tmp_path: Path) -> None:
     (tmp_path / "access.yaml").write_text(GOOD)
     file = read_access(tmp_path / "access.yaml")
-    assert file.value and file.rule_lines == (6, 7) and file.value.documents[0].allow_empty
+    assert file.value and file.place("documents", 1, "match").line == 7 and file.value.documents[0].allow_empty
     assert [set(rule) for rule in file.value.model_dump()["documents"]] == [
         {"match", "policy", "allow_empty"},
         {"match", "policy"},

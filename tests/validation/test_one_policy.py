@@ -179,3 +179,16 @@ def test_every_name_that_leads_to_a_file_is_known(folder: Folder) -> None:
     assert names_on_the_way(folder.root, folder.root / "b.md") == ("b.md", "managers/pay.md", "a.md")
     folder.link("circle.md", "circle.md")
     assert "circle.md" in names_on_the_way(folder.root, folder.root / "circle.md")
+
+
+def test_a_name_without_a_folder_that_stands_in_a_folder_too_is_told_of() -> None:
+    access = AccessPolicies.model_validate(
+        {
+            "groups": {"staff": "", "boss": ""},
+            "policies": {"all": {"groups": ["staff", "boss"]}, "secret": {"groups": ["boss"]}},
+            "documents": [{"match": "secret-*.md", "policy": "secret"}, {"match": "**", "policy": "all"}],
+        }
+    )
+    [doubt] = rule_doubts(access, ["a.md", "secret-a.md", "people/secret-b.md", "people/c.md"], "docs")
+    assert doubt.documents == ("people/secret-b.md",) and '"**/secret-*.md"' in doubt.message and not doubt.mistake
+    assert not list(rule_doubts(access, ["secret-a.md", "people/c.md"], "docs"))

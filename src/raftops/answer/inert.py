@@ -42,17 +42,13 @@ def inert(text: str) -> str:
         before, text = text, _LINK.sub(lambda m: m["text"], text)
     text = text.replace("](", "] (").replace("![", "! [")
     text = _DEFINED.sub(r"\1 :", text)
-    return _copied(_TAG.sub("\u2039", text))
-
-
-def _copied(text: str) -> str:
-    """Addresses as code. A backtick that begins no code of its own would end theirs: it becomes an apostrophe."""
+    text = _TAG.sub("\u2039", text)
     parts, at = list[str](), 0
     for code in _CODE.finditer(text):
         parts += [text[at : code.start()], code[0]]
         at = code.end()
     parts.append(text[at:])
-    if any(map(_ADDRESS.search, parts[::2])):
+    if any(map(_ADDRESS.search, parts[::2])):  # a backtick that begins no code of its own would end theirs
         alone = (_STRAY.sub(lambda m: m["fence"] or "'", part) for part in parts[::2])
         parts[::2] = [_ADDRESS.sub(r"`\1`", part) for part in alone]
     return "".join(parts)

@@ -128,11 +128,6 @@ class Judgement:
         """Whether to answer at all."""
         return self.probability(question, units) >= self.threshold
 
-    @property
-    def reads_rerank(self) -> bool:
-        """Whether it was fitted on scores of a re-ranker."""
-        return any(name.startswith("rerank_") for name in self.weights)
-
     def as_json(self) -> dict[str, Any]:
         """For `judgement.json`."""
         return {

@@ -9,7 +9,7 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -232,8 +232,3 @@ def taught(teacher: Teacher, budget: Budget, passage: Passage, tally: Tally, dra
             tally.dropped["form"] += 1
         else:
             yield proposal
-
-
-def styles_of(rows: Sequence[Example]) -> Counter[str]:
-    """How many drafts there are of each style, by their ids."""
-    return Counter(row.id.removeprefix("draft-").rpartition("-")[0] for row in rows)

@@ -14,7 +14,6 @@ from typing import Literal
 from raftops.data.records import Unit
 
 Style = Literal["fact", "condition", "table", "yes_no", "comparison", "near_miss", "section"]
-STYLES: tuple[Style, ...] = ("fact", "condition", "table", "yes_no", "comparison", "near_miss", "section")
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def apply_access(releases: Path, access: AccessPolicies, origin: Origin = "apply
         except ReleaseError:
             if not anew:
                 raise
-            before = InForce(access=access, withdrawn=_missing_in_current(releases))
+            return _put(releases, None, access, _missing_in_current(releases), origin)
         return _put(releases, before, access, before.withdrawn if before else {}, origin)
 
 

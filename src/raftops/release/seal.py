@@ -98,7 +98,7 @@ def read_record(folder: Path) -> Record:
     again = sealed({key: value for key, value in raw.items() if key not in ("hash", "seal")})
     if again["hash"] != record.hash:
         raise ReleaseError(f"{path}: the hash is not that of the parts and files", next_step=AGAIN)
-    if again["seal"] != record.seal:
+    if again["seal"] != record.seal or canonical(again) != canonical(raw):  # 2.0 is no 2
         raise ReleaseError(f"{path}: the seal is not that of the record", next_step=AGAIN)
     named = folder.name.partition(".")[0]  # a draft has none yet; one that failed has `.failed` behind it
     if named and named != record.hash[:HASH_DIGITS]:

@@ -209,6 +209,7 @@ class _Out:
     async def _unavailable(self) -> None:
         """Instead of an answer that could not be recorded."""
         self._closed = True
+        self._scope.setdefault("state", {})["outcome"] = UNAVAILABLE.status  # what the guard inside counts
         body = {**UNAVAILABLE.body(), "request_id": self._entry.id}
         if self._stream:
             text = f"data: {json.dumps(body)}\n\ndata: [DONE]\n\n".encode()

@@ -96,7 +96,8 @@ def check(chain: str, files: Iterable[Path], digest: Digest, heads: Iterable[tup
         found.head = str(line.get("hash"))
         if wanted.pop(place, found.head) != found.head:
             found.problems.append(f"{where}: line {place} is not the one that was there before")
-        if line.get("event") == "retention" and gone.get(line.get("through", 0)) == line.get("through_hash", ""):
+        through = [line.get("through"), line.get("through_hash")]  # of whatever type: lines may be changed
+        if line.get("event") == "retention" and any(through == [*one] for one in gone.items()):
             gone.clear()
         if line.get("event") in ("recovered", "retention"):
             found.notes.append(f"{where}: {line['event']}: {line.get('note', '')}")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from raftops.access import AccessPolicies
@@ -42,12 +41,6 @@ class AccessFile:
     def located(self, message: str, *loc: str | int) -> Located:
         """A problem with something that stands in it."""
         return Located(self.place(*loc), dotted(loc), message)
-
-    @cached_property
-    def rule_lines(self) -> tuple[int, ...]:
-        """The line of each rule's pattern."""
-        rules = len(self.value.documents) if self.value else 0
-        return tuple(self.place("documents", number, "match").line for number in range(rules))
 
 
 def read_access(path: Path) -> AccessFile:

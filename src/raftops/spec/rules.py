@@ -79,6 +79,14 @@ def rule_doubts(
             yield from _idle(access, number, files, folder, before, near)
         elif near:
             yield Doubt(number, _beside(access, number, near, decided), "close", near)
+        elif "/" not in rule.match and rule.match not in ("*", *EVERYTHING):
+            # .gitignore would take such a name in every folder
+            below = [d for d, n in decided.items() if n and n > number and matches(rule.match, d.rpartition("/")[2])]
+            wider = {d: access.documents[decided[d] or 0] for d in below}
+            deep = [d for d in below if not access.readers(wider[d].policy) <= access.readers(rule.policy)]
+            if deep:
+                message = f"takes names beside the folders only: {quoted(wider[deep[0]].match)} decides {_listed(deep)}"
+                yield Doubt(number, f'{message}; write "**/{rule.match}" for every folder', "close", tuple(deep))
 
 
 def missed_by(access: AccessPolicies, doc_id: str, decides: int | None, opened: bool = True) -> int | None:

@@ -12,7 +12,7 @@ Gap = tuple[list[Word], list[Word]]
 """What the source has between two shared runs of words, and what the claim has there."""
 
 
-def aligned(claim: Sequence[Word], source: Sequence[Word]) -> tuple[float, list[tuple[list[Word], list[Word]]]]:
+def aligned(claim: Sequence[Word], source: Sequence[Word]) -> tuple[float, list[Gap]]:
     """How much of a claim stands in a row in its source, and what each gap has in their places: (source's, claim's)."""
     matcher = SequenceMatcher(None, [w.stem for w in source], [w.stem for w in claim], autojunk=False)
     blocks = [b for b in matcher.get_matching_blocks()]
