@@ -13,7 +13,7 @@ from pipelines.cli.authoring import store_folder
 from pipelines.cli.screen import screen
 from raftops.errors import ServiceError
 from raftops.files import read_json, write_json
-from raftops.service.chain import SEGMENT, Wanted, check, digest_with, read, segments
+from raftops.service.chain import SEGMENT, Wanted, check, digest_with, is_a_request, read, segments
 from raftops.spec.load import LoadedSpec, load_spec
 from raftops.spec.model.serving import Audit
 
@@ -73,11 +73,14 @@ def show(  # noqa: PLR0913  one argument per option
 ) -> None:
     """Which requests were answered with what: by who asked, by a document, by time. Checks nothing: verify does."""
     wanted = Wanted(principal, document, since, request)
-    lines = [line for files in _chains(path).values() for line in read(files) if wanted.fits(line)]
+    kept = [line for files in _chains(path).values() for line in read(files) if line.get("event") == "request"]
+    lines = [line for line in kept if is_a_request(line) and wanted.fits(line)]
+    if strange := sum(not is_a_request(line) for line in kept):
+        screen.note(f"{strange} lines are not as the service writes them", f"raftops audit verify {path}")
     lines.sort(key=lambda line: str(line["time"]))
     rows = [
-        (line["time"], (line.get("principal") or {}).get("subject", "-"), f"{line['decision']} {line['status']}",
-         " ".join(_shown(line, document)), line["request"])
+        (line["time"], (line.get("principal") or {}).get("subject", "-"),
+         f"{line['decision']} {line.get('status', '')}", " ".join(_shown(line, document)), line["request"])
         for line in lines
     ]  # fmt: skip
     screen.table(f"{len(lines)} requests", ("time", "who", "", "documents shown", "request"), rows)

@@ -19,7 +19,7 @@ MOST_PAIRS = 500
 """Pairs of states that are looked at before two patterns count as unrelated."""
 _OTHER = "\0"
 """A letter that stands in no pattern."""
-_LOOKS_LIKE = str.maketrans(
+LOOKS_LIKE = str.maketrans(
     "асеорхуіјѕԁһӏԛԝАВЕКМНОРСТХѕϳοαρνΑΒΕΖΗΙΚΜΝΟΡΤΥΧıℓ\u2010\u2011\u2012\u2013\u2014\u2212",
     "aceopxyijsdhlqwABEKMHOPCTXsjoapvABEZHIKMNOPTYXil------",
 )
@@ -88,9 +88,9 @@ def invisible(name: str) -> str:
 
 def folded(name: str) -> str:
     """A name as a hurried reader sees it: without case, width, invisible letters, look-alikes and doubled spaces."""
-    plain = unicodedata.normalize("NFKC", "".join(c for c in name if not invisible(c))).translate(_LOOKS_LIKE)
+    plain = unicodedata.normalize("NFKC", "".join(c for c in name if not invisible(c))).translate(LOOKS_LIKE)
     spaced = "/".join(" ".join(part.split()) for part in plain.split("/"))
-    return unicodedata.normalize("NFC", spaced.casefold().translate(_LOOKS_LIKE))
+    return unicodedata.normalize("NFC", spaced.casefold().translate(LOOKS_LIKE))
 
 
 @dataclass(frozen=True)

@@ -116,3 +116,13 @@ def test_a_spec_names_the_folder_of_its_lines(raftops: Run, folder: Path, tmp_pa
     (tmp_path / "shop" / ".raftops").mkdir()
     (tmp_path / "shop" / ".raftops-audit").rename(tmp_path / "shop" / ".raftops" / "audit")
     assert "4 lines, whole" in raftops("audit", "verify", spec).out
+
+
+def test_lines_that_somebody_changed_are_left_out_and_counted(raftops: Run, folder: Path) -> None:
+    file = lines_of(folder)
+    first, *others = file.read_text(encoding="utf-8").splitlines()
+    odd = [{"documents": [1]}, {"principal": "x"}, {"time": None}]
+    changed = [json.dumps({**json.loads(first), **one}) for one in odd]
+    file.write_text("\n".join([*changed, *others, ""]), encoding="utf-8")
+    ended = raftops("audit", "show", folder, "--since", "2020-01-01")
+    assert ended.code == 0 and "3 lines are not as the service writes them" in ended.err and "bob" in ended.out

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from raftops.globs import LOOKS_LIKE
+
 _ORDERS = re.compile(
     r"""
     (?<!\bnot\s)(?<!\bnever\s)(?<!n't\s)\b(?:ignore|disregard|forget|override|bypass|discard)\b
@@ -34,18 +36,30 @@ _ORDERS = re.compile(
     |\byou\s+(?:must|are\s+to|shall|will)\s+(?:now\s+)?(?:output|(?:reply|respond)\s+(?:with|only)\b|pretend\b|act\s+as\b
         |(?:say|answer)(?:\s+(?:only|with|that|exactly|just|yes|no)\b|\s*["'\u201c:]|\s+(?-i:[A-Z\d])))
     |\byou\s+are\s+(?:now\s+in\s+\w+\s+mode|now\s+an?\s+(?:AI|assistant|admin\w*)|no\s+longer\s+bound)\b
+    |\b(?:end|begin|start|finish|close|conclude)\s+(?:your|each|every|the)\s+(?:answer|reply|response)s?\b[^.!?\n]{0,80}?
+        \bwith\b[^\n]{0,60}?(?:https?://|www\.|!\[|\]\(|\b(?:the|this)\s+(?:address|link|url)\b)
+    |\bfrom\s+now\s+on,?\s+(?:you\s+(?:must|will|should|are\s+to)\s+)?(?:reply|answer|respond)\b
+    |\bforget\s+(?:everything|all)\s+(?:above|before|you\s+(?:were|know|have|read))\b
     |\bignorier\w*\b[^.!?\n]{0,40}\b(?:anweisung\w*|vorgaben|frage|regeln)\b
     |\bantworte\w*\b[^\n]{0,300}?\b(?:nur|ausschließlich)\s+mit\b
     |\b(?:ignore[zr]?\s+(?:toute|le|la|ce|vo|tout)s?|ignore[zr]?\s+cette|oublie[zr]?)\b[^.!?\n]{0,40}
         \b(?:instructions?|consignes?)\b|\bréponds\s+(?:seulement|uniquement)\b
-    |\b(?:ignora|olvida|ignori|dimentica)\b[^.!?\n]{0,40}\b(?:instrucciones|istruzioni)\b
+    |\b(?:ignor[ae]|olvid[ae]|ignori|dimentica)\b[^.!?\n]{0,40}\b(?:instrucciones|istruzioni)\b
     |忽略[^。\n]{0,20}(?:指示|指令|说明)|игнорируй\w*[^.\n]{0,40}инструкци
     """,
     re.IGNORECASE | re.VERBOSE,
 )
 
 
+_SOFT = re.compile(r"(?<!\n)\n(?!\n)")
+"""The end of a line within a paragraph."""
+
+
 def order_in(text: str) -> int:
-    """Where the first order to the assistant begins in a text; -1 where there is none."""
-    found = _ORDERS.search(text)
-    return found.start() if found else -1
+    """Where the first order to the assistant begins in a text; -1 where there is none.
+
+    A paragraph is read as one line, too, and with letters of other alphabets as a reader sees them.
+    """
+    seen = _SOFT.sub(" ", text).translate(LOOKS_LIKE)  # as long as the text: places are the same
+    found = [match.start() for form in dict.fromkeys((text, seen)) if (match := _ORDERS.search(form))]
+    return min(found, default=-1)

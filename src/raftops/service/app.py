@@ -54,7 +54,7 @@ def create_app(  # noqa: PLR0913  what is served, and what bounds and keeps it
 ) -> Audited:
     """The ASGI app. An answer is there in `timeout_seconds`, or the caller is told that there is none. Requests are
     kept in the `ledger`; `unrecorded`: where that fails, answers are given without."""
-    app = FastAPI(title="raftops", openapi_url=None)
+    app = FastAPI(title="raftops", openapi_url=None, redirect_slashes=False)
     # two: one question is read for while the other is generated; the engine generates one at a time
     chats, searches = Turns(2, timeout_seconds), Turns(2, timeout_seconds)
     metrics.queue.set_function(lambda: float(len(chats)))

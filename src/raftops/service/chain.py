@@ -128,6 +128,16 @@ def read(files: Iterable[Path]) -> Iterator[Line]:
     return (line for _, _, line in _lines(files) if line is not None)
 
 
+def is_a_request(line: Line) -> bool:
+    """Whether a line has what a request's line has: one that somebody changed may hold anything."""
+    who, shown = line.get("principal") or {}, line.get("documents") or []
+    texts = [line.get(name) for name in ("time", "decision", "request")]
+    if not (isinstance(who, dict) and isinstance(shown, list) and all(isinstance(text, str) for text in texts)):
+        return False
+    rows = [one for one in shown if isinstance(one, dict) and isinstance(one.get("as"), list)]
+    return len(rows) == len(shown) and all(isinstance(one.get(key), str) for one in rows for key in ("doc", "version"))
+
+
 @dataclass(frozen=True)
 class Wanted:
     """Which lines of requests are asked for; an empty field asks for all."""
