@@ -37,16 +37,16 @@ def garbage(store: Store, keep: int, whole_cache: bool = False) -> list[Garbage]
         for path in store.unused(keep, whole=True)
     ]
     if whole_cache:
-        return [*found, *(Garbage(path, "the cache: made again when it is needed") for path in _children(store.cache))]
+        return [*found, *(Garbage(path, "the cache: made again when it is needed") for path in children(store.cache))]
     going = {one.path for one in found}
     kept = _inodes(path for path in store.artifacts.glob("*/*") if path not in going)
-    kept |= _inodes(_children(store.root / "releases"))
+    kept |= _inodes(children(store.root / "releases"))
     records, broken = store.read()
     newest = {record.name: record for record in reversed(records)}
     if broken or any(record.status != "done" for record in newest.values()):
         return found  # the next run goes on from what the last one left in the cache
     for part in SHARED:
-        whole = [path for path in _children(store.cache / part) if not _inodes([path]) & kept]
+        whole = [path for path in children(store.cache / part) if not _inodes([path]) & kept]
         found += [Garbage(path, f"cache/{part}: no kept result or release has it") for path in whole]
     return found
 
@@ -79,12 +79,13 @@ def delete(store: Store, found: Iterable[Garbage]) -> None:
                 shutil.rmtree(one.path, ignore_errors=True)
             else:
                 one.path.unlink(missing_ok=True)
-        for run in _children(store.artifacts):
+        for run in children(store.artifacts):
             if run.is_dir() and not any(run.iterdir()):
                 run.rmdir()
 
 
-def _children(folder: Path) -> list[Path]:
+def children(folder: Path) -> list[Path]:
+    """What lies in a folder, in order; nothing where there is none."""
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 

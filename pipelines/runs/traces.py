@@ -17,6 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from pipelines.runs.garbage import children
 from pipelines.runs.record import Store
 from raftops.errors import RaftopsError
 from raftops.release.current import locked, read_current
@@ -99,12 +100,12 @@ def _parquet() -> Any:
 def traces(store: Store, wanted: Traced) -> list[Trace]:
     """All that holds it: a release or a step's result as a whole, a file of the cache, a log, vectors."""
     found = []
-    for folder in _children(store.root / "releases"):
-        found += [Trace(one, "release") for one in _children(folder) if one.is_dir() and _holds(one, wanted)]
+    for folder in children(store.root / "releases"):
+        found += [Trace(one, "release") for one in children(folder) if one.is_dir() and _holds(one, wanted)]
         found += [Trace(one, "log of a release") for one in folder.glob("*.log") if _holds(one, wanted)]
-    steps = (step for run in _children(store.artifacts) for step in _children(run))
+    steps = (step for run in children(store.artifacts) for step in children(run))
     found += [Trace(step, f"result of the step {step.name}") for step in steps if _holds(step, wanted)]
-    for part in _children(store.cache):
+    for part in children(store.cache):
         for path in [part] if part.is_file() else _files(part):
             if path.suffix in (".sqlite", ".db"):
                 held = vectors_held(path, wanted.keys)
@@ -123,7 +124,7 @@ def learned(store: Store, wanted: Traced) -> bool:
 
 def served(store: Store) -> frozenset[Path]:
     """The releases that are current, one of each assistant."""
-    folders = [(folder, read_current(folder)) for folder in _children(store.root / "releases") if folder.is_dir()]
+    folders = [(folder, read_current(folder)) for folder in children(store.root / "releases") if folder.is_dir()]
     return frozenset(folder / current.hash for folder, current in folders if current)
 
 
@@ -221,10 +222,6 @@ def drop_vectors(path: Path, keys: frozenset[bytes]) -> None:
         with db:
             db.executemany("DELETE FROM vectors WHERE key = ?", [(key,) for key in keys])
         db.execute("VACUUM")
-
-
-def _children(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -140,7 +140,7 @@ def test_a_store_of_an_older_version_puts_its_current_policies_in_force_when_it_
 def test_a_run_that_began_before_a_change_does_not_undo_it_whatever_the_clock_says(tmp_path, monkeypatch):
     releases = tmp_path / "releases"
     apply_access(releases, OPEN, "run")  # the run begins
-    monkeypatch.setattr("raftops.release.in_force._now", lambda: "1999-01-01T00:00:00+00:00")
+    monkeypatch.setattr("raftops.release.in_force.timestamp", lambda: "1999-01-01T00:00:00+00:00")
     apply_access(releases, CLOSED)  # meanwhile somebody revokes
     made = run(tmp_path, "a", access=OPEN)  # the run ends
     assert not read_in_force(releases).may_read(["employees"], "leave.md", version_of(made, "leave.md"))

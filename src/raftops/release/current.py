@@ -197,12 +197,13 @@ def remember_access(releases: Path) -> None:
 def _point(releases: Path, before: Current | None, name: str, previous: tuple[str, ...]) -> Current:
     in_force = bool(before and before.has_access) or (releases / IN_FORCE).is_file()
     bad = {hash_: why for hash_, why in (before.bad if before else {}).items() if hash_ != name}
-    current = Current(name, previous, _now(), in_force, bad)
+    current = Current(name, previous, timestamp(), in_force, bad)
     write_json(releases / POINTER, asdict(current))
     return current
 
 
-def _now() -> str:
+def timestamp() -> str:
+    """This moment, for people: the order of changes is a counter's."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, datetime
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -21,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from raftops.access import AccessPolicies
 from raftops.errors import ReleaseError
 from raftops.files import read_jsonl, sha256_json, write_json
-from raftops.release.current import IN_FORCE, locked, read_current, remember_access, whole_releases
+from raftops.release.current import IN_FORCE, locked, read_current, remember_access, timestamp, whole_releases
 from raftops.release.release import Release
 
 Origin = Literal["release", "run", "apply", "file"]
@@ -143,7 +142,7 @@ def take_release(releases: Path, release: Release) -> InForce:
                 continue
             versions |= frozenset(known.versions) if known else frozenset()
             trained = bool(known and known.trained) or doc_id in learned
-            when = known.when if known and set(known.versions) == versions else _now()
+            when = known.when if known and set(known.versions) == versions else timestamp()
             withdrawn[doc_id] = Withdrawn(versions=tuple(sorted(versions)), why="deleted", when=when, trained=trained)
         return _put(releases, before, access, withdrawn, origin)  # type: ignore[arg-type]
 
@@ -157,7 +156,7 @@ def withdraw(releases: Path, doc_id: str, own: AccessPolicies) -> InForce:
     """Nobody may read any version of a document any more; only `lift` changes that. `own`: where none is in force."""
     with locked(releases):
         before = read_in_force(releases)
-        one = Withdrawn(why="forgotten", when=_now(), trained=doc_id in trained_here(releases))
+        one = Withdrawn(why="forgotten", when=timestamp(), trained=doc_id in trained_here(releases))
         withdrawn = dict(before.withdrawn if before else {}) | {doc_id: one}
         access = before.access if before else own
         return _put(releases, before, access, withdrawn, before.origin if before else "release")
@@ -217,7 +216,7 @@ def _missing_in_current(releases: Path) -> dict[str, Withdrawn]:
     current = read_current(releases)
     here = documents_of(releases / current.hash) if current else {}
     return {
-        doc_id: Withdrawn(versions=tuple(sorted(versions)), why="deleted", when=_now())
+        doc_id: Withdrawn(versions=tuple(sorted(versions)), why="deleted", when=timestamp())
         for doc_id, versions in gone_since(releases, here).items()
     }
 
@@ -231,7 +230,7 @@ def _put(
         superseded = (old, *(one for one in superseded if one not in (old, policies_hash(access))))[:REMEMBERED]
     now = InForce(
         sequence=before.sequence + 1 if before else 1, access=access, withdrawn=withdrawn, superseded=superseded,
-        origin=origin, when=_now(),
+        origin=origin, when=timestamp(),
     )  # fmt: skip
     if (
         before
@@ -243,7 +242,3 @@ def _put(
     write_json(releases / IN_FORCE, now.model_dump(mode="json"))
     remember_access(releases)
     return now
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
